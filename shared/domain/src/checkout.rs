@@ -1,0 +1,243 @@
+//! A sale to one employee: how it is decided, and what stays of it.
+//!
+//! `decide` is total: for every state and command there is exactly one outcome, and prices come
+//! from the menu alone.
+
+use crate::command::{OrderLine, PostCheckout, RequestHash};
+use crate::employee::Employee;
+use crate::id::{CheckoutId, ConcessionaireId, EmployeeNumber, MealCode, StationId, UserName};
+use crate::menu::{Meal, Menu, MenuVersion};
+use crate::money::{BasisPoints, Calories, Money, Price, Quantity};
+use crate::role::Status;
+use crate::tenant::{Tenant, TenantStatus};
+use crate::wallet::Wallet;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+/// Everything a decision looks at.
+#[derive(Debug, Clone)]
+pub struct State<'a> {
+    pub tenant: &'a Tenant,
+    pub employee: &'a Employee,
+    pub wallet: Wallet,
+    /// What the station's concessionaire sells; `None` if it has no menu yet.
+    pub menu: Option<&'a Menu>,
+    pub now: Timestamp,
+}
+
+/// Why the business refuses, in order of precedence: the first that applies is the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Rejection {
+    /// It was decided too late; the buyer may have paid otherwise since.
+    Expired,
+    TenantSuspended,
+    EmployeeInactive,
+    /// The badge shown is blocked, or is no longer this employee's.
+    BadgeBlocked,
+    UnknownMeal {
+        codes: Vec<MealCode>,
+    },
+    SoldOut {
+        codes: Vec<MealCode>,
+    },
+    PriceChanged {
+        prices: Vec<PriceChange>,
+    },
+    InsufficientCredit {
+        balance: Money,
+        total_net: Money,
+    },
+}
+
+/// A price that the terminal displayed and the menu no longer holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriceChange {
+    pub code: MealCode,
+    pub shown: Price,
+    pub price: Price,
+}
+
+impl Rejection {
+    /// The stable public name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Rejection::Expired => "expired",
+            Rejection::TenantSuspended => "tenant-suspended",
+            Rejection::EmployeeInactive => "employee-inactive",
+            Rejection::BadgeBlocked => "badge-blocked",
+            Rejection::UnknownMeal { .. } => "unknown-meal",
+            Rejection::SoldOut { .. } => "sold-out",
+            Rejection::PriceChanged { .. } => "price-changed",
+            Rejection::InsufficientCredit { .. } => "insufficient-credit",
+        }
+    }
+}
+
+/// One line as it was sold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SoldLine {
+    pub code: MealCode,
+    pub name: String,
+    pub category: String,
+    pub price: Price,
+    pub calories: Option<Calories>,
+    pub qty: Quantity,
+}
+
+impl SoldLine {
+    pub fn subtotal_price(&self) -> Money {
+        self.price.times(self.qty)
+    }
+
+    /// Kilocalories, unknown if the meal's are.
+    pub fn subtotal_calories(&self) -> Option<u64> {
+        self.calories.map(|calories| calories.times(self.qty))
+    }
+}
+
+/// A basket at today's prices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bill {
+    pub lines: Vec<SoldLine>,
+    pub discount: Money,
+    pub menu_version: MenuVersion,
+}
+
+impl Bill {
+    /// At most 50 lines of 99 meals at 10^9: far inside an `i64`.
+    pub fn total_gross(&self) -> Money {
+        gross(&self.lines)
+    }
+
+    pub fn total_net(&self) -> Money {
+        Money::from_minor(self.total_gross().minor() - self.discount.minor())
+    }
+
+    /// Kilocalories of the lines whose calories are known.
+    pub fn total_calories(&self) -> u64 {
+        self.lines.iter().filter_map(SoldLine::subtotal_calories).sum()
+    }
+}
+
+fn gross(lines: &[SoldLine]) -> Money {
+    Money::from_minor(lines.iter().map(|line| line.subtotal_price().minor()).sum())
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Settled {
+        bill: Bill,
+        /// The wallet that this checkout left.
+        after: Wallet,
+    },
+    Rejected(Rejection),
+}
+
+/// What stays of a checkout: its receipt, and the record that it happened once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkout {
+    pub id: CheckoutId,
+    pub request: RequestHash,
+    pub employee: EmployeeNumber,
+    pub station: StationId,
+    pub concessionaire: ConcessionaireId,
+    /// Who sent it.
+    pub caller: UserName,
+    pub business_date: Date,
+    pub accepted_at: Timestamp,
+    pub decided_at: Timestamp,
+    pub outcome: Outcome,
+}
+
+/// Decides a command on a state and records what came of it.
+pub fn decide(state: &State<'_>, command: &PostCheckout) -> Checkout {
+    let outcome = match settle(state, command) {
+        Ok((bill, after)) => Outcome::Settled { bill, after },
+        Err(rejection) => Outcome::Rejected(rejection),
+    };
+    Checkout {
+        id: command.id,
+        request: command.request,
+        employee: command.employee.clone(),
+        station: command.station.clone(),
+        concessionaire: command.concessionaire.clone(),
+        caller: command.caller.clone(),
+        business_date: state.tenant.business_day.date_of(command.accepted_at),
+        accepted_at: command.accepted_at,
+        decided_at: state.now,
+        outcome,
+    }
+}
+
+fn settle(state: &State<'_>, command: &PostCheckout) -> Result<(Bill, Wallet), Rejection> {
+    if state.now > command.expires_at {
+        return Err(Rejection::Expired);
+    }
+    if state.tenant.status != TenantStatus::Active {
+        return Err(Rejection::TenantSuspended);
+    }
+    if state.employee.status != Status::Active {
+        return Err(Rejection::EmployeeInactive);
+    }
+    if command.badge.as_ref().is_some_and(|badge| !state.employee.has_active_badge(badge)) {
+        return Err(Rejection::BadgeBlocked);
+    }
+    let bill = price(command.basket.lines(), state.menu, state.employee.discount, state.now)?;
+    let total_net = bill.total_net();
+    let after = state
+        .wallet
+        .debit(total_net, state.tenant.overdraft_limit)
+        .map_err(|_| Rejection::InsufficientCredit { balance: state.wallet.balance, total_net })?;
+    Ok((bill, after))
+}
+
+/// Prices an order from the menu; each refusal names every line it concerns.
+pub fn price(
+    order: &[OrderLine],
+    menu: Option<&Menu>,
+    discount: BasisPoints,
+    now: Timestamp,
+) -> Result<Bill, Rejection> {
+    let meal_of = |line: &OrderLine| menu.and_then(|menu| menu.meals.get(&line.code));
+    let (Some(menu), true) = (menu, order.iter().all(|line| meal_of(line).is_some())) else {
+        let codes = codes(order, |line| meal_of(line).is_none());
+        return Err(Rejection::UnknownMeal { codes });
+    };
+    let sold_out = codes(order, |line| menu.is_sold_out(&line.code, now));
+    if !sold_out.is_empty() {
+        return Err(Rejection::SoldOut { codes: sold_out });
+    }
+    let ordered = || order.iter().filter_map(|line| Some((line, meal_of(line)?)));
+    let prices: Vec<_> = ordered().filter_map(|(line, meal)| price_change(line, meal)).collect();
+    if !prices.is_empty() {
+        return Err(Rejection::PriceChanged { prices });
+    }
+    let lines: Vec<_> = ordered().map(|(line, meal)| sold_line(line, meal)).collect();
+    let discount = discount.of(gross(&lines));
+    Ok(Bill { lines, discount, menu_version: menu.version })
+}
+
+fn codes(order: &[OrderLine], concerns: impl Fn(&OrderLine) -> bool) -> Vec<MealCode> {
+    order.iter().filter(|line| concerns(line)).map(|line| line.code.clone()).collect()
+}
+
+fn price_change(line: &OrderLine, meal: &Meal) -> Option<PriceChange> {
+    let shown = line.price.filter(|shown| *shown != meal.price)?;
+    Some(PriceChange { code: line.code.clone(), shown, price: meal.price })
+}
+
+fn sold_line(line: &OrderLine, meal: &Meal) -> SoldLine {
+    SoldLine {
+        code: line.code.clone(),
+        name: meal.name.clone(),
+        category: meal.category.clone(),
+        price: meal.price,
+        calories: meal.calories,
+        qty: line.qty,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! A tenant: its currency, its business day, and what it allows.
+
+use crate::id::{ConcessionaireId, StationId, TenantId};
+use crate::money::Money;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+use serde::{Deserialize, Serialize};
+use std::sync::LazyLock;
+use thiserror::Error;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    pub id: TenantId,
+    pub name: String,
+    pub status: TenantStatus,
+    pub currency: Currency,
+    pub business_day: BusinessDay,
+    /// How far below zero a wallet may go; zero unless the tenant says otherwise.
+    pub overdraft_limit: Money,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TenantStatus {
+    Active,
+    Suspended,
+}
+
+/// A terminal, and whose stall it stands at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Station {
+    pub id: StationId,
+    pub concessionaire: ConcessionaireId,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum InvalidTenant {
+    #[error("a currency must be three capital letters, as in ISO 4217")]
+    Currency,
+    #[error("unknown time zone; use a name of the IANA database")]
+    TimeZone,
+    #[error("a closing hour must be 0 to 23")]
+    ClosingHour,
+}
+
+/// An ISO 4217 code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Currency(String);
+
+impl TryFrom<String> for Currency {
+    type Error = InvalidTenant;
+
+    fn try_from(code: String) -> Result<Self, InvalidTenant> {
+        let is_iso = code.len() == 3 && code.bytes().all(|b| b.is_ascii_uppercase());
+        if is_iso { Ok(Self(code)) } else { Err(InvalidTenant::Currency) }
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> String {
+        currency.0
+    }
+}
+
+/// When one business day ends and the next begins, in the tenant's zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BusinessDay {
+    zone: TimeZone,
+    closing_hour: u8,
+}
+
+/// The bundled database: the same zones wherever this runs, and no file is read.
+static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
+impl BusinessDay {
+    /// `zone` is an IANA name; `closing_hour` (0 to 23) is the local hour before which a sale
+    /// still belongs to the day before.
+    pub fn new(zone: &str, closing_hour: u8) -> Result<Self, InvalidTenant> {
+        if closing_hour > 23 {
+            return Err(InvalidTenant::ClosingHour);
+        }
+        let zone = ZONES.get(zone).map_err(|_| InvalidTenant::TimeZone)?;
+        Ok(Self { zone, closing_hour })
+    }
+
+    pub fn zone_name(&self) -> &str {
+        self.zone.iana_name().unwrap_or("UTC")
+    }
+
+    pub fn closing_hour(&self) -> u8 {
+        self.closing_hour
+    }
+
+    /// The business date that `at` belongs to.
+    pub fn date_of(&self, at: Timestamp) -> Date {
+        let local = self.zone.to_datetime(at);
+        let hour = u8::try_from(local.hour()).unwrap_or(0);
+        if hour < self.closing_hour {
+            local.date().yesterday().unwrap_or_else(|_| local.date())
+        } else {
+            local.date()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(zone: &str, closing_hour: u8, at: &str, date: &str) {
+        let day = BusinessDay::new(zone, closing_hour).unwrap();
+        assert_eq!(day.date_of(at.parse().unwrap()).to_string(), date);
+    }
+
+    #[test]
+    fn a_sale_belongs_to_the_local_day_that_is_not_yet_closed() {
+        check("Asia/Manila", 0, "2026-03-01T15:59:59Z", "2026-03-01");
+        check("Asia/Manila", 0, "2026-03-01T16:00:00Z", "2026-03-02");
+        check("Asia/Manila", 4, "2026-03-01T19:59:59Z", "2026-03-01");
+        check("Asia/Manila", 4, "2026-03-01T20:00:00Z", "2026-03-02");
+        check("America/New_York", 4, "2026-01-01T08:59:59Z", "2025-12-31");
+        // The night the clocks go forward in Berlin: 03:00 local is 01:00 UTC.
+        check("Europe/Berlin", 3, "2026-03-29T00:59:59Z", "2026-03-28");
+        check("Europe/Berlin", 3, "2026-03-29T01:00:00Z", "2026-03-29");
+        check("Asia/Kathmandu", 0, "2026-05-01T18:15:00Z", "2026-05-02");
+    }
+
+    #[test]
+    fn a_zone_must_exist_and_an_hour_be_on_the_clock() {
+        assert_eq!(BusinessDay::new("Mars/Olympus", 0), Err(InvalidTenant::TimeZone));
+        assert_eq!(BusinessDay::new("UTC", 24), Err(InvalidTenant::ClosingHour));
+    }
+}
