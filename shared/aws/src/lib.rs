@@ -1,1 +1,15 @@
+//! The one crate that names `aws_sdk_*`: keys, stored items, the table, the bus, and how they fail.
 
+pub mod config;
+pub mod keys;
+
+pub mod bus;
+pub mod items;
+pub mod queue;
+pub mod table;
+
+pub mod clock;
+pub mod failure;
+pub mod retry;
+pub mod telemetry;
+pub mod usage;

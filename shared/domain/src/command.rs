@@ -3,7 +3,9 @@
 //! A message outlives the code that wrote it: version 1 stays readable for ever, new fields are
 //! optional, and a change of meaning is a new version.
 
-use crate::id::{CheckoutId, ConcessionaireId, EmployeeNumber, MealCode, Rfid, StationId, TenantId, UserName};
+use crate::id::{
+    CheckoutId, ConcessionaireId, EmployeeNumber, MealCode, Rfid, StationId, TenantId, UserName,
+};
 use crate::money::{Price, Quantity};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};

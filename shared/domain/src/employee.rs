@@ -30,4 +30,10 @@ impl Employee {
     pub fn has_active_badge(&self, rfid: &Rfid) -> bool {
         self.badges.get(rfid) == Some(&BadgeStatus::Active)
     }
+
+    /// The name as lists sort and search it: lower case, single spaces, no key separator.
+    pub fn folded_name(&self) -> String {
+        let name = self.name.replace('#', " ").to_lowercase();
+        name.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
 }

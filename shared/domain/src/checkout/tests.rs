@@ -82,7 +82,8 @@ fn decide_case(case: &Case) -> Checkout {
         ]),
         image_url: None,
     };
-    let sold_out: SoldOut = case.sold_out.iter().map(|(code, until)| (code.parse().unwrap(), *until)).collect();
+    let sold_out: SoldOut =
+        case.sold_out.iter().map(|(code, until)| (code.parse().unwrap(), *until)).collect();
     let menu = Menu { version: MenuVersion { meals: 3, edit: 1 }, meals: meals(), sold_out };
     let lines: Vec<_> = case
         .order

@@ -1,0 +1,111 @@
+//! Publishing commands: topic, attributes, group and deduplication id in one place.
+
+use crate::failure::Failure;
+use crate::keys;
+use crate::retry::{self, Policy};
+use aws_sdk_sns::Client;
+use aws_sdk_sns::operation::publish::PublishError;
+use aws_sdk_sns::types::MessageAttributeValue;
+use domain::command::{Command, Message};
+use domain::id::TenantId;
+use thiserror::Error;
+
+/// The message attribute that queues filter on.
+pub const KIND_ATTRIBUTE: &str = "kind";
+
+/// How a stage names its topics and queues: `pos-<stage>-<tenant>-<purpose>.fifo`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    pub region: String,
+    pub account_id: String,
+    pub stage: String,
+}
+
+impl Names {
+    /// The tenant's own topic of commands.
+    pub fn command_topic(&self, tenant: &TenantId) -> String {
+        self.resource(tenant, "commands")
+    }
+
+    pub fn command_topic_arn(&self, tenant: &TenantId) -> String {
+        format!("arn:aws:sns:{}:{}:{}", self.region, self.account_id, self.command_topic(tenant))
+    }
+
+    /// The tenant's own queue of checkouts.
+    pub fn checkout_queue(&self, tenant: &TenantId) -> String {
+        self.resource(tenant, "checkouts")
+    }
+
+    pub fn checkout_dead_letter_queue(&self, tenant: &TenantId) -> String {
+        self.resource(tenant, "checkouts-dlq")
+    }
+
+    pub fn queue_arn(&self, queue: &str) -> String {
+        format!("arn:aws:sqs:{}:{}:{queue}", self.region, self.account_id)
+    }
+
+    fn resource(&self, tenant: &TenantId, purpose: &str) -> String {
+        format!("pos-{}-{tenant}-{purpose}.fifo", self.stage)
+    }
+}
+
+#[derive(Debug, Error)]
+pub enum NotPublished {
+    /// The tenant has no topic (yet).
+    #[error("the tenant has no command topic")]
+    NoTopic,
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+/// Publishes commands to their tenant's topic.
+#[derive(Debug, Clone)]
+pub struct Bus {
+    client: Client,
+    names: Names,
+    policy: Policy,
+}
+
+impl Bus {
+    pub fn new(client: Client, names: Names, policy: Policy) -> Self {
+        Self { client, names, policy }
+    }
+
+    /// Returns once the topic has the command for certain. Sending the same command again within
+    /// five minutes is swallowed by the topic; later it meets its own outcome in the table.
+    pub async fn publish(&self, command: Command) -> Result<(), NotPublished> {
+        let Command::PostCheckout(checkout) = &command;
+        let topic_arn = self.names.command_topic_arn(&checkout.tenant);
+        let group = keys::wallet_group(&checkout.tenant, &checkout.employee);
+        let deduplication_id = checkout.request.to_string();
+        let kind = MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value(command.kind())
+            .build()
+            .map_err(|error| Failure::malformed("build a message attribute", error))?;
+        let body = serde_json::to_string(&Message::new(command))
+            .map_err(|error| Failure::malformed("write a command", error))?;
+        retry::transient(self.policy, async || {
+            let sent = self
+                .client
+                .publish()
+                .topic_arn(&topic_arn)
+                .message(&body)
+                .message_group_id(&group)
+                .message_deduplication_id(&deduplication_id)
+                .message_attributes(KIND_ATTRIBUTE, kind.clone())
+                .send()
+                .await;
+            match sent {
+                Ok(_) => Ok(true),
+                Err(error) if error.as_service_error().is_some_and(PublishError::is_not_found_exception) => {
+                    Ok(false)
+                }
+                Err(error) => Err(Failure::of_sdk("publish a command", error)),
+            }
+        })
+        .await?
+        .then_some(())
+        .ok_or(NotPublished::NoTopic)
+    }
+}

@@ -1,0 +1,217 @@
+//! The only reader of the environment, and the one SDK configuration that all clients share.
+
+use crate::bus::Names;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use std::fmt;
+use std::time::Duration;
+use thiserror::Error;
+
+/// One attempt of one call; a retry may follow.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Where the services are and who calls them.
+#[derive(Debug, Clone)]
+pub struct Cloud {
+    pub region: String,
+    pub credentials: Credentials,
+    /// Set only where the services are not AWS's own.
+    pub endpoint_url: Option<String>,
+    pub dynamodb_endpoint_url: Option<String>,
+}
+
+/// What every function needs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub cloud: Cloud,
+    pub table_name: String,
+}
+
+/// What intake needs besides.
+#[derive(Debug, Clone)]
+pub struct IntakeConfig {
+    /// How topics and queues are called, and in which account.
+    pub names: Names,
+    /// The Cognito app client whose tokens are admitted.
+    pub client_id: String,
+    pub ticket_key: TicketKey,
+}
+
+/// The secret that makes tickets tamper-evident.
+#[derive(Clone)]
+pub struct TicketKey([u8; 32]);
+
+impl TicketKey {
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TicketKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TicketKey")
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Error)]
+#[error("environment variables missing or malformed: {}", names.join(", "))]
+pub struct ConfigError {
+    names: Vec<&'static str>,
+}
+
+/// Reads variables and remembers every one that is missing, so that one failed start names all.
+struct Environment<'a> {
+    variable: &'a dyn Fn(&str) -> Option<String>,
+    missing: Vec<&'static str>,
+}
+
+impl Environment<'_> {
+    fn optional(&self, name: &str) -> Option<String> {
+        (self.variable)(name).filter(|value| !value.is_empty())
+    }
+
+    fn required(&mut self, name: &'static str) -> String {
+        self.parsed(name, Some)
+    }
+
+    fn parsed<T: Default>(&mut self, name: &'static str, parse: impl Fn(String) -> Option<T>) -> T {
+        self.optional(name).and_then(parse).unwrap_or_else(|| {
+            self.missing.push(name);
+            T::default()
+        })
+    }
+
+    fn config(&mut self) -> Config {
+        let credentials = Credentials::new(
+            self.required("AWS_ACCESS_KEY_ID"),
+            self.required("AWS_SECRET_ACCESS_KEY"),
+            self.optional("AWS_SESSION_TOKEN"),
+            None,
+            "environment",
+        );
+        let cloud = Cloud {
+            region: self.required("AWS_REGION"),
+            credentials,
+            endpoint_url: self.optional("AWS_ENDPOINT_URL"),
+            dynamodb_endpoint_url: self.optional("AWS_ENDPOINT_URL_DYNAMODB"),
+        };
+        Config { cloud, table_name: self.required("TABLE_NAME") }
+    }
+
+    fn complete<T>(self, value: T) -> Result<T, ConfigError> {
+        if self.missing.is_empty() { Ok(value) } else { Err(ConfigError { names: self.missing }) }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn process_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The configuration of a worker function.
+pub fn worker() -> Result<Config, ConfigError> {
+    read_worker(&process_variable)
+}
+
+/// The configuration of the intake function.
+pub fn intake() -> Result<(Config, IntakeConfig), ConfigError> {
+    read_intake(&process_variable)
+}
+
+fn read_worker(variable: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+    let mut environment = Environment { variable, missing: vec![] };
+    let config = environment.config();
+    environment.complete(config)
+}
+
+fn read_intake(variable: &dyn Fn(&str) -> Option<String>) -> Result<(Config, IntakeConfig), ConfigError> {
+    let mut environment = Environment { variable, missing: vec![] };
+    let config = environment.config();
+    let names = Names {
+        region: config.cloud.region.clone(),
+        account_id: environment.required("ACCOUNT_ID"),
+        stage: environment.required("STAGE"),
+    };
+    let client_id = environment.required("USER_POOL_CLIENT_ID");
+    let ticket_key = TicketKey(environment.parsed("TICKET_KEY", |hex| parse_hex(&hex)));
+    environment.complete((config, IntakeConfig { names, client_id, ticket_key }))
+}
+
+fn parse_hex(hex: &str) -> Option<[u8; 32]> {
+    let hash = domain::command::RequestHash::try_from(hex.to_owned()).ok()?;
+    Some(*hash.as_bytes())
+}
+
+/// One configuration with one HTTP client for every SDK client of the process. Retries are off
+/// here because `retry` does them.
+pub fn sdk_config(cloud: &Cloud, http_client: SharedHttpClient) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .build();
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(cloud.region.clone()))
+        .credentials_provider(SharedCredentialsProvider::new(cloud.credentials.clone()))
+        .http_client(http_client)
+        .retry_config(RetryConfig::disabled())
+        .sleep_impl(TokioSleep::new())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .timeout_config(timeouts);
+    config.set_endpoint_url(cloud.endpoint_url.clone());
+    config.build()
+}
+
+/// A pooled HTTP client with TLS, shared by all clients.
+pub fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+/// The table may live behind an endpoint of its own.
+pub fn dynamodb_client(config: &SdkConfig, cloud: &Cloud) -> aws_sdk_dynamodb::Client {
+    let mut builder = aws_sdk_dynamodb::config::Builder::from(config);
+    if let Some(url) = &cloud.dynamodb_endpoint_url {
+        builder = builder.endpoint_url(url);
+    }
+    aws_sdk_dynamodb::Client::from_conf(builder.build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_start_names_every_variable() {
+        let error = read_intake(&|name| (name == "TICKET_KEY").then(|| "short".to_owned())).unwrap_err();
+        let expected = [
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_REGION",
+            "TABLE_NAME",
+            "ACCOUNT_ID",
+            "STAGE",
+            "USER_POOL_CLIENT_ID",
+            "TICKET_KEY",
+        ];
+        assert_eq!(error.names, expected);
+    }
+
+    #[test]
+    fn secrets_stay_out_of_debug_output() {
+        assert_eq!(format!("{:?}", TicketKey([7; 32])), "TicketKey");
+    }
+}

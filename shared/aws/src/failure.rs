@@ -1,0 +1,82 @@
+//! What the world refuses. The business says no with a `Rejection`; this is everything else.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use std::error::Error;
+use thiserror::Error as ThisError;
+
+type Source = Box<dyn Error + Send + Sync>;
+
+/// Trying again helps, or it does not.
+#[derive(Debug, ThisError)]
+pub enum Failure {
+    /// Throttled, timed out, unreachable, lost a race: the same call may succeed later.
+    #[error("{context}: the service did not answer for now")]
+    Transient { context: &'static str, source: Source },
+    /// It will fail again: what was read, sent or stored is not what it should be.
+    #[error("{context}: malformed")]
+    Malformed { context: &'static str, source: Source },
+}
+
+impl Failure {
+    pub fn transient(context: &'static str, source: impl Into<Source>) -> Self {
+        Failure::Transient { context, source: source.into() }
+    }
+
+    pub fn malformed(context: &'static str, source: impl Into<Source>) -> Self {
+        Failure::Malformed { context, source: source.into() }
+    }
+
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Failure::Transient { .. })
+    }
+
+    /// Classifies an SDK error; the only place that does.
+    pub fn of_sdk<E>(context: &'static str, error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let is_transient = match &error {
+            SdkError::ConstructionFailure(_) => false,
+            SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
+            SdkError::ServiceError(service) => {
+                service.raw().status().is_server_error()
+                    || service.err().code().is_some_and(|code| TRANSIENT_CODES.contains(&code))
+            }
+            _ => true,
+        };
+        if is_transient { Failure::transient(context, error) } else { Failure::malformed(context, error) }
+    }
+}
+
+/// Client-side codes that say "later": throttling in each service's words, and lost races.
+const TRANSIENT_CODES: [&str; 13] = [
+    "ExpiredTokenException",
+    "KMSThrottling",
+    "KMSThrottlingException",
+    "LimitExceededException",
+    "OverLimit",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "ReplicatedWriteConflictException",
+    "Throttled",
+    "ThrottledException",
+    "ThrottlingException",
+    "TransactionInProgressException",
+];
+
+/// The whole chain of an error in one line, for logs: the JSON layer prints only the outermost.
+pub fn chain(error: &dyn Error) -> String {
+    /// A chain longer than this is a cycle or noise.
+    const MAX_LINKS: usize = 16;
+    let mut line = error.to_string();
+    let mut link = error.source();
+    for _ in 1..MAX_LINKS {
+        let Some(cause) = link else { break };
+        line = format!("{line}: {cause}");
+        link = cause.source();
+    }
+    line
+}

@@ -1,0 +1,83 @@
+//! Stored shapes and their domain values. Attribute names are short, because every kilobyte of a
+//! checkout is paid twice; what a key says or a sum gives is not stored again.
+//!
+//! A stored name is never reused for another meaning: old items stay readable.
+
+mod checkout;
+mod employee;
+mod menu;
+mod tenant;
+
+use crate::failure::Failure;
+use crate::keys::{self, Key};
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+pub use checkout::{checkout, stored_checkout};
+pub use employee::{
+    Account, badge, booking, employee, stored_account, stored_badge, stored_employee, stored_wallet, wallet,
+};
+pub use menu::{MenuHead, meal, menu_head, stored_meal, stored_menu_head};
+pub use tenant::{station, stored_station, stored_tenant, stored_user, tenant, user};
+
+/// An item as the table takes and gives it.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// The item that `attributes` make at `key`.
+fn to_item(key: Key, attributes: &impl Serialize) -> Result<Item, Failure> {
+    let mut item: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(attributes)
+        .map_err(|error| Failure::malformed("write an item", error))?;
+    item.insert(keys::PK.to_owned(), AttributeValue::S(key.pk));
+    item.insert(keys::SK.to_owned(), AttributeValue::S(key.sk));
+    Ok(item)
+}
+
+fn index(item: &mut Item, entry: keys::IndexKey) {
+    item.insert(keys::INDEX_PK.to_owned(), AttributeValue::S(entry.pk));
+    item.insert(keys::INDEX_SK.to_owned(), AttributeValue::S(entry.sk));
+}
+
+fn from_item<'a, T: Deserialize<'a>>(item: Item) -> Result<T, Failure> {
+    serde_dynamo::aws_sdk_dynamodb_1::from_item(item)
+        .map_err(|error| Failure::malformed("read an item", error))
+}
+
+fn text<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a str, Failure> {
+    let value = item.get(attribute).and_then(|value| value.as_s().ok());
+    value.map(String::as_str).ok_or_else(|| Failure::malformed("read a key", attribute))
+}
+
+/// The sort key of an item.
+pub(crate) fn sort_key(item: &Item) -> Result<&str, Failure> {
+    text(item, keys::SK)
+}
+
+/// The key of an item.
+pub(crate) fn key_of(item: &Item) -> Result<Key, Failure> {
+    Ok(Key { pk: text(item, keys::PK)?.to_owned(), sk: text(item, keys::SK)?.to_owned() })
+}
+
+/// Milliseconds since the epoch: a third of the size of a date in text.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Millis(i64);
+
+impl From<Timestamp> for Millis {
+    fn from(at: Timestamp) -> Self {
+        Self(at.as_millisecond())
+    }
+}
+
+impl TryFrom<Millis> for Timestamp {
+    type Error = Failure;
+
+    fn try_from(at: Millis) -> Result<Timestamp, Failure> {
+        Timestamp::from_millisecond(at.0)
+            .map_err(|error| Failure::malformed("read an instant", error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! Employees, their wallets, badges and bookings.
+
+use super::{Item, Millis, from_item, index, sort_key, stored_checkout, to_item};
+use crate::failure::Failure;
+use crate::keys;
+use domain::booking::{Booking, BookingKind};
+use domain::checkout::Checkout;
+use domain::employee::{BadgeStatus, Employee};
+use domain::id::{EmployeeNumber, Rfid, TenantId, UserName};
+use domain::money::{BasisPoints, Money};
+use domain::role::Status;
+use domain::wallet::Wallet;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Serialize, Deserialize)]
+struct EmployeeItem {
+    n: String,
+    st: Status,
+    d: BasisPoints,
+    lim: Money,
+    /// Badges.
+    bd: BTreeMap<Rfid, BadgeStatus>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    img: Option<String>,
+}
+
+pub fn employee(tenant: &TenantId, employee: &Employee) -> Result<Item, Failure> {
+    let attributes = EmployeeItem {
+        n: employee.name.clone(),
+        st: employee.status,
+        d: employee.discount,
+        lim: employee.limit,
+        bd: employee.badges.clone(),
+        img: employee.image_url.clone(),
+    };
+    let mut item = to_item(keys::employee(tenant, &employee.number), &attributes)?;
+    index(&mut item, keys::employees_by_name(tenant, &employee.folded_name(), &employee.number));
+    Ok(item)
+}
+
+pub fn stored_employee(number: &EmployeeNumber, item: Item) -> Result<Employee, Failure> {
+    let stored: EmployeeItem = from_item(item)?;
+    Ok(Employee {
+        number: number.clone(),
+        name: stored.n,
+        status: stored.st,
+        discount: stored.d,
+        limit: stored.lim,
+        badges: stored.bd,
+        image_url: stored.img,
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+struct WalletItem {
+    b: Money,
+    v: u64,
+}
+
+pub fn wallet(tenant: &TenantId, employee: &EmployeeNumber, wallet: Wallet) -> Result<Item, Failure> {
+    to_item(keys::wallet(tenant, employee), &WalletItem { b: wallet.balance, v: wallet.version })
+}
+
+pub fn stored_wallet(item: Item) -> Result<Wallet, Failure> {
+    let stored: WalletItem = from_item(item)?;
+    Ok(Wallet { balance: stored.b, version: stored.v })
+}
+
+/// A badge is only an index to its employee, whose item says whether it works.
+#[derive(Serialize, Deserialize)]
+struct BadgeItem {
+    e: EmployeeNumber,
+}
+
+pub fn badge(tenant: &TenantId, rfid: &Rfid, employee: &EmployeeNumber) -> Result<Item, Failure> {
+    to_item(keys::badge(tenant, rfid), &BadgeItem { e: employee.clone() })
+}
+
+pub fn stored_badge(item: Item) -> Result<EmployeeNumber, Failure> {
+    Ok(from_item::<BadgeItem>(item)?.e)
+}
+
+/// An employee with wallet and newest checkouts, as the one-call read gives them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub employee: Employee,
+    pub wallet: Wallet,
+    pub recent: Vec<Checkout>,
+}
+
+/// Reads what a backward query of the employee's partition found; `None` if it is nobody's.
+pub fn stored_account(number: &EmployeeNumber, items: Vec<Item>) -> Result<Option<Account>, Failure> {
+    let (mut profile, mut credit, mut recent) = (None, None, Vec::new());
+    for item in items {
+        match sort_key(&item)? {
+            keys::EMPLOYEE => profile = Some(stored_employee(number, item)?),
+            keys::WALLET => credit = Some(stored_wallet(item)?),
+            _ => recent.push(stored_checkout(item)?),
+        }
+    }
+    match (profile, credit) {
+        (Some(employee), Some(wallet)) => Ok(Some(Account { employee, wallet, recent })),
+        (None, None) => Ok(None),
+        _ => Err(Failure::malformed("read an account", "an employee without a wallet, or the reverse")),
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct BookingItem {
+    k: BookingKind,
+    a: Money,
+    b: Money,
+    v: u64,
+    at: Millis,
+    by: UserName,
+}
+
+pub fn booking(tenant: &TenantId, employee: &EmployeeNumber, booking: &Booking) -> Result<Item, Failure> {
+    let attributes = BookingItem {
+        k: booking.kind,
+        a: booking.amount,
+        b: booking.after.balance,
+        v: booking.after.version,
+        at: booking.at.into(),
+        by: booking.by.clone(),
+    };
+    to_item(keys::booking(tenant, employee, &booking.id), &attributes)
+}

@@ -1,0 +1,79 @@
+//! Tenants, their stations, and their users.
+
+use super::{Item, from_item, to_item};
+use crate::failure::Failure;
+use crate::keys;
+use domain::id::{ConcessionaireId, StationId, TenantId, UserName};
+use domain::money::Money;
+use domain::role::{Role, Status, User};
+use domain::tenant::{BusinessDay, Currency, Station, Tenant, TenantStatus};
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct TenantItem {
+    n: String,
+    st: TenantStatus,
+    cur: Currency,
+    tz: String,
+    /// The closing hour.
+    ch: u8,
+    /// The overdraft limit.
+    od: Money,
+}
+
+pub fn tenant(tenant: &Tenant) -> Result<Item, Failure> {
+    let attributes = TenantItem {
+        n: tenant.name.clone(),
+        st: tenant.status,
+        cur: tenant.currency.clone(),
+        tz: tenant.business_day.zone_name().to_owned(),
+        ch: tenant.business_day.closing_hour(),
+        od: tenant.overdraft_limit,
+    };
+    to_item(keys::tenant(&tenant.id), &attributes)
+}
+
+pub fn stored_tenant(id: &TenantId, item: Item) -> Result<Tenant, Failure> {
+    let stored: TenantItem = from_item(item)?;
+    let business_day = BusinessDay::new(&stored.tz, stored.ch)
+        .map_err(|error| Failure::malformed("read a tenant", error))?;
+    Ok(Tenant {
+        id: id.clone(),
+        name: stored.n,
+        status: stored.st,
+        currency: stored.cur,
+        business_day,
+        overdraft_limit: stored.od,
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+struct StationItem {
+    co: ConcessionaireId,
+}
+
+pub fn station(tenant: &TenantId, station: &Station) -> Result<Item, Failure> {
+    let attributes = StationItem { co: station.concessionaire.clone() };
+    to_item(keys::station(tenant, &station.id), &attributes)
+}
+
+pub fn stored_station(id: &StationId, item: Item) -> Result<Station, Failure> {
+    let stored: StationItem = from_item(item)?;
+    Ok(Station { id: id.clone(), concessionaire: stored.co })
+}
+
+#[derive(Serialize, Deserialize)]
+struct UserItem {
+    st: Status,
+    #[serde(flatten)]
+    role: Role,
+}
+
+pub fn user(tenant: &TenantId, user: &User) -> Result<Item, Failure> {
+    to_item(keys::user(tenant, &user.name), &UserItem { st: user.status, role: user.role.clone() })
+}
+
+pub fn stored_user(name: &UserName, item: Item) -> Result<User, Failure> {
+    let stored: UserItem = from_item(item)?;
+    Ok(User { name: name.clone(), status: stored.st, role: stored.role })
+}

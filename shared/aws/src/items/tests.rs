@@ -1,0 +1,146 @@
+//! Everything stored reads back, and a checkout of ordinary size fits into one kilobyte.
+
+use super::*;
+use domain::checkout::{Bill, Checkout, Outcome, Rejection, SoldLine};
+use domain::command::RequestHash;
+use domain::employee::{BadgeStatus, Employee};
+use domain::id::TenantId;
+use domain::menu::{Meal, MenuVersion};
+use domain::money::Money;
+use domain::role::{Role, Status, User};
+use domain::tenant::{BusinessDay, Station, Tenant, TenantStatus};
+use domain::wallet::Wallet;
+
+fn acme() -> TenantId {
+    "acme".parse().unwrap()
+}
+
+fn checkout_of(outcome: Outcome) -> Checkout {
+    Checkout {
+        id: "01900000-0000-7000-8000-000000000000".parse().unwrap(),
+        request: RequestHash::from_bytes([9; 32]),
+        employee: "100042".parse().unwrap(),
+        station: "canteen-1".parse().unwrap(),
+        concessionaire: "canteen".parse().unwrap(),
+        caller: "acme-cashier".parse().unwrap(),
+        business_date: jiff::civil::date(2026, 3, 2),
+        accepted_at: "2026-03-02T04:00:00.123Z".parse().unwrap(),
+        decided_at: "2026-03-02T04:00:00.150Z".parse().unwrap(),
+        outcome,
+    }
+}
+
+/// Lines as cafeterias have them: a code of 8, a name of 20 and a category of 8 characters.
+fn settled(lines: usize) -> Checkout {
+    let line = SoldLine {
+        code: "SOUP-001".parse().unwrap(),
+        name: "Tomato soup and roll".to_owned(),
+        category: "starters".to_owned(),
+        price: 18_050.try_into().unwrap(),
+        calories: Some(350.try_into().unwrap()),
+        qty: 2.try_into().unwrap(),
+    };
+    let bill = Bill {
+        lines: vec![line; lines],
+        discount: Money::from_minor(12_345),
+        menu_version: MenuVersion { meals: 12, edit: 3 },
+    };
+    checkout_of(Outcome::Settled {
+        bill,
+        after: Wallet { balance: Money::from_minor(123_456), version: 321 },
+    })
+}
+
+#[test]
+fn a_checkout_reads_back() {
+    let rejection = Rejection::UnknownMeal { codes: vec!["tea".parse().unwrap()] };
+    for original in [settled(3), checkout_of(Outcome::Rejected(rejection))] {
+        let item = checkout(&acme(), &original).unwrap();
+        assert_eq!(stored_checkout(item).unwrap(), original);
+    }
+}
+
+/// Bytes of an item as DynamoDB counts them: names, values, and what lists and maps add.
+fn size_bytes(item: &Item) -> usize {
+    fn of(value: &AttributeValue) -> usize {
+        match value {
+            AttributeValue::S(text) => text.len(),
+            AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
+            AttributeValue::B(bytes) => bytes.as_ref().len(),
+            AttributeValue::L(values) => 3 + values.iter().map(|value| 1 + of(value)).sum::<usize>(),
+            AttributeValue::M(values) => {
+                3 + values.iter().map(|(name, value)| 1 + name.len() + of(value)).sum::<usize>()
+            }
+            _ => 1,
+        }
+    }
+    item.iter().map(|(name, value)| name.len() + of(value)).sum()
+}
+
+/// The number stands in ARCHITECTURE.md.
+#[test]
+fn twelve_ordinary_lines_fit_into_a_kilobyte() {
+    let bytes = |lines| size_bytes(&checkout(&acme(), &settled(lines)).unwrap());
+    assert!(bytes(12) <= 1_024, "{} bytes", bytes(12));
+    assert!(bytes(13) > 1_024, "{} bytes: more lines fit than the documents say", bytes(13));
+}
+
+#[test]
+fn everything_else_reads_back() {
+    let tenant_value = Tenant {
+        id: acme(),
+        name: "Acme".to_owned(),
+        status: TenantStatus::Active,
+        currency: "PHP".to_owned().try_into().unwrap(),
+        business_day: BusinessDay::new("Asia/Manila", 4).unwrap(),
+        overdraft_limit: Money::from_minor(5),
+    };
+    assert_eq!(stored_tenant(&acme(), tenant(&tenant_value).unwrap()).unwrap(), tenant_value);
+
+    let cashier = User {
+        name: "acme-cashier".parse().unwrap(),
+        status: Status::Active,
+        role: Role::Cashier { concessionaire_id: "canteen".parse().unwrap() },
+    };
+    assert_eq!(stored_user(&cashier.name, user(&acme(), &cashier).unwrap()).unwrap(), cashier);
+
+    let station_value = Station { id: "s1".parse().unwrap(), concessionaire: "canteen".parse().unwrap() };
+    let item = station(&acme(), &station_value).unwrap();
+    assert_eq!(stored_station(&station_value.id, item).unwrap(), station_value);
+
+    let buyer = Employee {
+        number: "100042".parse().unwrap(),
+        name: "Änne  O#Hara".to_owned(),
+        status: Status::Active,
+        discount: 500.try_into().unwrap(),
+        limit: Money::from_minor(1),
+        badges: [("1001".parse().unwrap(), BadgeStatus::Blocked)].into(),
+        image_url: Some("https://example.com/a.png".to_owned()),
+    };
+    let item = employee(&acme(), &buyer).unwrap();
+    assert_eq!(item[keys::INDEX_SK], AttributeValue::S("änne o hara#100042".to_owned()));
+    assert_eq!(stored_employee(&buyer.number, item).unwrap(), buyer);
+
+    let wallet_value = Wallet { balance: Money::from_minor(-7), version: u64::MAX };
+    assert_eq!(stored_wallet(wallet(&acme(), &buyer.number, wallet_value).unwrap()).unwrap(), wallet_value);
+
+    let rfid = "1001".parse().unwrap();
+    assert_eq!(stored_badge(badge(&acme(), &rfid, &buyer.number).unwrap()).unwrap(), buyer.number);
+
+    let until = "2026-03-02T06:00:00Z".parse().unwrap();
+    let head = MenuHead {
+        version: MenuVersion { meals: 3, edit: 12 },
+        sold_out: [("a".parse().unwrap(), None), ("b".parse().unwrap(), Some(until))].into(),
+    };
+    let canteen = "canteen".parse().unwrap();
+    assert_eq!(stored_menu_head(menu_head(&acme(), &canteen, &head).unwrap()).unwrap(), head);
+
+    let soup = Meal {
+        name: "Soup".to_owned(),
+        category: "starters".to_owned(),
+        price: 180.try_into().unwrap(),
+        calories: None,
+    };
+    let code = "SOUP-001".parse().unwrap();
+    assert_eq!(stored_meal(meal(&acme(), &canteen, 3, &code, &soup).unwrap()).unwrap(), (code, soup));
+}

@@ -1,0 +1,291 @@
+//! The one table: read keys, query, commit. Every call is counted, and SDK errors are classified
+//! here once; reads are tried again here, writes by whoever can decide anew.
+
+use crate::failure::Failure;
+use crate::items::{Item, key_of};
+use crate::keys::{self, Key, Partition};
+use crate::retry::{self, Policy};
+use crate::usage::Usage;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, ConsumedCapacity, KeysAndAttributes, Put, ReturnConsumedCapacity,
+    TransactWriteItem, Update,
+};
+use domain::wallet::Wallet;
+use std::collections::HashMap;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Keys in one `BatchGetItem`, a DynamoDB limit.
+pub const MAX_BATCH_GET: usize = 100;
+/// Items in one transaction, a DynamoDB limit.
+pub const MAX_TRANSACTION: usize = 100;
+/// Pages that one query may take: 1 MB each, so some 100,000 meals.
+const MAX_PAGES: usize = 64;
+
+#[derive(Debug, Clone)]
+pub struct Table {
+    client: Client,
+    name: String,
+    policy: Policy,
+    usage: Arc<Usage>,
+}
+
+/// Items found by key.
+#[derive(Debug, Default)]
+pub struct Found(HashMap<Key, Item>);
+
+impl Found {
+    /// The item under `key`, once.
+    pub fn take(&mut self, key: &Key) -> Option<Item> {
+        self.0.remove(key)
+    }
+}
+
+/// One write of a transaction. There is none without a condition.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// Puts an item whose key must not exist yet.
+    Create(Item),
+    /// Sets a wallet that must still have the version that was read.
+    MoveWallet { key: Key, from_version: u64, to: Wallet },
+}
+
+/// Why a transaction did not commit.
+#[derive(Debug, Error)]
+pub enum NotCommitted {
+    /// One reason a write, in their order.
+    #[error("the transaction was cancelled: {0:?}")]
+    Cancelled(Vec<Reason>),
+    /// It failed, or may have committed without an answer.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+/// What one write did to its transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Nothing: another write cancelled it.
+    None,
+    ConditionFailed,
+    /// Another transaction or write was at the same item.
+    Conflict,
+    Throttled,
+    /// Too large, or not what the table accepts.
+    Invalid,
+}
+
+impl Table {
+    pub fn new(client: Client, name: String, policy: Policy) -> Self {
+        Self { client, name, policy, usage: Arc::default() }
+    }
+
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// Reads up to [`MAX_BATCH_GET`] distinct keys, strongly consistent, in one call; keys that the
+    /// service leaves unprocessed are asked for again.
+    pub async fn read(&self, keys: impl IntoIterator<Item = Key>) -> Result<Found, Failure> {
+        let mut missing: Vec<Key> = keys.into_iter().collect();
+        missing.sort_unstable();
+        missing.dedup();
+        let mut found = Found::default();
+        let mut pauses = self.policy.pauses();
+        while !missing.is_empty() {
+            missing = retry::transient(self.policy, || self.read_once(&missing)).await.and_then(
+                |(items, unprocessed)| {
+                    for item in items {
+                        found.0.insert(key_of(&item)?, item);
+                    }
+                    Ok(unprocessed)
+                },
+            )?;
+            if !missing.is_empty() && !pauses.pause().await {
+                return Err(Failure::transient("read keys", "keys stayed unprocessed"));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn read_once(&self, keys: &[Key]) -> Result<(Vec<Item>, Vec<Key>), Failure> {
+        let asked = KeysAndAttributes::builder()
+            .set_keys(Some(keys.iter().map(key_item).collect()))
+            .consistent_read(true)
+            .build()
+            .map_err(|error| Failure::malformed("build a read", error))?;
+        let answer = self
+            .client
+            .batch_get_item()
+            .request_items(&self.name, asked)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(|error| Failure::of_sdk("read keys", error))?;
+        self.count_read("BatchGetItem", answer.consumed_capacity.as_deref().unwrap_or_default());
+        let unprocessed = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
+        let unprocessed = unprocessed.map(|rest| rest.keys).unwrap_or_default();
+        let unprocessed = unprocessed.iter().map(key_of).collect::<Result<_, _>>()?;
+        let items = answer.responses.and_then(|mut tables| tables.remove(&self.name));
+        Ok((items.unwrap_or_default(), unprocessed))
+    }
+
+    /// Reads one key, strongly consistent.
+    pub async fn read_one(&self, key: &Key) -> Result<Option<Item>, Failure> {
+        retry::transient(self.policy, async || {
+            let answer = self
+                .client
+                .get_item()
+                .table_name(&self.name)
+                .set_key(Some(key_item(key)))
+                .consistent_read(true)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+                .map_err(|error| Failure::of_sdk("read a key", error))?;
+            self.count_read("GetItem", answer.consumed_capacity.as_slice());
+            Ok(answer.item)
+        })
+        .await
+    }
+
+    /// All items of a partition from its sort key prefix on, every page.
+    pub async fn query_all(&self, partition: &Partition) -> Result<Vec<Item>, Failure> {
+        let mut items = Vec::new();
+        let mut start = None;
+        for _ in 0..MAX_PAGES {
+            let page = retry::transient(self.policy, async || {
+                let query =
+                    self.query(&partition.pk).key_condition_expression("PK = :pk AND begins_with(SK, :sk)");
+                let query = query
+                    .expression_attribute_values(":sk", AttributeValue::S(partition.sk_from.clone()))
+                    .set_exclusive_start_key(start.clone());
+                query.send().await.map_err(|error| Failure::of_sdk("query a partition", error))
+            })
+            .await?;
+            self.count_read("Query", page.consumed_capacity.as_slice());
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
+        Err(Failure::malformed("query a partition", "it has more pages than any partition of ours"))
+    }
+
+    /// The last `limit` items of a partition that sort at or above its prefix, last first, in one
+    /// call of at most one page: `limit` items must be far below 1 MB.
+    pub async fn query_last(&self, partition: &Partition, limit: i32) -> Result<Vec<Item>, Failure> {
+        retry::transient(self.policy, async || {
+            let answer = self
+                .query(&partition.pk)
+                .key_condition_expression("PK = :pk AND SK >= :sk")
+                .expression_attribute_values(":sk", AttributeValue::S(partition.sk_from.clone()))
+                .scan_index_forward(false)
+                .limit(limit)
+                .send()
+                .await
+                .map_err(|error| Failure::of_sdk("query a partition", error))?;
+            self.count_read("Query", answer.consumed_capacity.as_slice());
+            Ok(answer.items.unwrap_or_default())
+        })
+        .await
+    }
+
+    fn query(&self, pk: &str) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.name)
+            .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+    }
+
+    /// Commits up to [`MAX_TRANSACTION`] writes together or not at all. One attempt: after a
+    /// failure nobody knows whether it committed, so the caller reads again and decides anew.
+    pub async fn commit(&self, writes: Vec<Write>) -> Result<(), NotCommitted> {
+        let items = writes.into_iter().map(|write| self.transact_item(write)).collect::<Result<_, _>>()?;
+        let answer = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(items))
+            .return_consumed_capacity(ReturnConsumedCapacity::Indexes)
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => {
+                let units = answer.consumed_capacity.unwrap_or_default().iter().map(total_units).sum();
+                self.usage.count("TransactWriteItems", 0.0, units);
+                Ok(())
+            }
+            Err(error) => {
+                self.usage.count("TransactWriteItems", 0.0, 0.0);
+                match error.as_service_error() {
+                    Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                        Err(NotCommitted::Cancelled(
+                            cancelled.cancellation_reasons().iter().map(reason).collect(),
+                        ))
+                    }
+                    _ => Err(Failure::of_sdk("commit", error).into()),
+                }
+            }
+        }
+    }
+
+    fn transact_item(&self, write: Write) -> Result<TransactWriteItem, Failure> {
+        let item = TransactWriteItem::builder();
+        match write {
+            Write::Create(created) => {
+                let put = Put::builder()
+                    .table_name(&self.name)
+                    .set_item(Some(created))
+                    .condition_expression("attribute_not_exists(PK)")
+                    .build();
+                put.map(|put| item.put(put).build())
+            }
+            Write::MoveWallet { key, from_version, to } => {
+                let update = Update::builder()
+                    .table_name(&self.name)
+                    .set_key(Some(key_item(&key)))
+                    .update_expression("SET b = :b, v = :v")
+                    .condition_expression("v = :from")
+                    .expression_attribute_values(":b", AttributeValue::N(to.balance.to_string()))
+                    .expression_attribute_values(":v", AttributeValue::N(to.version.to_string()))
+                    .expression_attribute_values(":from", AttributeValue::N(from_version.to_string()))
+                    .build();
+                update.map(|update| item.update(update).build())
+            }
+        }
+        .map_err(|error| Failure::malformed("build a write", error))
+    }
+
+    fn count_read(&self, operation: &'static str, consumed: &[ConsumedCapacity]) {
+        self.usage.count(operation, consumed.iter().map(total_units).sum(), 0.0);
+    }
+}
+
+fn total_units(consumed: &ConsumedCapacity) -> f64 {
+    consumed.capacity_units.unwrap_or_default()
+}
+
+fn key_item(key: &Key) -> Item {
+    HashMap::from([
+        (keys::PK.to_owned(), AttributeValue::S(key.pk.clone())),
+        (keys::SK.to_owned(), AttributeValue::S(key.sk.clone())),
+    ])
+}
+
+/// Reads one cancellation reason; a code that is not known is treated as a condition that failed,
+/// so that whoever committed looks again.
+fn reason(reason: &CancellationReason) -> Reason {
+    match reason.code() {
+        None | Some("None") => Reason::None,
+        Some("TransactionConflict") => Reason::Conflict,
+        Some("ThrottlingError" | "ProvisionedThroughputExceeded" | "RequestLimitExceeded") => {
+            Reason::Throttled
+        }
+        Some("ValidationError" | "ItemCollectionSizeLimitExceeded" | "AccessDenied") => Reason::Invalid,
+        Some(_) => Reason::ConditionFailed,
+    }
+}

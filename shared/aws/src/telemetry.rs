@@ -1,0 +1,139 @@
+//! Logs and metrics: JSON lines on standard output, where CloudWatch reads both.
+//!
+//! No secret, token, body or personal name reaches a line; the tenant is in every metric.
+
+use crate::clock::Clock;
+use domain::id::TenantId;
+use serde_json::{Map, Value, json};
+use std::fmt;
+use std::io::Write;
+use std::sync::Arc;
+use tracing_subscriber::EnvFilter;
+
+const NAMESPACE: &str = "InternalPos";
+/// Values in one array of the embedded metric format, a CloudWatch limit.
+const MAX_VALUES: usize = 100;
+
+/// Sends `tracing` events to standard output as JSON, from `info` up.
+pub fn init() {
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_env_filter(EnvFilter::new("info"))
+        .init();
+}
+
+/// Where metric lines go.
+#[derive(Clone)]
+pub struct Metrics {
+    clock: Clock,
+    line: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+/// What a metric counts in, in CloudWatch's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    Count,
+    Milliseconds,
+}
+
+impl Metrics {
+    /// Lines on standard output, as Lambda hands them to CloudWatch.
+    pub fn stdout(clock: Clock) -> Self {
+        Self::to(clock, |line| {
+            let mut out = std::io::stdout().lock();
+            if let Err(error) = writeln!(out, "{line}") {
+                tracing::warn!(%error, "a metric line was not written");
+            }
+        })
+    }
+
+    pub fn to(clock: Clock, line: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { clock, line: Arc::new(line) }
+    }
+
+    /// How many checkouts settled, and how long each took from acceptance.
+    pub fn settled(&self, tenant: &TenantId, accept_to_settled_ms: &[i64]) {
+        for chunk in accept_to_settled_ms.chunks(MAX_VALUES) {
+            self.emit(
+                &[("Tenant", tenant.as_str())],
+                &[
+                    ("Settled", Unit::Count, json!(chunk.len())),
+                    ("AcceptToSettled", Unit::Milliseconds, json!(chunk)),
+                ],
+            );
+        }
+    }
+
+    pub fn rejected(&self, tenant: &TenantId, reason: &str) {
+        self.emit(&[("Tenant", tenant.as_str()), ("Reason", reason)], &[("Rejected", Unit::Count, json!(1))]);
+    }
+
+    pub fn batch(&self, tenant: &TenantId, messages: usize, failed: usize) {
+        self.emit(
+            &[("Tenant", tenant.as_str())],
+            &[("BatchSize", Unit::Count, json!(messages)), ("HandedBack", Unit::Count, json!(failed))],
+        );
+    }
+
+    /// One line in the embedded metric format.
+    fn emit(&self, dimensions: &[(&str, &str)], metrics: &[(&str, Unit, Value)]) {
+        let names: Vec<_> = dimensions.iter().map(|(name, _)| name).collect();
+        let declared: Vec<_> = metrics
+            .iter()
+            .map(|(name, unit, _)| json!({ "Name": name, "Unit": format!("{unit:?}") }))
+            .collect();
+        let mut line = Map::new();
+        line.insert(
+            "_aws".to_owned(),
+            json!({
+                "Timestamp": self.clock.now().as_millisecond(),
+                "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [names], "Metrics": declared }],
+            }),
+        );
+        line.extend(dimensions.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+        line.extend(metrics.iter().map(|(name, _, value)| ((*name).to_owned(), value.clone())));
+        (self.line)(&Value::Object(line).to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[test]
+    fn a_metric_is_one_line_that_cloudwatch_reads() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let clock = Clock::from_fn(|| jiff::Timestamp::from_millisecond(1_000).unwrap());
+        let sink = lines.clone();
+        let metrics = Metrics::to(clock, move |line| sink.lock().unwrap().push(line.to_owned()));
+        metrics.settled(&"acme".parse().unwrap(), &[12, 15]);
+        let line: Value = serde_json::from_str(&lines.lock().unwrap()[0]).unwrap();
+        let expected = json!({
+            "_aws": {
+                "Timestamp": 1_000,
+                "CloudWatchMetrics": [{
+                    "Namespace": "InternalPos",
+                    "Dimensions": [["Tenant"]],
+                    "Metrics": [
+                        { "Name": "Settled", "Unit": "Count" },
+                        { "Name": "AcceptToSettled", "Unit": "Milliseconds" },
+                    ],
+                }],
+            },
+            "Tenant": "acme",
+            "Settled": 2,
+            "AcceptToSettled": [12, 15],
+        });
+        assert_eq!(line, expected);
+    }
+}
