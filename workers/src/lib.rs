@@ -1,1 +1,5 @@
+//! Message in, table out: one worker a file, named by its verb.
 
+pub mod post_checkouts;
+
+pub mod fifo;

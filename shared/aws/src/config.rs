@@ -1,6 +1,9 @@
 //! The only reader of the environment, and the one SDK configuration that all clients share.
 
-use crate::bus::Names;
+use crate::bus::{Bus, Names};
+use crate::queue::Queues;
+use crate::retry::Policy;
+use crate::table::Table;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
@@ -35,13 +38,13 @@ pub struct Cloud {
 pub struct Config {
     pub cloud: Cloud,
     pub table_name: String,
+    /// How topics and queues are called, and in which account.
+    pub names: Names,
 }
 
 /// What intake needs besides.
 #[derive(Debug, Clone)]
 pub struct IntakeConfig {
-    /// How topics and queues are called, and in which account.
-    pub names: Names,
     /// The Cognito app client whose tokens are admitted.
     pub client_id: String,
     pub ticket_key: TicketKey,
@@ -109,7 +112,12 @@ impl Environment<'_> {
             endpoint_url: self.optional("AWS_ENDPOINT_URL"),
             dynamodb_endpoint_url: self.optional("AWS_ENDPOINT_URL_DYNAMODB"),
         };
-        Config { cloud, table_name: self.required("TABLE_NAME") }
+        let names = Names {
+            region: cloud.region.clone(),
+            account_id: self.required("ACCOUNT_ID"),
+            stage: self.required("STAGE"),
+        };
+        Config { cloud, names, table_name: self.required("TABLE_NAME") }
     }
 
     fn complete<T>(self, value: T) -> Result<T, ConfigError> {
@@ -141,14 +149,9 @@ fn read_worker(variable: &dyn Fn(&str) -> Option<String>) -> Result<Config, Conf
 fn read_intake(variable: &dyn Fn(&str) -> Option<String>) -> Result<(Config, IntakeConfig), ConfigError> {
     let mut environment = Environment { variable, missing: vec![] };
     let config = environment.config();
-    let names = Names {
-        region: config.cloud.region.clone(),
-        account_id: environment.required("ACCOUNT_ID"),
-        stage: environment.required("STAGE"),
-    };
     let client_id = environment.required("USER_POOL_CLIENT_ID");
     let ticket_key = TicketKey(environment.parsed("TICKET_KEY", |hex| parse_hex(&hex)));
-    environment.complete((config, IntakeConfig { names, client_id, ticket_key }))
+    environment.complete((config, IntakeConfig { client_id, ticket_key }))
 }
 
 fn parse_hex(hex: &str) -> Option<[u8; 32]> {
@@ -156,38 +159,69 @@ fn parse_hex(hex: &str) -> Option<[u8; 32]> {
     Some(*hash.as_bytes())
 }
 
-/// One configuration with one HTTP client for every SDK client of the process. Retries are off
-/// here because `retry` does them.
-pub fn sdk_config(cloud: &Cloud, http_client: SharedHttpClient) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .build();
-    let mut config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(cloud.region.clone()))
-        .credentials_provider(SharedCredentialsProvider::new(cloud.credentials.clone()))
-        .http_client(http_client)
-        .retry_config(RetryConfig::disabled())
-        .sleep_impl(TokioSleep::new())
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .timeout_config(timeouts);
-    config.set_endpoint_url(cloud.endpoint_url.clone());
-    config.build()
+/// Makes every client of a process from one SDK configuration with one HTTP client. The SDK's own
+/// retries are off because `retry` does them.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    sdk: SdkConfig,
+    config: Config,
 }
 
-/// A pooled HTTP client with TLS, shared by all clients.
-pub fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
-}
-
-/// The table may live behind an endpoint of its own.
-pub fn dynamodb_client(config: &SdkConfig, cloud: &Cloud) -> aws_sdk_dynamodb::Client {
-    let mut builder = aws_sdk_dynamodb::config::Builder::from(config);
-    if let Some(url) = &cloud.dynamodb_endpoint_url {
-        builder = builder.endpoint_url(url);
+impl Clients {
+    /// Clients over a pooled HTTP client with TLS.
+    pub fn new(config: Config) -> Self {
+        let tls = Provider::Rustls(CryptoMode::Ring);
+        Self::over(config, aws_smithy_http_client::Builder::new().tls_provider(tls).build_https())
     }
-    aws_sdk_dynamodb::Client::from_conf(builder.build())
+
+    /// Clients over an HTTP client of the caller's.
+    pub fn over(config: Config, http_client: SharedHttpClient) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .build();
+        let mut sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(config.cloud.region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(config.cloud.credentials.clone()))
+            .http_client(http_client)
+            .retry_config(RetryConfig::disabled())
+            .sleep_impl(TokioSleep::new())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .timeout_config(timeouts);
+        sdk.set_endpoint_url(config.cloud.endpoint_url.clone());
+        Self { sdk: sdk.build(), config }
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What further SDK clients are made from.
+    pub fn sdk(&self) -> &SdkConfig {
+        &self.sdk
+    }
+
+    /// The table may live behind an endpoint of its own.
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        let mut builder = aws_sdk_dynamodb::config::Builder::from(&self.sdk);
+        if let Some(url) = &self.config.cloud.dynamodb_endpoint_url {
+            builder = builder.endpoint_url(url);
+        }
+        aws_sdk_dynamodb::Client::from_conf(builder.build())
+    }
+
+    pub fn table(&self, policy: Policy) -> Table {
+        Table::new(self.dynamodb(), self.config.table_name.clone(), policy)
+    }
+
+    pub fn bus(&self, policy: Policy) -> Bus {
+        Bus::new(aws_sdk_sns::Client::new(&self.sdk), self.config.names.clone(), policy)
+    }
+
+    pub fn queues(&self) -> Queues {
+        Queues::new(aws_sdk_sqs::Client::new(&self.sdk))
+    }
 }
 
 #[cfg(test)]
@@ -201,9 +235,9 @@ mod tests {
             "AWS_ACCESS_KEY_ID",
             "AWS_SECRET_ACCESS_KEY",
             "AWS_REGION",
-            "TABLE_NAME",
             "ACCOUNT_ID",
             "STAGE",
+            "TABLE_NAME",
             "USER_POOL_CLIENT_ID",
             "TICKET_KEY",
         ];

@@ -142,6 +142,7 @@ pub fn employees_by_name(tenant: &TenantId, folded_name: &str, number: &Employee
 
 /// The parts of a checkout that its keys hold and its attributes do not repeat.
 pub(crate) struct CheckoutKeyParts {
+    pub tenant: TenantId,
     pub employee: EmployeeNumber,
     pub id: CheckoutId,
     pub concessionaire: ConcessionaireId,
@@ -149,10 +150,11 @@ pub(crate) struct CheckoutKeyParts {
 }
 
 pub(crate) fn parse_checkout(pk: &str, sk: &str, index_pk: &str) -> Option<CheckoutKeyParts> {
-    let (_, employee) = pk.split_once("#E#")?;
+    let (tenant, employee) = pk.strip_prefix("T#")?.split_once("#E#")?;
     let (_, stall) = index_pk.split_once("#C#")?;
     let (concessionaire, business_date) = stall.split_once('#')?;
     Some(CheckoutKeyParts {
+        tenant: tenant.parse().ok()?,
         employee: employee.parse().ok()?,
         id: sk.strip_prefix(CHECKOUT_PREFIX)?.parse().ok()?,
         concessionaire: concessionaire.parse().ok()?,
@@ -219,7 +221,7 @@ mod tests {
         let date = jiff::civil::date(2026, 3, 2);
         let index = checkouts_of_day(&tenant, &"canteen".parse().unwrap(), date, id);
         let parts = parse_checkout(&key.pk, &key.sk, &index.pk).unwrap();
-        assert_eq!((parts.employee.as_str(), parts.id), ("7", id));
+        assert_eq!((parts.tenant.as_str(), parts.employee.as_str(), parts.id), ("acme", "7", id));
         assert_eq!((parts.concessionaire.as_str(), parts.business_date), ("canteen", date));
     }
 }

@@ -5,6 +5,7 @@ pub mod keys;
 
 pub mod bus;
 pub mod items;
+pub mod menus;
 pub mod queue;
 pub mod table;
 

@@ -85,8 +85,8 @@ impl Table {
         &self.usage
     }
 
-    /// Reads up to [`MAX_BATCH_GET`] distinct keys, strongly consistent, in one call; keys that the
-    /// service leaves unprocessed are asked for again.
+    /// Reads keys, strongly consistent, in one call for each [`MAX_BATCH_GET`] distinct ones; keys
+    /// that the service leaves unprocessed are asked for again.
     pub async fn read(&self, keys: impl IntoIterator<Item = Key>) -> Result<Found, Failure> {
         let mut missing: Vec<Key> = keys.into_iter().collect();
         missing.sort_unstable();
@@ -94,17 +94,15 @@ impl Table {
         let mut found = Found::default();
         let mut pauses = self.policy.pauses();
         while !missing.is_empty() {
-            missing = retry::transient(self.policy, || self.read_once(&missing)).await.and_then(
-                |(items, unprocessed)| {
-                    for item in items {
-                        found.0.insert(key_of(&item)?, item);
-                    }
-                    Ok(unprocessed)
-                },
-            )?;
-            if !missing.is_empty() && !pauses.pause().await {
+            let later = missing.split_off(missing.len().min(MAX_BATCH_GET));
+            let (items, unprocessed) = retry::transient(self.policy, || self.read_once(&missing)).await?;
+            for item in items {
+                found.0.insert(key_of(&item)?, item);
+            }
+            if !unprocessed.is_empty() && !pauses.pause().await {
                 return Err(Failure::transient("read keys", "keys stayed unprocessed"));
             }
+            missing = unprocessed.into_iter().chain(later).collect();
         }
         Ok(found)
     }

@@ -5,7 +5,7 @@
 
 use crate::command::{OrderLine, PostCheckout, RequestHash};
 use crate::employee::Employee;
-use crate::id::{CheckoutId, ConcessionaireId, EmployeeNumber, MealCode, StationId, UserName};
+use crate::id::{CheckoutId, ConcessionaireId, EmployeeNumber, MealCode, StationId, TenantId, UserName};
 use crate::menu::{Meal, Menu, MenuVersion};
 use crate::money::{BasisPoints, Calories, Money, Price, Quantity};
 use crate::role::Status;
@@ -138,6 +138,7 @@ pub enum Outcome {
 /// What stays of a checkout: its receipt, and the record that it happened once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkout {
+    pub tenant: TenantId,
     pub id: CheckoutId,
     pub request: RequestHash,
     pub employee: EmployeeNumber,
@@ -158,6 +159,7 @@ pub fn decide(state: &State<'_>, command: &PostCheckout) -> Checkout {
         Err(rejection) => Outcome::Rejected(rejection),
     };
     Checkout {
+        tenant: command.tenant.clone(),
         id: command.id,
         request: command.request,
         employee: command.employee.clone(),

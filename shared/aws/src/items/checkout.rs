@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::keys;
 use domain::checkout::{Bill, Checkout, Outcome, Rejection, SoldLine};
 use domain::command::RequestHash;
-use domain::id::{MealCode, StationId, TenantId, UserName};
+use domain::id::{MealCode, StationId, UserName};
 use domain::menu::MenuVersion;
 use domain::money::{Calories, Money, Price, Quantity};
 use domain::wallet::Wallet;
@@ -47,7 +47,7 @@ struct LinePart {
     q: Quantity,
 }
 
-pub fn checkout(tenant: &TenantId, checkout: &Checkout) -> Result<Item, Failure> {
+pub fn checkout(checkout: &Checkout) -> Result<Item, Failure> {
     let (ok, no) = match &checkout.outcome {
         Outcome::Settled { bill, after } => (Some(settled_part(bill, *after)), None),
         Outcome::Rejected(rejection) => (None, Some(rejection.clone())),
@@ -61,8 +61,13 @@ pub fn checkout(tenant: &TenantId, checkout: &Checkout) -> Result<Item, Failure>
         ok,
         no,
     };
-    let mut item = to_item(keys::checkout(tenant, &checkout.employee, checkout.id), &attributes)?;
-    let entry = keys::checkouts_of_day(tenant, &checkout.concessionaire, checkout.business_date, checkout.id);
+    let mut item = to_item(keys::checkout(&checkout.tenant, &checkout.employee, checkout.id), &attributes)?;
+    let entry = keys::checkouts_of_day(
+        &checkout.tenant,
+        &checkout.concessionaire,
+        checkout.business_date,
+        checkout.id,
+    );
     index(&mut item, entry);
     Ok(item)
 }
@@ -96,6 +101,7 @@ pub fn stored_checkout(item: Item) -> Result<Checkout, Failure> {
         _ => return Err(Failure::malformed("read a checkout", "it has no outcome, or two")),
     };
     Ok(Checkout {
+        tenant: parts.tenant,
         id: parts.id,
         request: RequestHash::from_bytes(stored.r),
         employee: parts.employee,

@@ -17,6 +17,7 @@ fn acme() -> TenantId {
 
 fn checkout_of(outcome: Outcome) -> Checkout {
     Checkout {
+        tenant: acme(),
         id: "01900000-0000-7000-8000-000000000000".parse().unwrap(),
         request: RequestHash::from_bytes([9; 32]),
         employee: "100042".parse().unwrap(),
@@ -55,7 +56,7 @@ fn settled(lines: usize) -> Checkout {
 fn a_checkout_reads_back() {
     let rejection = Rejection::UnknownMeal { codes: vec!["tea".parse().unwrap()] };
     for original in [settled(3), checkout_of(Outcome::Rejected(rejection))] {
-        let item = checkout(&acme(), &original).unwrap();
+        let item = checkout(&original).unwrap();
         assert_eq!(stored_checkout(item).unwrap(), original);
     }
 }
@@ -80,7 +81,7 @@ fn size_bytes(item: &Item) -> usize {
 /// The number stands in ARCHITECTURE.md.
 #[test]
 fn twelve_ordinary_lines_fit_into_a_kilobyte() {
-    let bytes = |lines| size_bytes(&checkout(&acme(), &settled(lines)).unwrap());
+    let bytes = |lines| size_bytes(&checkout(&settled(lines)).unwrap());
     assert!(bytes(12) <= 1_024, "{} bytes", bytes(12));
     assert!(bytes(13) > 1_024, "{} bytes: more lines fit than the documents say", bytes(13));
 }

@@ -1,0 +1,36 @@
+//! What every request shares: clients, clock and keys, made once.
+
+use aws::bus::Bus;
+use aws::clock::Clock;
+use aws::config::{Clients, IntakeConfig, TicketKey};
+use aws::menus::Menus;
+use aws::retry::Policy;
+use aws::table::Table;
+
+#[derive(Debug, Clone)]
+pub struct App {
+    pub(crate) table: Table,
+    pub(crate) bus: Bus,
+    pub(crate) menus: Menus,
+    pub(crate) clock: Clock,
+    pub(crate) client_id: String,
+    pub(crate) ticket_key: TicketKey,
+}
+
+impl App {
+    pub fn new(clients: &Clients, config: IntakeConfig, clock: Clock) -> Self {
+        Self {
+            table: clients.table(Policy::INTAKE),
+            bus: clients.bus(Policy::INTAKE),
+            menus: Menus::default(),
+            clock,
+            client_id: config.client_id,
+            ticket_key: config.ticket_key,
+        }
+    }
+
+    /// The table as intake reads it, for whoever counts its calls.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+}

@@ -1,0 +1,71 @@
+//! Conditional reads: a strong `ETag`, and `304` for whoever has it already.
+
+use crate::problem::Problem;
+use aws::failure::Failure;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+/// Answers `body` under an `ETag` made from its bytes.
+pub fn by_content(request: &HeaderMap, body: &impl Serialize) -> Result<Response, Problem> {
+    let json = to_json(body)?;
+    let digest = Sha256::digest(&json);
+    let tag: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    answer(request, &tag, json)
+}
+
+/// Answers `body` under an `ETag` that its version names.
+pub fn by_version(request: &HeaderMap, version: &str, body: &impl Serialize) -> Result<Response, Problem> {
+    answer(request, version, to_json(body)?)
+}
+
+fn to_json(body: &impl Serialize) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(body).map_err(|error| Failure::malformed("write a body", error).into())
+}
+
+fn answer(request: &HeaderMap, tag: &str, json: Vec<u8>) -> Result<Response, Problem> {
+    let etag = HeaderValue::try_from(format!("\"{tag}\""))
+        .map_err(|error| Failure::malformed("write an ETag", error))?;
+    let mut response = if has(request, &etag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ([(CONTENT_TYPE, "application/json")], json).into_response()
+    };
+    response.headers_mut().insert(ETAG, etag);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    Ok(response)
+}
+
+/// Weak comparison, as `If-None-Match` asks for.
+fn has(request: &HeaderMap, etag: &HeaderValue) -> bool {
+    let etag = etag.to_str().unwrap_or_default();
+    let lists = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    lists
+        .flat_map(|list| list.split(','))
+        .map(str::trim)
+        .any(|candidate| candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(if_none_match: &str, status: u16) {
+        let headers = HeaderMap::from_iter([(IF_NONE_MATCH, if_none_match.parse().unwrap())]);
+        let response = by_version(&headers, "3.1", &"body").unwrap();
+        assert_eq!(response.status(), status, "{if_none_match:?}");
+    }
+
+    #[test]
+    fn whoever_has_it_is_told_so() {
+        check("\"3.1\"", 304);
+        check("W/\"3.1\"", 304);
+        check("\"3.0\", \"3.1\"", 304);
+        check("*", 304);
+        check("\"3.0\"", 200);
+        check("3.1", 200);
+    }
+}

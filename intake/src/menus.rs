@@ -1,0 +1,46 @@
+//! `GET /v1/concessionaires/{id}/menu`: what a station sells from, under an `ETag` that is its
+//! version.
+
+use crate::app::App;
+use crate::caller::{Identity, required};
+use crate::etag;
+use crate::problem::{Problem, Problems};
+use crate::view::MenuView;
+use aws::{items, keys};
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use domain::id::ConcessionaireId;
+
+/// A concessionaire's current menu.
+#[utoipa::path(
+    get,
+    path = "/v1/concessionaires/{id}/menu",
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The menu; its `ETag` is the menu version", body = MenuView),
+        (status = 304, description = "As the `If-None-Match` of the request has it"),
+        Problems,
+    ),
+    security(("cognito" = [])),
+)]
+pub async fn get(
+    State(app): State<App>,
+    identity: Identity,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let concessionaire: ConcessionaireId = id.parse().map_err(|_| Problem::NotFound)?;
+    let tenant_id = identity.tenant();
+    let (tenant_key, user_key) = (keys::tenant(tenant_id), identity.user_key());
+    let menu_key = keys::menu(tenant_id, &concessionaire);
+    let wanted = [&tenant_key, &user_key, &menu_key].map(Clone::clone);
+    let mut found = app.table.read(wanted).await?;
+    identity.caller(found.take(&user_key))?;
+    let tenant =
+        items::stored_tenant(tenant_id, required(found.take(&tenant_key), "the tenant is missing")?)?;
+    let head = items::stored_menu_head(found.take(&menu_key).ok_or(Problem::NotFound)?)?;
+    let menu = app.menus.under(&app.table, tenant_id, &concessionaire, head).await?;
+    let view = MenuView::of(&menu, &concessionaire, &tenant.currency);
+    etag::by_version(&headers, &menu.version.to_string(), &view)
+}

@@ -1,0 +1,62 @@
+//! `Prefer: wait=N` (RFC 7240): the longest a client would have us wait for an outcome.
+
+use axum::http::HeaderMap;
+use std::time::Duration;
+
+/// Longer wishes are cut to this.
+const MAX_WAIT_SECONDS: u64 = 5;
+/// Reads in one wait, whatever its length.
+pub const MAX_READS: u32 = 6;
+
+/// How long to wait, zero if nothing (readable) is wished: a preference is never an error.
+pub fn wait(headers: &HeaderMap) -> Duration {
+    let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let mut named = preferences.flat_map(|value| value.split(',')).filter_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        let is_wait = name.trim().eq_ignore_ascii_case("wait");
+        is_wait.then(|| value.split(';').next().unwrap_or_default().trim().trim_matches('"'))
+    });
+    let seconds = named.next().and_then(|seconds| seconds.parse().ok()).unwrap_or(0);
+    Duration::from_secs(MAX_WAIT_SECONDS.min(seconds))
+}
+
+/// The pauses before each read: every one twice the one before, together the whole wait.
+pub fn pauses(wait: Duration) -> impl Iterator<Item = Duration> {
+    let parts = 2u32.pow(MAX_READS) - 1;
+    let reads = if wait.is_zero() { 0 } else { MAX_READS };
+    (0..reads).map(move |read| wait / parts * 2u32.pow(read))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(header: &str, seconds: u64) {
+        let headers = HeaderMap::from_iter([("prefer".parse().unwrap(), header.parse().unwrap())]);
+        assert_eq!(wait(&headers), Duration::from_secs(seconds), "{header:?}");
+    }
+
+    #[test]
+    fn a_wish_is_read_and_cut() {
+        check("wait=3", 3);
+        check("respond-async, wait=2", 2);
+        check("Wait = \"4\"; foo=bar", 4);
+        check("wait=60", 5);
+        check("wait=0", 0);
+        check("wait=-1", 0);
+        check("wait=soon", 0);
+        check("wait=1, wait=2", 1);
+        check("", 0);
+    }
+
+    #[test]
+    fn six_growing_pauses_fill_the_wait() {
+        let pauses: Vec<_> = pauses(Duration::from_secs(5)).collect();
+        assert_eq!(pauses.len(), 6);
+        assert!(pauses.is_sorted());
+        let total: Duration = pauses.iter().sum();
+        assert!(Duration::from_millis(4_999) < total && total <= Duration::from_secs(5));
+        assert_eq!(super::pauses(Duration::ZERO).count(), 0);
+    }
+}

@@ -1,0 +1,201 @@
+//! Every error as an RFC 9457 problem document; the only place that chooses an error status.
+
+use aws::bus::NotPublished;
+use aws::failure::{Failure, chain};
+use axum::Json;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
+
+/// What went wrong with a request, or with the world while it was served.
+#[derive(Debug)]
+pub enum Problem {
+    BadInput(Vec<FieldError>),
+    /// No valid token.
+    Unauthorized,
+    /// The user is unknown here, disabled, or in a role that may not do this.
+    Forbidden,
+    TenantSuspended,
+    NotFound,
+    UnknownBadge,
+    UnknownEmployee,
+    UnknownStation,
+    MethodNotAllowed,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    /// The key was used for another request.
+    KeyReused,
+    /// The tenant has no topic (yet).
+    TenantNotReady,
+    Unavailable(Failure),
+    Internal(Failure),
+}
+
+/// One wrong part of a request; exactly one of `pointer`, `header` and `parameter` says where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// JSON pointer (RFC 6901) into the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<&'static str>,
+    /// Of the query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<&'static str>,
+    pub detail: String,
+}
+
+impl FieldError {
+    pub fn at_pointer(pointer: impl Into<String>, detail: impl ToString) -> Self {
+        Self { pointer: Some(pointer.into()), header: None, parameter: None, detail: detail.to_string() }
+    }
+
+    pub fn at_header(header: &'static str, detail: impl ToString) -> Self {
+        Self { pointer: None, header: Some(header), parameter: None, detail: detail.to_string() }
+    }
+
+    pub fn at_parameter(parameter: &'static str, detail: impl ToString) -> Self {
+        Self { pointer: None, header: None, parameter: Some(parameter), detail: detail.to_string() }
+    }
+}
+
+/// A problem document.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProblemDocument {
+    /// Stable; what clients tell problems apart by.
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
+/// What any route may answer besides its own.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) enum Problems {
+    #[response(
+        status = 400,
+        description = "Wrong input; every wrong field is named",
+        content_type = "application/problem+json"
+    )]
+    BadInput(ProblemDocument),
+    #[response(status = 401, description = "No valid token", content_type = "application/problem+json")]
+    Unauthorized(ProblemDocument),
+    #[response(
+        status = 403,
+        description = "Not for this user or this role",
+        content_type = "application/problem+json"
+    )]
+    Forbidden(ProblemDocument),
+    #[response(
+        status = 404,
+        description = "Not there, or not yours",
+        content_type = "application/problem+json"
+    )]
+    NotFound(ProblemDocument),
+    #[response(status = 503, description = "Try again later", content_type = "application/problem+json")]
+    Unavailable(ProblemDocument),
+}
+
+/// The media type of problem documents.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+const TYPE_PREFIX: &str = "urn:internal-pos:problem:";
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+impl Problem {
+    /// One wrong field.
+    pub fn field(error: FieldError) -> Self {
+        Problem::BadInput(vec![error])
+    }
+
+    /// Status, stable name, and title.
+    fn describe(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Problem::BadInput(_) => (StatusCode::BAD_REQUEST, "bad-input", "The request is not well formed"),
+            Problem::Unauthorized => {
+                (StatusCode::UNAUTHORIZED, "unauthorized", "A valid Cognito id token is required")
+            }
+            Problem::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "This user may not do this"),
+            Problem::TenantSuspended => {
+                (StatusCode::FORBIDDEN, "tenant-suspended", "The tenant is suspended and sells nothing")
+            }
+            Problem::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing here"),
+            Problem::UnknownBadge => (StatusCode::NOT_FOUND, "unknown-badge", "No such badge"),
+            Problem::UnknownEmployee => (StatusCode::NOT_FOUND, "unknown-employee", "No such employee"),
+            Problem::UnknownStation => (StatusCode::NOT_FOUND, "unknown-station", "No such station"),
+            Problem::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "This resource does not take that method",
+            ),
+            Problem::BodyTooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "A body has at most 65536 bytes")
+            }
+            Problem::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Send application/json")
+            }
+            Problem::KeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-key-reused",
+                "This key was used for another request",
+            ),
+            Problem::TenantNotReady => {
+                (StatusCode::SERVICE_UNAVAILABLE, "tenant-not-ready", "The tenant is not ready to sell yet")
+            }
+            Problem::Unavailable(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Busy for the moment; send the same again")
+            }
+            Problem::Internal(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something is wrong on our side")
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, name, title) = self.describe();
+        let errors = match self {
+            Problem::BadInput(errors) => errors,
+            Problem::Unavailable(failure) => {
+                tracing::warn!(error = %chain(&failure), "answered unavailable");
+                vec![]
+            }
+            Problem::Internal(failure) => {
+                tracing::error!(error = %chain(&failure), "answered internal error");
+                vec![]
+            }
+            _ => vec![],
+        };
+        let document =
+            ProblemDocument { kind: format!("{TYPE_PREFIX}{name}"), title, status: status.as_u16(), errors };
+        let mut response = (status, Json(document)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS),
+            StatusCode::UNAUTHORIZED => headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            _ => None,
+        };
+        response
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        if failure.is_transient() { Problem::Unavailable(failure) } else { Problem::Internal(failure) }
+    }
+}
+
+impl From<NotPublished> for Problem {
+    fn from(error: NotPublished) -> Self {
+        match error {
+            NotPublished::NoTopic => Problem::TenantNotReady,
+            NotPublished::Failure(failure) => failure.into(),
+        }
+    }
+}

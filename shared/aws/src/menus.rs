@@ -1,0 +1,63 @@
+//! Menus as stations sell from them. The meals of a version never change, so a version is read
+//! once by each process and kept; the head, which names the version, is always read afresh.
+
+use crate::failure::Failure;
+use crate::items::{self, MenuHead};
+use crate::keys;
+use crate::table::Table;
+use domain::id::{ConcessionaireId, TenantId};
+use domain::menu::{Meals, Menu};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Versions kept: a tenant has a handful of concessionaires, and a warm function serves few tenants.
+const MAX_VERSIONS: usize = 64;
+
+type Version = (TenantId, ConcessionaireId, u32);
+
+#[derive(Debug, Clone, Default)]
+pub struct Menus {
+    kept: Arc<Mutex<HashMap<Version, Arc<Meals>>>>,
+}
+
+impl Menus {
+    /// The menu that `head` stands for: one query if its version is not kept yet, none otherwise.
+    pub async fn under(
+        &self,
+        table: &Table,
+        tenant: &TenantId,
+        concessionaire: &ConcessionaireId,
+        head: MenuHead,
+    ) -> Result<Menu, Failure> {
+        let version = (tenant.clone(), concessionaire.clone(), head.version.meals);
+        let meals = match self.kept(&version) {
+            Some(meals) => meals,
+            None => self.keep(version, read_meals(table, tenant, concessionaire, head.version.meals).await?),
+        };
+        Ok(Menu { version: head.version, meals, sold_out: head.sold_out })
+    }
+
+    fn kept(&self, version: &Version) -> Option<Arc<Meals>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(version).cloned()
+    }
+
+    fn keep(&self, version: Version, meals: Meals) -> Arc<Meals> {
+        let meals = Arc::new(meals);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MAX_VERSIONS {
+            kept.clear();
+        }
+        kept.insert(version, meals.clone());
+        meals
+    }
+}
+
+async fn read_meals(
+    table: &Table,
+    tenant: &TenantId,
+    concessionaire: &ConcessionaireId,
+    version: u32,
+) -> Result<Meals, Failure> {
+    let found = table.query_all(&keys::meals(tenant, concessionaire, version)).await?;
+    found.into_iter().map(items::stored_meal).collect()
+}
