@@ -47,7 +47,8 @@ pub enum CloudError {
     SigningKey(#[from] signing_key::SigningKeyError),
 }
 
-/// The two services with their directory; clones of the router share them.
+/// The two services and their directory, which is another process's to open once this is dropped: keep it as
+/// long as a router of it serves.
 pub struct Cloud {
     state: AppState,
     _lock: File,
@@ -70,9 +71,9 @@ impl Cloud {
         let mut state = AppState::new(region.into(), ACCOUNT_ID.into());
         state.authz = Arc::new(AuthzEngine::new(false));
         state.request_details = RequestDetailStore::new(1, 0);
-        register(&mut state, Saved::open(CognitoService::new(), effect::cognito, dir, None)?);
+        register(&mut state, Saved::open(CognitoService::new(), effect::COGNITO, dir, None)?);
         let bodies = durable::ChangedFiles::new(dir.join("s3"));
-        register(&mut state, Saved::open(S3Service::with_data_dir(dir), effect::s3, dir, Some(bodies))?);
+        register(&mut state, Saved::open(S3Service::with_data_dir(dir), effect::S3, dir, Some(bodies))?);
         Ok(Self { state, _lock: lock })
     }
 

@@ -18,3 +18,11 @@ pub fn sdk_config(endpoint_url: &str) -> SdkConfig {
         .stalled_stream_protection(aws_sdk_dynamodb::config::StalledStreamProtectionConfig::disabled())
         .build()
 }
+
+/// Serves `router` on a free loopback port until the test's runtime ends.
+pub async fn serve(router: axum::Router) -> std::io::Result<String> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(async { axum::serve(listener, router).await });
+    Ok(url)
+}

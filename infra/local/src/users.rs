@@ -231,4 +231,4 @@ where
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

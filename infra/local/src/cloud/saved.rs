@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::{
     CloudError,
     durable::{self, ChangedFiles},
-    effect::Effect,
+    effect::{Effect, Rules},
 };
 
 pub(super) struct Saved<S> {
@@ -28,7 +28,7 @@ pub(super) struct Saved<S> {
 
 struct Inner<S> {
     service: S,
-    effect: fn(&str) -> Effect,
+    rules: Rules,
     path: PathBuf,
     /// Changes made so far; a snapshot covers those counted before it was taken.
     changes: AtomicU64,
@@ -45,7 +45,7 @@ impl<S: ServiceHandler + 'static> Saved<S> {
     /// Restores `service` from `dir`; `bodies` are the files it keeps apart from its snapshot.
     pub(super) fn open(
         service: S,
-        effect: fn(&str) -> Effect,
+        rules: Rules,
         dir: &Path,
         bodies: Option<ChangedFiles>,
     ) -> Result<Self, CloudError> {
@@ -59,7 +59,7 @@ impl<S: ServiceHandler + 'static> Saved<S> {
                 .map_err(|reason| CloudError::Restore { service: service_name, reason })?;
         }
         let disk = Mutex::new(Disk { saved: 0, bodies });
-        Ok(Self { inner: Arc::new(Inner { service, effect, path, changes: AtomicU64::new(0), disk }) })
+        Ok(Self { inner: Arc::new(Inner { service, rules, path, changes: AtomicU64::new(0), disk }) })
     }
 }
 
@@ -82,7 +82,11 @@ impl<S: ServiceHandler + 'static> Inner<S> {
     }
 
     async fn change(self: Arc<Self>, operation: String, input: Value, ctx: RequestContext) -> Answer {
+        let and_then = (self.rules.and_then)(&operation, &input);
         let answer = self.service.handle(&operation, input, &ctx).await?;
+        if let Some((operation, input)) = and_then {
+            self.service.handle(operation, input, &ctx).await?;
+        }
         let saved = tokio::task::spawn_blocking(move || self.save());
         match saved.await.map_err(io::Error::other).flatten() {
             Ok(()) => Ok(answer),
@@ -99,12 +103,11 @@ type Answer = Result<Value, AwsError>;
 #[async_trait]
 impl<S: ServiceHandler + 'static> ServiceHandler for Saved<S> {
     async fn handle(&self, operation: &str, input: Value, ctx: &RequestContext) -> Answer {
-        match (self.inner.effect)(operation) {
+        match (self.inner.rules.effect)(operation) {
             Effect::None => self.inner.service.handle(operation, input, ctx).await,
-            Effect::Refused => Err(AwsError::bad_request(
-                "NotAuthorizedException",
-                format!("{operation} is not permitted for this user pool"),
-            )),
+            Effect::Refused(code) => {
+                Err(AwsError::bad_request(code, format!("{operation} is not permitted")))
+            }
             // A task of its own: a caller that hangs up must not leave a change made but unsaved.
             Effect::Change => {
                 let change = self.inner.clone().change(operation.into(), input, ctx.clone());

@@ -17,7 +17,7 @@ use super::{
     keys::{self, Keys, KeysError},
 };
 
-pub(super) type Claims = Arc<Map<String, Value>>;
+pub(crate) type Claims = Arc<Map<String, Value>>;
 
 /// API Gateway takes 10,240 bytes of headers in all; an id token of ours has about 1,100.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
@@ -83,7 +83,7 @@ impl Authorizer {
     }
 
     /// The claims of a valid token, nothing for any other.
-    pub(super) async fn claims(&self, token: &str) -> Option<Claims> {
+    pub(crate) async fn claims(&self, token: &str) -> Option<Claims> {
         if let Some(claims) = self.remembered(token) {
             return Some(claims);
         }

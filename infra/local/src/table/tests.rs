@@ -125,7 +125,7 @@ async fn transact(client: &Client, items: Vec<TransactWriteItem>) -> Result<(), 
 fn items(wallet: &str, new: i64, old: i64) -> Vec<TransactWriteItem> {
     let text = |value: &str| AttributeValue::S(value.to_owned());
     let put = Put::builder()
-        .table_name("t")
+        .table_name("table")
         .item("PK", text(wallet))
         .item("SK", text(&format!("CHECKOUT#{new:09}")))
         .item("GSI1PK", text("day"))
@@ -133,7 +133,7 @@ fn items(wallet: &str, new: i64, old: i64) -> Vec<TransactWriteItem> {
         .item("lines", text(&"x".repeat(400)))
         .condition_expression("attribute_not_exists(PK)");
     let update = Update::builder()
-        .table_name("t")
+        .table_name("table")
         .key("PK", text(wallet))
         .key("SK", text("WALLET"))
         .update_expression("SET v = :new")
@@ -146,7 +146,7 @@ fn items(wallet: &str, new: i64, old: i64) -> Vec<TransactWriteItem> {
 
 async fn version(client: &Client, wallet: &str) -> Result<Option<i64>, Box<dyn Error>> {
     let key = |value: &str| AttributeValue::S(value.to_owned());
-    let request = client.get_item().table_name("t").key("PK", key(wallet)).key("SK", key("WALLET"));
+    let request = client.get_item().table_name("table").key("PK", key(wallet)).key("SK", key("WALLET"));
     let item = request.consistent_read(true).send().await?.item;
     let version = item.as_ref().and_then(|item| item.get("v")?.as_n().ok());
     Ok(version.map(|version| version.parse()).transpose()?)
@@ -171,7 +171,7 @@ async fn create_table(client: &Client) -> Outcome {
         .build()?;
     client
         .create_table()
-        .table_name("t")
+        .table_name("table")
         .billing_mode(BillingMode::PayPerRequest)
         .set_attribute_definitions(Some(attributes))
         .set_key_schema(Some(keys("PK", "SK")?))
