@@ -1,9 +1,21 @@
-pub mod table;
+//! The same system in one process, for a desk and for tests: see `system` for how it hangs together.
+
+pub mod system;
+
+pub mod docs;
+pub mod gateway;
+pub mod pump;
 
 pub mod cloud;
+pub mod fifo;
+pub mod table;
+
+pub mod provision;
+pub mod seed;
 pub mod users;
 
-pub mod gateway;
+pub mod demo;
+pub mod endpoints;
 
 #[cfg(test)]
 mod loopback;

@@ -1,0 +1,143 @@
+//! What a stage and a tenant consist of, made through the SDKs when absent: the table, and a tenant's
+//! topic and queues. On AWS the templates make the same.
+//!
+//! Invariant: every call is idempotent, so a run that was cut short anywhere is finished by the next.
+
+use aws::bus::{KIND_ATTRIBUTE, Names};
+use aws::keys;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType,
+};
+use aws_sdk_sqs::types::QueueAttributeName;
+use domain::id::TenantId;
+use serde_json::json;
+
+/// Six times the worker's timeout of 20 s, as AWS advises, so that a slow batch is not taken twice.
+const VISIBILITY_TIMEOUT_S: &str = "120";
+/// Receives before a message goes to the dead-letter queue; AWS advises at least 5 behind a function.
+const MAX_RECEIVES: u32 = 5;
+/// The longest that SQS keeps a message: 14 days, for whoever comes back to a dead letter.
+const DEAD_LETTER_RETENTION_S: &str = "1209600";
+/// The kinds of command that go to the checkout queue.
+const CHECKOUT_KINDS: [&str; 1] = ["post_checkout"];
+
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionError {
+    #[error("{action} failed")]
+    Refused { action: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("the answer to {action} lacks what was asked for")]
+    Incomplete { action: &'static str },
+}
+
+fn refused<E: std::error::Error + Send + Sync + 'static>(action: &'static str) -> impl FnOnce(E) -> ProvisionError {
+    move |error| ProvisionError::Refused { action, source: error.into() }
+}
+
+/// The one table and its index.
+pub async fn table(dynamodb: &aws_sdk_dynamodb::Client, name: &str) -> Result<(), ProvisionError> {
+    let build = "build a table";
+    let attribute = |name: &str| {
+        let definition = AttributeDefinition::builder().attribute_name(name);
+        definition.attribute_type(ScalarAttributeType::S).build().map_err(refused(build))
+    };
+    let key = |name: &str, kind| {
+        KeySchemaElement::builder().attribute_name(name).key_type(kind).build().map_err(refused(build))
+    };
+    let index = GlobalSecondaryIndex::builder()
+        .index_name(keys::INDEX)
+        .key_schema(key(keys::INDEX_PK, KeyType::Hash)?)
+        .key_schema(key(keys::INDEX_SK, KeyType::Range)?)
+        .projection(Projection::builder().projection_type(ProjectionType::All).build())
+        .build()
+        .map_err(refused(build))?;
+    let created = dynamodb
+        .create_table()
+        .table_name(name)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute(keys::PK)?)
+        .attribute_definitions(attribute(keys::SK)?)
+        .attribute_definitions(attribute(keys::INDEX_PK)?)
+        .attribute_definitions(attribute(keys::INDEX_SK)?)
+        .key_schema(key(keys::PK, KeyType::Hash)?)
+        .key_schema(key(keys::SK, KeyType::Range)?)
+        .global_secondary_indexes(index)
+        .send()
+        .await;
+    match created {
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception()) => Ok(()),
+        created => created.map(|_| ()).map_err(refused("CreateTable")),
+    }
+}
+
+/// Clients of the services that carry a tenant's messages.
+#[derive(Debug, Clone)]
+pub struct Messaging {
+    pub sns: aws_sdk_sns::Client,
+    pub sqs: aws_sdk_sqs::Client,
+    pub names: Names,
+}
+
+impl Messaging {
+    /// A tenant's own topic, its checkout queue with its dead-letter queue, and the filtered way
+    /// from the one to the other.
+    pub async fn tenant(&self, tenant: &TenantId) -> Result<(), ProvisionError> {
+        let topic_arn = self.topic(&self.names.command_topic(tenant)).await?;
+        let dead_letters = self.names.checkout_dead_letter_queue(tenant);
+        self.queue(&dead_letters, &[(QueueAttributeName::MessageRetentionPeriod, DEAD_LETTER_RETENTION_S.to_owned())])
+            .await?;
+        let redrive = json!({
+            "deadLetterTargetArn": self.names.queue_arn(&dead_letters),
+            "maxReceiveCount": MAX_RECEIVES,
+        });
+        let queue = self.names.checkout_queue(tenant);
+        let attributes = [
+            (QueueAttributeName::VisibilityTimeout, VISIBILITY_TIMEOUT_S.to_owned()),
+            (QueueAttributeName::RedrivePolicy, redrive.to_string()),
+        ];
+        self.queue(&queue, &attributes).await?;
+        self.subscribe(&topic_arn, &self.names.queue_arn(&queue)).await
+    }
+
+    async fn topic(&self, name: &str) -> Result<String, ProvisionError> {
+        let created = self
+            .sns
+            .create_topic()
+            .name(name)
+            .attributes("FifoTopic", "true")
+            .attributes("FifoThroughputScope", "MessageGroup")
+            .send()
+            .await
+            .map_err(refused("CreateTopic"))?;
+        created.topic_arn.ok_or(ProvisionError::Incomplete { action: "CreateTopic" })
+    }
+
+    async fn queue(&self, name: &str, attributes: &[(QueueAttributeName, String)]) -> Result<(), ProvisionError> {
+        let mut create = self
+            .sqs
+            .create_queue()
+            .queue_name(name)
+            .attributes(QueueAttributeName::FifoQueue, "true")
+            .attributes(QueueAttributeName::DeduplicationScope, "messageGroup")
+            .attributes(QueueAttributeName::FifoThroughputLimit, "perMessageGroupId");
+        for (attribute, value) in attributes {
+            create = create.attributes(attribute.clone(), value);
+        }
+        create.send().await.map(|_| ()).map_err(refused("CreateQueue"))
+    }
+
+    async fn subscribe(&self, topic_arn: &str, queue_arn: &str) -> Result<(), ProvisionError> {
+        let filter = json!({ KIND_ATTRIBUTE: CHECKOUT_KINDS });
+        self.sns
+            .subscribe()
+            .topic_arn(topic_arn)
+            .protocol("sqs")
+            .endpoint(queue_arn)
+            .attributes("RawMessageDelivery", "true")
+            .attributes("FilterPolicy", filter.to_string())
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(refused("Subscribe"))
+    }
+}

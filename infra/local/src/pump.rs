@@ -1,0 +1,143 @@
+//! Feeds a queue's messages to a worker as Lambda's event source mapping does: batches of up to ten,
+//! one in flight for each message group (the queue sees to that), a function timeout, partial batch
+//! failures, and deletion of what was worked off. What is left becomes visible again by itself.
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// Messages in a batch: the most that Lambda takes from a FIFO queue.
+const BATCH: i32 = 10;
+/// How long a receive waits for messages: the most that SQS allows.
+const WAIT_S: i32 = 20;
+/// The worker function's timeout.
+const FUNCTION_TIMEOUT: Duration = Duration::from_secs(20);
+/// Pause after a receive that failed.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(200);
+
+/// One queue, and how many batches of it are worked on at the same time.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub sqs: Client,
+    pub queue_arn: String,
+    pub queue_url: String,
+    pub region: String,
+    pub max_concurrency: usize,
+}
+
+/// Pumps until the set is dropped or aborted.
+pub fn start<H, F>(pumps: &mut JoinSet<()>, source: &Source, handler: H)
+where
+    H: Fn(SqsEvent) -> F + Clone + Send + 'static,
+    F: Future<Output = SqsBatchResponse> + Send + 'static,
+{
+    for _ in 0..source.max_concurrency {
+        let (source, handler) = (source.clone(), handler.clone());
+        pumps.spawn(async move {
+            loop {
+                if let Err(error) = source.turn(&handler).await {
+                    let error = aws_sdk_sqs::error::DisplayErrorContext(&error);
+                    tracing::warn!(queue = source.queue_arn, %error, "a queue could not be read or cleared");
+                    tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+                }
+            }
+        });
+    }
+}
+
+impl Source {
+    /// One batch: receive, invoke, delete.
+    async fn turn<H, F>(&self, handler: &H) -> Result<(), aws_sdk_sqs::Error>
+    where
+        H: Fn(SqsEvent) -> F,
+        F: Future<Output = SqsBatchResponse> + Send + 'static,
+    {
+        let received = self
+            .sqs
+            .receive_message()
+            .queue_url(&self.queue_url)
+            .max_number_of_messages(BATCH)
+            .wait_time_seconds(WAIT_S)
+            .message_system_attribute_names(MessageSystemAttributeName::All)
+            .send()
+            .await?;
+        let messages = received.messages.unwrap_or_default();
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let event = self.event(&messages);
+        let kept = invoke(handler(event), &messages).await;
+        self.delete(messages.iter().filter(|message| !kept.contains(id(message)))).await
+    }
+
+    fn event(&self, messages: &[Message]) -> SqsEvent {
+        let mut event = SqsEvent::default();
+        event.records = messages.iter().map(|message| self.record(message)).collect();
+        event
+    }
+
+    fn record(&self, message: &Message) -> SqsMessage {
+        let mut record = SqsMessage::default();
+        record.message_id = message.message_id.clone();
+        record.receipt_handle = message.receipt_handle.clone();
+        record.body = message.body.clone();
+        record.event_source = Some("aws:sqs".to_owned());
+        record.event_source_arn = Some(self.queue_arn.clone());
+        record.aws_region = Some(self.region.clone());
+        let attributes = message.attributes.iter().flatten();
+        record.attributes = attributes.map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect();
+        record
+    }
+
+    async fn delete(&self, messages: impl Iterator<Item = &Message>) -> Result<(), aws_sdk_sqs::Error> {
+        let entries = messages.enumerate().map(|(index, message)| {
+            DeleteMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .receipt_handle(message.receipt_handle.clone().unwrap_or_default())
+                .build()
+        });
+        let entries = entries.collect::<Result<Vec<_>, _>>()?;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let deleted =
+            self.sqs.delete_message_batch().queue_url(&self.queue_url).set_entries(Some(entries)).send().await?;
+        for failed in deleted.failed() {
+            tracing::debug!(queue = self.queue_arn, code = failed.code(), "a message was not deleted and comes again");
+        }
+        Ok(())
+    }
+}
+
+fn id(message: &Message) -> &str {
+    message.message_id().unwrap_or_default()
+}
+
+/// Runs the function as Lambda would and names the messages that stay. All stay after a panic, a
+/// timeout, or an answer that names a message which is not in the batch.
+async fn invoke<F>(function: F, messages: &[Message]) -> BTreeSet<String>
+where
+    F: Future<Output = SqsBatchResponse> + Send + 'static,
+{
+    let all: BTreeSet<String> = messages.iter().map(|message| id(message).to_owned()).collect();
+    let mut task = tokio::spawn(function);
+    match tokio::time::timeout(FUNCTION_TIMEOUT, &mut task).await {
+        Ok(Ok(response)) => {
+            let failed: BTreeSet<_> =
+                response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
+            if failed.is_subset(&all) { failed } else { all }
+        }
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a worker panicked");
+            all
+        }
+        Err(_) => {
+            task.abort();
+            tracing::error!("a worker ran into its timeout");
+            all
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Fills an empty table with the demo, through the SDK clients and the shared item types only.
+//!
+//! The tenant's own item is written last: where it stands, everything else does. A seed that was cut
+//! short is finished by the next, because every write only creates what is not there.
+
+use crate::demo::{self, DemoConcessionaire, DemoError, DemoTenant};
+use crate::users::{self, PoolIds, UsersError};
+use aws::failure::Failure;
+use aws::items::{self, Item, MenuHead};
+use aws::keys;
+use aws::table::{MAX_TRANSACTION, NotCommitted, Reason, Table, Write};
+use aws_sdk_cognitoidentityprovider::Client as Cognito;
+use domain::booking::{Booking, BookingKind};
+use domain::employee::Employee;
+use domain::id::{TenantId, UserName};
+use domain::menu::MenuVersion;
+use domain::role::{Role, Status, User};
+use domain::wallet::Wallet;
+use jiff::Timestamp;
+
+/// The menu version that the demo starts with.
+const FIRST_MENU: MenuVersion = MenuVersion { meals: 1, edit: 0 };
+
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    #[error("the demo is not valid")]
+    Demo(#[from] DemoError),
+    #[error("the table did not take the demo")]
+    Table(#[from] Failure),
+    #[error("the table refused a part of the demo")]
+    Refused(#[source] NotCommitted),
+    #[error("the demo's users could not be made")]
+    Users(#[from] UsersError),
+}
+
+/// Makes the demo's users in Cognito and its items in the table, as far as they are not there.
+pub async fn tenant(
+    table: &Table,
+    cognito: &Cognito,
+    pool: &PoolIds,
+    demo: &DemoTenant,
+    now: Timestamp,
+) -> Result<(), SeedError> {
+    let id = &demo.tenant.id;
+    if table.read_one(&keys::tenant(id)).await?.is_some() {
+        return Ok(());
+    }
+    let users = demo::users(id)?;
+    for (name, _) in &users {
+        users::ensure_user(cognito, pool, name.as_str(), demo::PASSWORD, id.as_str()).await?;
+    }
+    create(table, people(id, users)?).await?;
+    for concessionaire in &demo.concessionaires {
+        create(table, stall(id, concessionaire)?).await?;
+    }
+    let by = "seed".parse::<UserName>().map_err(DemoError::from)?;
+    for index in 0..demo::EMPLOYEES {
+        create(table, buyer(id, &demo::employee(index)?, &by, now)?).await?;
+    }
+    create(table, vec![items::tenant(&demo.tenant)?]).await
+}
+
+fn people(tenant: &TenantId, users: Vec<(UserName, Role)>) -> Result<Vec<Item>, Failure> {
+    let user = |(name, role)| items::user(tenant, &User { name, status: Status::Active, role });
+    users.into_iter().map(user).collect()
+}
+
+fn stall(tenant: &TenantId, concessionaire: &DemoConcessionaire) -> Result<Vec<Item>, Failure> {
+    let DemoConcessionaire { id, stations, meals } = concessionaire;
+    let mut stall = Vec::new();
+    for (code, meal) in meals {
+        stall.push(items::meal(tenant, id, FIRST_MENU.meals, code, meal)?);
+    }
+    let head = MenuHead { version: FIRST_MENU, sold_out: [].into() };
+    stall.push(items::menu_head(tenant, id, &head)?);
+    for station in stations {
+        stall.push(items::station(tenant, station)?);
+    }
+    Ok(stall)
+}
+
+/// An employee with badges, and a wallet with the movement that explains its balance.
+pub fn buyer(
+    tenant: &TenantId,
+    employee: &Employee,
+    by: &UserName,
+    now: Timestamp,
+) -> Result<Vec<Item>, SeedError> {
+    let after = Wallet { balance: employee.limit, version: 1 };
+    let opening = Booking {
+        id: "opening".parse().map_err(DemoError::from)?,
+        kind: BookingKind::Opening,
+        amount: employee.limit,
+        after,
+        at: now,
+        by: by.clone(),
+    };
+    let mut buyer = vec![
+        items::employee(tenant, employee)?,
+        items::wallet(tenant, &employee.number, after)?,
+        items::booking(tenant, &employee.number, &opening)?,
+    ];
+    for rfid in employee.badges.keys() {
+        buyer.push(items::badge(tenant, rfid, &employee.number)?);
+    }
+    Ok(buyer)
+}
+
+/// Creates items together; if they are there already, they stay as they are.
+pub async fn create(table: &Table, items: Vec<Item>) -> Result<(), SeedError> {
+    for chunk in items.chunks(MAX_TRANSACTION) {
+        match table.commit(chunk.iter().cloned().map(Write::Create).collect()).await {
+            Ok(()) => {}
+            Err(NotCommitted::Cancelled(reasons)) if reasons.contains(&Reason::ConditionFailed) => {}
+            Err(error) => return Err(SeedError::Refused(error)),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,227 @@
+//! The whole system in one process: the same handlers over the same SDK calls as on AWS, against
+//! AWS-compatible services on loopback ports. Only endpoints differ.
+//!
+//! Invariant: whatever was answered before a `kill -9` is there after the next start.
+
+use crate::cloud::{self, ACCOUNT_ID, Cloud, CloudError, durable};
+use crate::endpoints::{self, Endpoints};
+use crate::fifo::{self, Engine, Realm, StoreError};
+use crate::gateway::{self, Authorizer, KeysError, Pool};
+use crate::provision::{self, Messaging, ProvisionError};
+use crate::pump::{self, Source};
+use crate::seed::{self, SeedError};
+use crate::table::{TableError, TableServer};
+use crate::users::{self, PoolIds, UsersError};
+use crate::{demo, docs};
+use aws::bus::Names;
+use aws::clock::Clock;
+use aws::config::{Clients, Config, IntakeConfig, TicketKey};
+use aws::queue::queue_url;
+use aws::retry::Policy;
+use aws::telemetry::Metrics;
+use aws_credential_types::Credentials;
+use axum::Router;
+use intake::App;
+use intake::routes::{self, PUBLIC_PATHS};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use workers::post_checkouts::PostCheckouts;
+
+const REGION: &str = "eu-west-1";
+const STAGE: &str = "local";
+const TABLE_NAME: &str = "pos-local";
+const POOL_NAME: &str = "pos-local";
+/// Batches of one tenant's queue that are worked on at the same time.
+const MAX_CONCURRENCY: usize = 4;
+
+/// Where a system keeps its data and listens. Port 0 is any free one.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub dir: PathBuf,
+    pub api_port: u16,
+    pub aws_port: u16,
+    pub dynamodb_port: u16,
+    pub metrics: Metrics,
+    pub clock: Clock,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("port {port} is taken; is another one running?")]
+    Port { port: u16, source: io::Error },
+    #[error("{path} cannot be used")]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("the table did not start")]
+    Table(#[from] TableError),
+    #[error("users and files did not start")]
+    Cloud(#[from] CloudError),
+    #[error("topics and queues did not start")]
+    Fifo(#[from] StoreError),
+    #[error("the demo is not valid")]
+    Demo(#[from] demo::DemoError),
+    #[error("the user pool could not be made")]
+    Users(#[from] UsersError),
+    #[error("the pool's keys could not be read")]
+    Keys(#[from] KeysError),
+    #[error("table, topics or queues could not be made")]
+    Provision(#[from] ProvisionError),
+    #[error("the demo could not be written")]
+    Seed(#[from] SeedError),
+}
+
+/// A running system; dropping it stops it.
+#[derive(Debug)]
+pub struct System {
+    pub endpoints: Endpoints,
+    pub clients: Clients,
+    pub app: App,
+    pub worker: Arc<PostCheckouts>,
+    tasks: JoinSet<()>,
+    _cloud: Cloud,
+    _table: TableServer,
+}
+
+impl System {
+    /// Starts everything and seeds the demo if the directory is new; returns once it takes requests.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let dir = &options.dir;
+        std::fs::create_dir_all(dir).map_err(|source| StartError::Directory { path: dir.clone(), source })?;
+        let mut tasks = JoinSet::new();
+
+        let (api, api_url) = listen(options.api_port).await?;
+        let (aws, aws_endpoint_url) = listen(options.aws_port).await?;
+        let cloud = Cloud::open(&dir.join("cloud"), REGION)?;
+        let table = TableServer::start(&dir.join("table.sqlite"), options.dynamodb_port)?;
+        let engine = engine(&dir.join("fifo.sqlite"), &options.clock)?;
+        serve(&mut tasks, aws, fifo::router(engine, cloud.router()));
+
+        let clients = clients(&aws_endpoint_url, &table.endpoint_url());
+        let pool = furnish(&clients, &options.clock).await?;
+        let config = IntakeConfig { client_id: pool.client_id.clone(), ticket_key: ticket_key(dir)? };
+        let app = App::new(&clients, config, options.clock.clone());
+        let router = routes::router(app.clone()).merge(docs::router());
+        let authorizer = Authorizer::new(Pool::new(&pool), cloud.router()).await?;
+        let docs_below = format!("{}/", docs::PATH);
+        let public: Vec<_> = PUBLIC_PATHS.into_iter().chain([docs::PATH, docs_below.as_str()]).collect();
+        serve(&mut tasks, api, gateway::guard(router, authorizer, &public));
+
+        let worker = Arc::new(PostCheckouts::new(&clients, options.clock.clone(), options.metrics.clone()));
+        pump_checkouts(&mut tasks, &clients, &worker)?;
+        let endpoints = Endpoints {
+            api_url,
+            aws_endpoint_url,
+            dynamodb_endpoint_url: table.endpoint_url(),
+            region: REGION.to_owned(),
+            user_pool_id: pool.pool_id,
+            client_id: pool.client_id,
+            users: endpoints::demo_users()?,
+        };
+        Ok(Self { endpoints, clients, app, worker, tasks, _cloud: cloud, _table: table })
+    }
+
+    /// Runs until a part of it ends, which none should.
+    pub async fn run(mut self) {
+        while let Some(ended) = self.tasks.join_next().await {
+            tracing::error!(?ended, "a part of the system ended");
+        }
+    }
+}
+
+async fn listen(port: u16) -> Result<(TcpListener, String), StartError> {
+    let bound = async {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        Ok((listener, url))
+    };
+    bound.await.map_err(|source| StartError::Port { port, source })
+}
+
+fn serve(tasks: &mut JoinSet<()>, listener: TcpListener, router: Router) {
+    tasks.spawn(async move {
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        if let Err(error) = axum::serve(listener, service).tcp_nodelay(true).await {
+            tracing::error!(%error, "a listener ended");
+        }
+    });
+}
+
+fn engine(path: &Path, clock: &Clock) -> Result<Engine, StoreError> {
+    let clock = clock.clone();
+    let realm = Realm { region: REGION.to_owned(), account_id: ACCOUNT_ID.to_owned() };
+    Engine::open(path, realm, Arc::new(move || clock.now().as_millisecond()))
+}
+
+/// Clients with made-up credentials for the services of this process.
+fn clients(aws_endpoint_url: &str, dynamodb_endpoint_url: &str) -> Clients {
+    let cloud = aws::config::Cloud {
+        region: REGION.to_owned(),
+        credentials: Credentials::new("local", "local", None, None, "local"),
+        endpoint_url: Some(aws_endpoint_url.to_owned()),
+        dynamodb_endpoint_url: Some(dynamodb_endpoint_url.to_owned()),
+    };
+    let names =
+        Names { region: REGION.to_owned(), account_id: cloud::ACCOUNT_ID.to_owned(), stage: STAGE.to_owned() };
+    Clients::new(Config { cloud, names, table_name: TABLE_NAME.to_owned() })
+}
+
+/// Table, topics, queues, user pool and the demo, as far as they are not there.
+async fn furnish(clients: &Clients, clock: &Clock) -> Result<PoolIds, StartError> {
+    let cognito = aws_sdk_cognitoidentityprovider::Client::new(clients.sdk());
+    let pool = users::ensure_pool(&cognito, POOL_NAME).await?;
+    provision::table(&clients.dynamodb(), TABLE_NAME).await?;
+    let messaging = Messaging {
+        sns: aws_sdk_sns::Client::new(clients.sdk()),
+        sqs: aws_sdk_sqs::Client::new(clients.sdk()),
+        names: clients.config().names.clone(),
+    };
+    let table = clients.table(Policy::WORKER);
+    for demo in demo::tenants()? {
+        messaging.tenant(&demo.tenant.id).await?;
+        seed::tenant(&table, &cognito, &pool, &demo, clock.now()).await?;
+    }
+    Ok(pool)
+}
+
+fn pump_checkouts(
+    tasks: &mut JoinSet<()>,
+    clients: &Clients,
+    worker: &Arc<PostCheckouts>,
+) -> Result<(), StartError> {
+    let names = &clients.config().names;
+    for demo in demo::tenants()? {
+        let queue_arn = names.queue_arn(&names.checkout_queue(&demo.tenant.id));
+        let source = Source {
+            sqs: aws_sdk_sqs::Client::new(clients.sdk()),
+            queue_url: queue_url(&queue_arn).unwrap_or_default(),
+            queue_arn,
+            region: REGION.to_owned(),
+            max_concurrency: MAX_CONCURRENCY,
+        };
+        let worker = worker.clone();
+        pump::start(tasks, &source, move |event| {
+            let worker = worker.clone();
+            async move { worker.handle(event).await }
+        });
+    }
+    Ok(())
+}
+
+/// The secret behind tickets: made at the first start, then kept.
+fn ticket_key(dir: &Path) -> Result<TicketKey, StartError> {
+    let path = dir.join("ticket.key");
+    let read_or_make = || -> io::Result<[u8; 32]> {
+        if let Some(stored) = durable::read(&path)? {
+            return stored.try_into().map_err(|_| io::Error::other("it is not a key of 32 bytes"));
+        }
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(io::Error::other)?;
+        durable::replace(&path, &key)?;
+        Ok(key)
+    };
+    let key = read_or_make().map_err(|source| StartError::Directory { path: path.clone(), source })?;
+    Ok(TicketKey::new(key))
+}
