@@ -81,11 +81,11 @@ impl Cloud {
     /// discovery documents by path. A handler of other services goes in front and passes the rest on.
     pub fn router(&self) -> Router {
         Router::new()
+            .fallback(gateway::handle_request)
+            .layer(middleware::from_fn(refuse_anonymous))
             .route("/{pool}/.well-known/jwks.json", get(well_known::jwks))
             .route("/{pool}/.well-known/openid-configuration", get(well_known::openid_configuration))
-            .fallback(gateway::handle_request)
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-            .layer(middleware::from_fn(refuse_anonymous))
             .with_state(self.state.clone())
     }
 
@@ -122,8 +122,7 @@ async fn refuse_anonymous(request: Request, next: Next) -> Response {
         .headers()
         .get("x-amz-target")
         .is_some_and(|value| value.as_bytes().starts_with(b"AWSCognitoIdentityProviderService."));
-    let discovery = request.uri().path().contains("/.well-known/");
-    if signed || presigned || cognito || discovery {
+    if signed || presigned || cognito {
         return next.run(request).await;
     }
     let body = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";

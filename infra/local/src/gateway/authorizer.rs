@@ -54,6 +54,8 @@ impl std::fmt::Debug for Authorizer {
 enum Refusal {
     #[error("longer than {TOKEN_BYTES_MAX} bytes")]
     TooLong,
+    #[error("not signed by RS256")]
+    Algorithm,
     #[error("invalid")]
     Invalid(#[from] jsonwebtoken::errors::Error),
     #[error("signed with a key the pool does not have")]
@@ -102,7 +104,7 @@ impl Authorizer {
         }
         let header = decode_header(token)?;
         if header.alg != Algorithm::RS256 {
-            return Err(jsonwebtoken::errors::ErrorKind::InvalidAlgorithm.into()).map_err(Refusal::Invalid);
+            return Err(Refusal::Algorithm);
         }
         let id = header.kid.ok_or(Refusal::UnknownKey)?;
         let keys = self.keys_with(&id).await;

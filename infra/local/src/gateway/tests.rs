@@ -76,12 +76,9 @@ impl World {
         Ok(self.api.clone().oneshot(request.body(Body::empty())?).await?.status())
     }
 
-    #[track_caller]
-    fn refused(&self, what: &'static str, token: String) -> impl Future<Output = Result<(), Box<dyn Error>>> {
-        async move {
-            assert_eq!(self.status(&token).await?, StatusCode::UNAUTHORIZED, "{what}");
-            Ok(())
-        }
+    async fn refused(&self, what: &str, token: String) -> Outcome {
+        assert_eq!(self.status(&token).await?, StatusCode::UNAUTHORIZED, "{what}");
+        Ok(())
     }
 }
 
