@@ -59,7 +59,7 @@ use topic::Topic;
 pub const RECEIVE_MAX: usize = 10;
 
 /// All topics and queues of one account and region. Queues and topics are named, never by ARN or URL.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fifo {
     realm: Realm,
     ids: Ids,

@@ -47,7 +47,7 @@ pub struct Delivery {
 }
 
 /// Changes since the last drain, and the queues where something became receivable.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Log {
     pub(super) changes: Vec<Change>,
     pub(super) ready_queues: BTreeSet<String>,

@@ -134,6 +134,12 @@ impl Engine {
         answered.await.map_err(|_| FifoError::Internal)?
     }
 
+    /// True while some receive waits for the queue.
+    #[cfg(test)]
+    pub(super) fn is_waited_for(&self, queue: &str) -> bool {
+        self.signals.lock().get(queue).is_some_and(|signal| signal.strong_count() > 0)
+    }
+
     /// How long until the clock shows `due_ms`; at least a millisecond, so that no clock makes a busy loop.
     fn until(&self, due_ms: i64) -> Duration {
         let left_ms = due_ms.saturating_sub((self.clock)()).max(1);

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::change::{Change, Log};
 use super::message::Sent;
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ids {
     pub(super) seed: i64,
     pub(super) next: i64,

@@ -38,3 +38,22 @@ fn add(hash: &mut Md5, bytes: &[u8]) {
     hash.update(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
     hash.update(bytes);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fifo::AttributeValue;
+
+    /// The sum was made with another implementation of the encoding that AWS documents.
+    #[test]
+    fn attributes_are_summed_in_order_of_name() {
+        let attribute = |data_type: &str, value| AttributeValue { data_type: data_type.into(), value };
+        let attributes = Attributes::from([
+            ("raw".to_owned(), attribute("Binary", Scalar::Binary(vec![0, 255]))),
+            ("kind".to_owned(), AttributeValue::text("checkout")),
+            ("count".to_owned(), attribute("Number", Scalar::Text("3".into()))),
+        ]);
+        assert_eq!(of_attributes(&attributes).as_deref(), Some("8d26dcfe0b4acdf15a4e589714ffcf8f"));
+        assert_eq!(of_attributes(&Attributes::new()), None);
+    }
+}

@@ -170,12 +170,5 @@ fn check_id(parameter: &str, id: &str) -> Result<(), FifoError> {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        // Writing to a String cannot fail.
-        if write!(out, "{byte:02x}").is_err() {
-            unreachable!("a String takes every byte");
-        }
-        out
-    })
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -15,7 +15,7 @@ use super::window::Window;
 pub const IN_FLIGHT_MAX: usize = 120_000;
 
 /// Every operation costs the logarithm of what is queued, and once for each message that lapses.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Queue {
     pub(super) id: i64,
     pub(super) name: String,
@@ -31,7 +31,7 @@ pub(super) struct Queue {
     ages: BTreeSet<(i64, i64)>,
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Group {
     waiting: BTreeSet<i64>,
     in_flight: usize,

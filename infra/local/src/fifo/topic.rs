@@ -11,7 +11,7 @@ use super::window::Window;
 /// Subscriptions of one FIFO topic (AWS quota).
 pub const SUBSCRIPTIONS_MAX: usize = 100;
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Topic {
     pub(super) id: i64,
     pub(super) settings: TopicSettings,
@@ -19,7 +19,7 @@ pub(super) struct Topic {
     pub(super) subscriptions: BTreeMap<i64, Subscription>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Subscription {
     pub(super) queue: String,
     pub(super) filter: Option<FilterPolicy>,

@@ -31,7 +31,7 @@ pub struct First {
 }
 
 /// Every operation costs the logarithm of the entries held; forgetting is paid once an entry.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Window {
     firsts: BTreeMap<Key, First>,
     expiries: BTreeSet<(i64, Key)>,

@@ -16,6 +16,7 @@ use crate::fifo::http::router;
 struct Services {
     sqs: aws_sdk_sqs::Client,
     sns: aws_sdk_sns::Client,
+    engine: Engine,
     base_url: String,
     _directory: tempfile::TempDir,
 }
@@ -29,7 +30,7 @@ async fn serve() -> Services {
     let others = axum::Router::new().fallback(|| async { "another service" });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let base_url = format!("http://{}", listener.local_addr().expect("address"));
-    tokio::spawn(axum::serve(listener, router(engine, others)).into_future());
+    tokio::spawn(axum::serve(listener, router(engine.clone(), others)).into_future());
     let sqs = aws_sdk_sqs::Config::builder()
         .behavior_version_latest()
         .region(aws_sdk_sqs::config::Region::new("eu-central-1"))
@@ -47,6 +48,7 @@ async fn serve() -> Services {
     Services {
         sqs: aws_sdk_sqs::Client::from_conf(sqs),
         sns: aws_sdk_sns::Client::from_conf(sns),
+        engine,
         base_url,
         _directory: directory,
     }
@@ -241,4 +243,32 @@ async fn what_is_not_theirs_goes_on() {
         answer
     });
     assert!(answer.await.expect("joined").ends_with("another service"));
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_while_it_waits_takes_nothing() {
+    use std::io::Write;
+    let services = serve().await;
+    let queue = services.queue(QUEUE).await;
+    let address = services.base_url.trim_start_matches("http://").to_owned();
+    let body = format!(r#"{{"QueueUrl":"{queue}","WaitTimeSeconds":20}}"#);
+    let head = format!("POST / HTTP/1.1\r\nHost: {address}\r\nX-Amz-Target: AmazonSQS.ReceiveMessage\r\n");
+    let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    let mut stream = std::net::TcpStream::connect(&address).expect("connected");
+    stream.write_all(request.as_bytes()).expect("written");
+    until(|| services.engine.is_waited_for(QUEUE)).await;
+    drop(stream);
+    until(|| !services.engine.is_waited_for(QUEUE)).await;
+    let send = services.sqs.send_message().queue_url(&queue).message_body("x").message_group_id("A");
+    send.message_deduplication_id("1").send().await.expect("sent");
+    assert_eq!(services.receive(&queue).await.len(), 1);
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    let met = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), met).await.expect("in time");
 }
