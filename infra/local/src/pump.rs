@@ -31,7 +31,7 @@ pub struct Source {
 /// Pumps until the set is dropped or aborted.
 pub fn start<H, F>(pumps: &mut JoinSet<()>, source: &Source, handler: H)
 where
-    H: Fn(SqsEvent) -> F + Clone + Send + 'static,
+    H: Fn(SqsEvent) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = SqsBatchResponse> + Send + 'static,
 {
     for _ in 0..source.max_concurrency {

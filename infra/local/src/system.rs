@@ -5,7 +5,9 @@
 
 use crate::cloud::{self, ACCOUNT_ID, Cloud, CloudError, durable};
 use crate::endpoints::{self, Endpoints};
-use crate::fifo::{self, Engine, Realm, StoreError};
+use crate::fifo::engine::Engine;
+use crate::fifo::store::StoreError;
+use crate::fifo::{self, Realm};
 use crate::gateway::{self, Authorizer, KeysError, Pool};
 use crate::provision::{self, Messaging, ProvisionError};
 use crate::pump::{self, Source};
@@ -21,6 +23,7 @@ use aws::retry::Policy;
 use aws::telemetry::Metrics;
 use aws_credential_types::Credentials;
 use axum::Router;
+use axum::serve::ListenerExt;
 use intake::App;
 use intake::routes::{self, PUBLIC_PATHS};
 use std::io;
@@ -97,7 +100,7 @@ impl System {
         let cloud = Cloud::open(&dir.join("cloud"), REGION)?;
         let table = TableServer::start(&dir.join("table.sqlite"), options.dynamodb_port)?;
         let engine = engine(&dir.join("fifo.sqlite"), &options.clock)?;
-        serve(&mut tasks, aws, fifo::router(engine, cloud.router()));
+        serve(&mut tasks, aws, fifo::http::router(engine, cloud.router()));
 
         let clients = clients(&aws_endpoint_url, &table.endpoint_url());
         let pool = furnish(&clients, &options.clock).await?;
@@ -141,9 +144,14 @@ async fn listen(port: u16) -> Result<(TcpListener, String), StartError> {
 }
 
 fn serve(tasks: &mut JoinSet<()>, listener: TcpListener, router: Router) {
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection waits for full packets");
+        }
+    });
     tasks.spawn(async move {
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        if let Err(error) = axum::serve(listener, service).tcp_nodelay(true).await {
+        if let Err(error) = axum::serve(listener, service).await {
             tracing::error!(%error, "a listener ended");
         }
     });
@@ -218,7 +226,7 @@ fn ticket_key(dir: &Path) -> Result<TicketKey, StartError> {
             return stored.try_into().map_err(|_| io::Error::other("it is not a key of 32 bytes"));
         }
         let mut key = [0; 32];
-        getrandom::fill(&mut key).map_err(io::Error::other)?;
+        getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
         durable::replace(&path, &key)?;
         Ok(key)
     };
