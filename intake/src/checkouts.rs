@@ -39,6 +39,7 @@ const LOOK_AGAIN: HeaderValue = HeaderValue::from_static("1");
 /// always safe.
 #[utoipa::path(
     post,
+    operation_id = "postCheckout",
     path = "/v1/checkouts",
     request_body = CheckoutRequest,
     params(
@@ -244,6 +245,7 @@ pub struct TicketParameter {
 /// once nothing can come of it any more.
 #[utoipa::path(
     get,
+    operation_id = "getCheckout",
     path = "/v1/employees/{number}/checkouts/{id}",
     params(("number" = String, Path), ("id" = String, Path), TicketParameter),
     responses(

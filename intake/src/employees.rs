@@ -37,6 +37,7 @@ impl RecentParameter {
 /// An employee with balance and newest checkouts.
 #[utoipa::path(
     get,
+    operation_id = "getEmployee",
     path = "/v1/employees/{number}",
     params(("number" = String, Path), RecentParameter),
     responses(
@@ -64,7 +65,7 @@ pub async fn get(
     }
     let tenant =
         items::stored_tenant(tenant_id, required(found.take(&tenant_key), "the tenant is missing")?)?;
-    let partition = keys::employee_and_checkouts(tenant_id, &number);
+    let partition = keys::checkouts(tenant_id, &number);
     let found = app.table.query_last(&partition, BESIDE_CHECKOUTS + recent).await?;
     let account = items::stored_account(&number, found)?.ok_or(Problem::NotFound)?;
     etag::by_content(&headers, &EmployeeView::of(account, &tenant))

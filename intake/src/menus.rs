@@ -15,6 +15,7 @@ use domain::id::ConcessionaireId;
 /// A concessionaire's current menu.
 #[utoipa::path(
     get,
+    operation_id = "getMenu",
     path = "/v1/concessionaires/{id}/menu",
     params(("id" = String, Path)),
     responses(

@@ -12,7 +12,7 @@ pub struct Health {
 }
 
 /// Whether this function runs.
-#[utoipa::path(get, path = "/v1/health", responses((status = 200, body = Health)))]
+#[utoipa::path(get, operation_id = "getHealth", path = "/v1/health", responses((status = 200, body = Health)))]
 pub async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }

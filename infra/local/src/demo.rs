@@ -86,7 +86,8 @@ fn demo_tenant(id: &str, name: &str, currency: &str, day: BusinessDay) -> Result
         business_day: day,
         overdraft_limit: Money::ZERO,
     };
-    let concessionaires = vec![concessionaire("kitchen", &KITCHEN)?, concessionaire("coffee-bar", &COFFEE_BAR)?];
+    let concessionaires =
+        vec![concessionaire("kitchen", &KITCHEN)?, concessionaire("coffee-bar", &COFFEE_BAR)?];
     Ok(DemoTenant { tenant, concessionaires })
 }
 
@@ -99,7 +100,8 @@ fn concessionaire(id: &str, menu: &[Row]) -> Result<DemoConcessionaire, DemoErro
     let meal = |row: &Row| -> Result<_, DemoError> {
         let (code, name, category, price, calories) = *row;
         let calories = calories.map(TryInto::try_into).transpose()?;
-        let meal = Meal { name: name.to_owned(), category: category.to_owned(), price: price.try_into()?, calories };
+        let meal =
+            Meal { name: name.to_owned(), category: category.to_owned(), price: price.try_into()?, calories };
         Ok((code.parse()?, meal))
     };
     Ok(DemoConcessionaire {
@@ -110,12 +112,11 @@ fn concessionaire(id: &str, menu: &[Row]) -> Result<DemoConcessionaire, DemoErro
 }
 
 const GIVEN_NAMES: [&str; 20] = [
-    "Amara", "Bruno", "Chiara", "Dmitri", "Elena", "Farid", "Grace", "Hiro", "Ines", "Jonas", "Kamala", "Liam",
-    "Mei", "Nadia", "Omar", "Paula", "Quentin", "Rosa", "Sven", "Thandi",
+    "Amara", "Bruno", "Chiara", "Dmitri", "Elena", "Farid", "Grace", "Hiro", "Ines", "Jonas", "Kamala",
+    "Liam", "Mei", "Nadia", "Omar", "Paula", "Quentin", "Rosa", "Sven", "Thandi",
 ];
-const FAMILY_NAMES: [&str; 10] = [
-    "Abara", "Bergström", "Cruz", "Dufour", "Eriksen", "Fontaine", "Garcia", "Haddad", "Ivanova", "Jensen",
-];
+const FAMILY_NAMES: [&str; 10] =
+    ["Abara", "Bergström", "Cruz", "Dufour", "Eriksen", "Fontaine", "Garcia", "Haddad", "Ivanova", "Jensen"];
 
 /// Employee `index` of a tenant: number `100000 + index`, badge `RF` and the number; one in ten has
 /// a discount of 10 %.

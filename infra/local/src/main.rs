@@ -3,24 +3,34 @@
 use aws::clock::Clock;
 use aws::failure::chain;
 use aws::telemetry::Metrics;
-use local::cloud::durable;
+use clap::Parser;
 use local::endpoints::Endpoints;
 use local::system::{Options, System};
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use tracing_subscriber::EnvFilter;
 
-const DIR: &str = ".local";
-const API_PORT: u16 = 8080;
-const AWS_PORT: u16 = 4566;
-const DYNAMODB_PORT: u16 = 4567;
+/// Internal POS in one process, on loopback ports.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Where everything is kept.
+    #[arg(long, default_value = ".local")]
+    dir: PathBuf,
+    #[arg(long, default_value_t = 8080)]
+    api_port: u16,
+    /// SNS, SQS, Cognito and S3.
+    #[arg(long, default_value_t = 4566)]
+    aws_port: u16,
+    #[arg(long, default_value_t = 4567)]
+    dynamodb_port: u16,
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match start(Path::new(DIR)).await {
+    match start(Arguments::parse()).await {
         Ok(system) => {
             say(&welcome(&system.endpoints));
             tokio::select! {
@@ -35,29 +45,20 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn start(dir: &Path) -> Result<System, Box<dyn std::error::Error>> {
-    std::fs::create_dir_all(dir)?;
+async fn start(arguments: Arguments) -> Result<System, Box<dyn std::error::Error>> {
+    std::fs::create_dir_all(&arguments.dir)?;
     let clock = Clock::system();
-    let log = File::create(dir.join("log.jsonl"))?;
+    let log = File::create(arguments.dir.join("log.jsonl"))?;
     let metrics = Metrics::to(clock.clone(), lines_to(log.try_clone()?));
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        .with_env_filter(EnvFilter::new("info,awsim_core=warn,awsim_cognito=warn,awsim_s3=warn"))
+        // The emulators log user names, and what they refuse as if it were a fault.
+        .with_env_filter(EnvFilter::new("info,awsim_core=error,awsim_cognito=error,awsim_s3=error"))
         .with_writer(Mutex::new(log))
         .init();
-    let options = Options {
-        dir: dir.to_owned(),
-        api_port: API_PORT,
-        aws_port: AWS_PORT,
-        dynamodb_port: DYNAMODB_PORT,
-        metrics,
-        clock,
-    };
-    let system = System::start(options).await?;
-    let endpoints = serde_json::to_vec_pretty(&system.endpoints)?;
-    durable::replace(&dir.join("endpoints.json"), &endpoints)?;
-    Ok(system)
+    let Arguments { dir, api_port, aws_port, dynamodb_port } = arguments;
+    Ok(System::start(Options { dir, api_port, aws_port, dynamodb_port, metrics, clock }).await?)
 }
 
 fn lines_to(file: File) -> impl Fn(&str) + Send + Sync {
@@ -73,18 +74,22 @@ fn welcome(endpoints: &Endpoints) -> String {
     format!(
         r#"
 Internal POS is up.   API {api_url}/v1   docs {api_url}/docs   AWS {aws_endpoint_url}
-Everything is kept in {DIR}/ (log.jsonl, endpoints.json); interrupt or kill it whenever you like.
+It keeps everything in its directory; interrupt or kill it whenever you like.
 
 Sell a coffee, in another terminal:
 
   TOKEN=$(curl -s {aws_endpoint_url} -H 'Content-Type: application/x-amz-json-1.1' \
-    -H 'X-Amz-Target: AWSCognitoIdentityProviderService.InitiateAuth' \
-    -d '{{"AuthFlow":"USER_PASSWORD_AUTH","ClientId":"{client_id}","AuthParameters":{{"USERNAME":"acme-cashier","PASSWORD":"{password}"}}}}' \
-    | sed 's/.*"IdToken":"\([^"]*\)".*/\1/')
+    -H 'X-Amz-Target: AWSCognitoIdentityProviderService.InitiateAuth' -d '{{
+      "AuthFlow": "USER_PASSWORD_AUTH", "ClientId": "{client_id}",
+      "AuthParameters": {{"USERNAME": "acme-cashier", "PASSWORD": "{password}"}}
+    }}' | sed 's/.*"IdToken":"\([^"]*\)".*/\1/')
 
-  curl -s {api_url}/v1/checkouts -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
-    -H "Idempotency-Key: $(printf '%012x' $(date +%s%3N) | sed 's/^\(.\{{8\}}\)/\1-/')-7$(od -An -N1 -tx1 /dev/urandom | tr -d ' \n')0-8000-$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')" \
-    -H 'Prefer: wait=5' -d '{{"rfid":"RF100001","station":"coffee-bar-1","items":[{{"code":"COFFEE","qty":1}}]}}'
+  KEY=$(printf '%012x7%03x8%03x%012x' "$(date +%s)000" $((RANDOM % 4096)) $((RANDOM % 4096)) $RANDOM$RANDOM |
+    sed 's/^\(.\{{8\}}\)\(.\{{4\}}\)\(.\{{4\}}\)\(.\{{4\}}\)/\1-\2-\3-\4-/')
+
+  curl -s {api_url}/v1/checkouts -H "Authorization: Bearer $TOKEN" -H "Idempotency-Key: $KEY" \
+    -H 'Prefer: wait=5' -H 'Content-Type: application/json' \
+    -d '{{"rfid": "RF100001", "station": "coffee-bar-1", "items": [{{"code": "COFFEE", "qty": 1}}]}}'
 "#,
         password = local::demo::PASSWORD,
     )

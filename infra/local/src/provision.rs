@@ -6,8 +6,8 @@
 use aws::bus::{KIND_ATTRIBUTE, Names};
 use aws::keys;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
 use domain::id::TenantId;
@@ -30,7 +30,9 @@ pub enum ProvisionError {
     Incomplete { action: &'static str },
 }
 
-fn refused<E: std::error::Error + Send + Sync + 'static>(action: &'static str) -> impl FnOnce(E) -> ProvisionError {
+fn refused<E: std::error::Error + Send + Sync + 'static>(
+    action: &'static str,
+) -> impl FnOnce(E) -> ProvisionError {
     move |error| ProvisionError::Refused { action, source: error.into() }
 }
 
@@ -65,7 +67,9 @@ pub async fn table(dynamodb: &aws_sdk_dynamodb::Client, name: &str) -> Result<()
         .send()
         .await;
     match created {
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception()) => Ok(()),
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception()) => {
+            Ok(())
+        }
         created => created.map(|_| ()).map_err(refused("CreateTable")),
     }
 }
@@ -84,8 +88,11 @@ impl Messaging {
     pub async fn tenant(&self, tenant: &TenantId) -> Result<(), ProvisionError> {
         let topic_arn = self.topic(&self.names.command_topic(tenant)).await?;
         let dead_letters = self.names.checkout_dead_letter_queue(tenant);
-        self.queue(&dead_letters, &[(QueueAttributeName::MessageRetentionPeriod, DEAD_LETTER_RETENTION_S.to_owned())])
-            .await?;
+        self.queue(
+            &dead_letters,
+            &[(QueueAttributeName::MessageRetentionPeriod, DEAD_LETTER_RETENTION_S.to_owned())],
+        )
+        .await?;
         let redrive = json!({
             "deadLetterTargetArn": self.names.queue_arn(&dead_letters),
             "maxReceiveCount": MAX_RECEIVES,
@@ -112,7 +119,11 @@ impl Messaging {
         created.topic_arn.ok_or(ProvisionError::Incomplete { action: "CreateTopic" })
     }
 
-    async fn queue(&self, name: &str, attributes: &[(QueueAttributeName, String)]) -> Result<(), ProvisionError> {
+    async fn queue(
+        &self,
+        name: &str,
+        attributes: &[(QueueAttributeName, String)],
+    ) -> Result<(), ProvisionError> {
         let mut create = self
             .sqs
             .create_queue()

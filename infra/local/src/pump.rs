@@ -88,7 +88,8 @@ impl Source {
         record.event_source_arn = Some(self.queue_arn.clone());
         record.aws_region = Some(self.region.clone());
         let attributes = message.attributes.iter().flatten();
-        record.attributes = attributes.map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect();
+        record.attributes =
+            attributes.map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect();
         record
     }
 
@@ -103,10 +104,19 @@ impl Source {
         if entries.is_empty() {
             return Ok(());
         }
-        let deleted =
-            self.sqs.delete_message_batch().queue_url(&self.queue_url).set_entries(Some(entries)).send().await?;
+        let deleted = self
+            .sqs
+            .delete_message_batch()
+            .queue_url(&self.queue_url)
+            .set_entries(Some(entries))
+            .send()
+            .await?;
         for failed in deleted.failed() {
-            tracing::debug!(queue = self.queue_arn, code = failed.code(), "a message was not deleted and comes again");
+            tracing::debug!(
+                queue = self.queue_arn,
+                code = failed.code(),
+                "a message was not deleted and comes again"
+            );
         }
         Ok(())
     }

@@ -123,6 +123,7 @@ impl System {
             client_id: pool.client_id,
             users: endpoints::demo_users()?,
         };
+        save(&dir.join("endpoints.json"), &endpoints)?;
         Ok(Self { endpoints, clients, app, worker, tasks, _cloud: cloud, _table: table })
     }
 
@@ -171,8 +172,11 @@ fn clients(aws_endpoint_url: &str, dynamodb_endpoint_url: &str) -> Clients {
         endpoint_url: Some(aws_endpoint_url.to_owned()),
         dynamodb_endpoint_url: Some(dynamodb_endpoint_url.to_owned()),
     };
-    let names =
-        Names { region: REGION.to_owned(), account_id: cloud::ACCOUNT_ID.to_owned(), stage: STAGE.to_owned() };
+    let names = Names {
+        region: REGION.to_owned(),
+        account_id: cloud::ACCOUNT_ID.to_owned(),
+        stage: STAGE.to_owned(),
+    };
     Clients::new(Config { cloud, names, table_name: TABLE_NAME.to_owned() })
 }
 
@@ -216,6 +220,12 @@ fn pump_checkouts(
         });
     }
     Ok(())
+}
+
+fn save(path: &Path, endpoints: &Endpoints) -> Result<(), StartError> {
+    let json = serde_json::to_vec_pretty(endpoints).map_err(io::Error::other);
+    json.and_then(|json| durable::replace(path, &json))
+        .map_err(|source| StartError::Directory { path: path.to_owned(), source })
 }
 
 /// The secret behind tickets: made at the first start, then kept.

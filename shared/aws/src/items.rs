@@ -17,7 +17,8 @@ use std::collections::HashMap;
 
 pub use checkout::{checkout, stored_checkout};
 pub use employee::{
-    Account, badge, booking, employee, stored_account, stored_badge, stored_employee, stored_wallet, wallet,
+    Account, badge, booking, employee, stored_account, stored_badge, stored_booking, stored_employee,
+    stored_wallet, wallet,
 };
 pub use menu::{MenuHead, meal, menu_head, stored_meal, stored_menu_head};
 pub use tenant::{station, stored_station, stored_tenant, stored_user, tenant, user};

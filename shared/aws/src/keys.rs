@@ -81,7 +81,7 @@ pub fn checkout(tenant: &TenantId, employee: &EmployeeNumber, id: CheckoutId) ->
 }
 
 pub fn booking(tenant: &TenantId, employee: &EmployeeNumber, id: &BookingId) -> Key {
-    key(employee_pk(tenant, employee), format!("BOOKING#{id}"))
+    key(employee_pk(tenant, employee), format!("{BOOKING_PREFIX}{id}"))
 }
 
 pub fn badge(tenant: &TenantId, rfid: &Rfid) -> Key {
@@ -101,8 +101,14 @@ pub fn meals(tenant: &TenantId, concessionaire: &ConcessionaireId, version: u32)
     Partition { pk: meals_pk(tenant, concessionaire, version), sk_from: MEAL_PREFIX.to_owned() }
 }
 
-/// Checkouts, profile and wallet of one employee; read backwards for the newest first.
-pub fn employee_and_checkouts(tenant: &TenantId, employee: &EmployeeNumber) -> Partition {
+/// Every other movement of one employee's wallet.
+pub fn bookings(tenant: &TenantId, employee: &EmployeeNumber) -> Partition {
+    Partition { pk: employee_pk(tenant, employee), sk_from: BOOKING_PREFIX.to_owned() }
+}
+
+/// Every checkout of one employee. Read backwards from the end of the partition, wallet and profile
+/// come first, then the newest checkouts.
+pub fn checkouts(tenant: &TenantId, employee: &EmployeeNumber) -> Partition {
     Partition { pk: employee_pk(tenant, employee), sk_from: CHECKOUT_PREFIX.to_owned() }
 }
 
@@ -118,6 +124,7 @@ pub fn wallet_group(tenant: &TenantId, employee: &EmployeeNumber) -> String {
 pub(crate) const EMPLOYEE: &str = "EMPLOYEE";
 pub(crate) const WALLET: &str = "WALLET";
 const CHECKOUT_PREFIX: &str = "CHECKOUT#";
+const BOOKING_PREFIX: &str = "BOOKING#";
 const MEAL_PREFIX: &str = "MEAL#";
 
 /// An entry of the index.
@@ -160,6 +167,10 @@ pub(crate) fn parse_checkout(pk: &str, sk: &str, index_pk: &str) -> Option<Check
         concessionaire: concessionaire.parse().ok()?,
         business_date: business_date.parse().ok()?,
     })
+}
+
+pub(crate) fn parse_booking(sk: &str) -> Option<BookingId> {
+    sk.strip_prefix(BOOKING_PREFIX)?.parse().ok()
 }
 
 pub(crate) fn parse_meal(sk: &str) -> Option<MealCode> {

@@ -1,6 +1,7 @@
 //! Movements other than checkouts: credit granted at a cutoff or on opening a wallet.
 
 use crate::id::{BookingId, UserName};
+use crate::ledger::Entry;
 use crate::money::Money;
 use crate::wallet::Wallet;
 use jiff::Timestamp;
@@ -23,4 +24,10 @@ pub struct Booking {
     pub after: Wallet,
     pub at: Timestamp,
     pub by: UserName,
+}
+
+impl Booking {
+    pub fn entry(&self) -> Entry {
+        Entry { amount: self.amount, after: self.after }
+    }
 }

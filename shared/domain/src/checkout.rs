@@ -6,6 +6,7 @@
 use crate::command::{OrderLine, PostCheckout, RequestHash};
 use crate::employee::Employee;
 use crate::id::{CheckoutId, ConcessionaireId, EmployeeNumber, MealCode, StationId, TenantId, UserName};
+use crate::ledger::Entry;
 use crate::menu::{Meal, Menu, MenuVersion};
 use crate::money::{BasisPoints, Calories, Money, Price, Quantity};
 use crate::role::Status;
@@ -150,6 +151,18 @@ pub struct Checkout {
     pub accepted_at: Timestamp,
     pub decided_at: Timestamp,
     pub outcome: Outcome,
+}
+
+impl Checkout {
+    /// The movement that it is, if it settled.
+    pub fn entry(&self) -> Option<Entry> {
+        match &self.outcome {
+            Outcome::Settled { bill, after } => {
+                Some(Entry { amount: bill.total_net().checked_neg()?, after: *after })
+            }
+            Outcome::Rejected(_) => None,
+        }
+    }
 }
 
 /// Decides a command on a state and records what came of it.

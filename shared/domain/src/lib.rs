@@ -13,5 +13,6 @@ pub mod tenant;
 
 pub mod booking;
 pub mod id;
+pub mod ledger;
 pub mod money;
 pub mod role;

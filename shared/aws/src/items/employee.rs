@@ -127,3 +127,17 @@ pub fn booking(tenant: &TenantId, employee: &EmployeeNumber, booking: &Booking) 
     };
     to_item(keys::booking(tenant, employee, &booking.id), &attributes)
 }
+
+pub fn stored_booking(item: Item) -> Result<Booking, Failure> {
+    let id = keys::parse_booking(sort_key(&item)?)
+        .ok_or_else(|| Failure::malformed("read a booking", "the sort key holds no booking id"))?;
+    let stored: BookingItem = from_item(item)?;
+    Ok(Booking {
+        id,
+        kind: stored.k,
+        amount: stored.a,
+        after: Wallet { balance: stored.b, version: stored.v },
+        at: stored.at.try_into()?,
+        by: stored.by,
+    })
+}

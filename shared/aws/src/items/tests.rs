@@ -1,6 +1,7 @@
 //! Everything stored reads back, and a checkout of ordinary size fits into one kilobyte.
 
 use super::*;
+use domain::booking::{Booking, BookingKind};
 use domain::checkout::{Bill, Checkout, Outcome, Rejection, SoldLine};
 use domain::command::RequestHash;
 use domain::employee::{BadgeStatus, Employee};
@@ -124,6 +125,16 @@ fn everything_else_reads_back() {
 
     let wallet_value = Wallet { balance: Money::from_minor(-7), version: u64::MAX };
     assert_eq!(stored_wallet(wallet(&acme(), &buyer.number, wallet_value).unwrap()).unwrap(), wallet_value);
+
+    let opening = Booking {
+        id: "opening".parse().unwrap(),
+        kind: BookingKind::Opening,
+        amount: Money::from_minor(5),
+        after: wallet_value,
+        at: "2026-03-02T06:00:00Z".parse().unwrap(),
+        by: "seed".parse().unwrap(),
+    };
+    assert_eq!(stored_booking(booking(&acme(), &buyer.number, &opening).unwrap()).unwrap(), opening);
 
     let rfid = "1001".parse().unwrap();
     assert_eq!(stored_badge(badge(&acme(), &rfid, &buyer.number).unwrap()).unwrap(), buyer.number);
