@@ -1,1 +1,108 @@
+//! The test world: the whole system in one process on ports of its own, spoken to as a terminal
+//! would, and audited as an auditor would.
+//!
+//! Tests wait for conditions, never for a while, and leave no queue with messages behind.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test world fails loudly")]
+
+pub mod audit;
+pub mod faults;
+pub mod terminal;
+
+use aws::clock::Clock;
+use aws::telemetry::Metrics;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use local::system::{Options, System};
+use std::path::Path;
+use std::time::Duration;
+use tempfile::TempDir;
+use terminal::Terminal;
+
+/// How long a test waits for anything before it fails.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait before looking at a condition again.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// A running system with the demo in it.
+#[derive(Debug)]
+pub struct World {
+    pub system: System,
+    _dir: TempDir,
+}
+
+impl World {
+    pub async fn start() -> Self {
+        Self::at(Clock::system()).await
+    }
+
+    /// A world whose clock is the test's.
+    pub async fn at(clock: Clock) -> Self {
+        let dir = TempDir::new().expect("a directory for the test");
+        let system = System::start(options(dir.path(), clock)).await.expect("the system starts");
+        Self { system, _dir: dir }
+    }
+
+    /// Somebody of the demo at a terminal, signed in.
+    pub async fn terminal(&self, username: &str) -> Terminal {
+        Terminal::sign_in(&self.system.endpoints, username).await
+    }
+
+    /// Waits until every queue is empty, and fails if a message ended as a dead letter.
+    pub async fn settle(&self) {
+        eventually("the queues are empty", async || {
+            let mut left = 0;
+            for (queue, messages) in self.queues().await {
+                assert!(!queue.contains("-dlq") || messages == 0, "{messages} dead letters in {queue}");
+                left += messages;
+            }
+            left == 0
+        })
+        .await;
+    }
+
+    /// Messages in each queue, in flight or not.
+    pub async fn queues(&self) -> Vec<(String, u32)> {
+        let sqs = self.system.clients.sqs();
+        let listed =
+            sqs.list_queues().send().await.unwrap_or_else(|error| panic!("{}", DisplayErrorContext(error)));
+        let mut depths = Vec::new();
+        for url in listed.queue_urls() {
+            let answer = sqs
+                .get_queue_attributes()
+                .queue_url(url)
+                .attribute_names("All".into())
+                .send()
+                .await
+                .unwrap_or_else(|error| panic!("{}", DisplayErrorContext(error)));
+            let count = |name: &str| -> u32 {
+                let attributes = answer.attributes().expect("attributes");
+                attributes.get(&name.into()).expect("a depth").parse().expect("a number")
+            };
+            let depth = count("ApproximateNumberOfMessages") + count("ApproximateNumberOfMessagesNotVisible");
+            depths.push((url.clone(), depth));
+        }
+        depths
+    }
+}
+
+/// A system in `dir` on free ports that keeps its metrics to itself.
+pub fn options(dir: &Path, clock: Clock) -> Options {
+    Options {
+        dir: dir.to_owned(),
+        api_port: 0,
+        aws_port: 0,
+        dynamodb_port: 0,
+        metrics: Metrics::to(clock.clone(), |_| ()),
+        clock,
+    }
+}
+
+/// Waits until `condition` holds; fails after [`PATIENCE`].
+pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !condition().await {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("in vain: {what}"));
+}

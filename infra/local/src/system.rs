@@ -185,11 +185,8 @@ async fn furnish(clients: &Clients, clock: &Clock) -> Result<PoolIds, StartError
     let cognito = aws_sdk_cognitoidentityprovider::Client::new(clients.sdk());
     let pool = users::ensure_pool(&cognito, POOL_NAME).await?;
     provision::table(&clients.dynamodb(), TABLE_NAME).await?;
-    let messaging = Messaging {
-        sns: aws_sdk_sns::Client::new(clients.sdk()),
-        sqs: aws_sdk_sqs::Client::new(clients.sdk()),
-        names: clients.config().names.clone(),
-    };
+    let messaging =
+        Messaging { sns: clients.sns(), sqs: clients.sqs(), names: clients.config().names.clone() };
     let table = clients.table(Policy::WORKER);
     for demo in demo::tenants()? {
         messaging.tenant(&demo.tenant.id).await?;
@@ -207,7 +204,7 @@ fn pump_checkouts(
     for demo in demo::tenants()? {
         let queue_arn = names.queue_arn(&names.checkout_queue(&demo.tenant.id));
         let source = Source {
-            sqs: aws_sdk_sqs::Client::new(clients.sdk()),
+            sqs: clients.sqs(),
             queue_url: queue_url(&queue_arn).unwrap_or_default(),
             queue_arn,
             region: REGION.to_owned(),

@@ -211,16 +211,24 @@ impl Clients {
         aws_sdk_dynamodb::Client::from_conf(builder.build())
     }
 
+    pub fn sns(&self) -> aws_sdk_sns::Client {
+        aws_sdk_sns::Client::new(&self.sdk)
+    }
+
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.sdk)
+    }
+
     pub fn table(&self, policy: Policy) -> Table {
         Table::new(self.dynamodb(), self.config.table_name.clone(), policy)
     }
 
     pub fn bus(&self, policy: Policy) -> Bus {
-        Bus::new(aws_sdk_sns::Client::new(&self.sdk), self.config.names.clone(), policy)
+        Bus::new(self.sns(), self.config.names.clone(), policy)
     }
 
     pub fn queues(&self) -> Queues {
-        Queues::new(aws_sdk_sqs::Client::new(&self.sdk))
+        Queues::new(self.sqs())
     }
 }
 

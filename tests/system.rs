@@ -1,0 +1,10 @@
+//! System tests: the real router, worker, queues and table, over HTTP and the SDK.
+
+#[path = "system/contract.rs"]
+mod contract;
+#[path = "system/costs.rs"]
+mod costs;
+#[path = "system/kill.rs"]
+mod kill;
+#[path = "system/worker.rs"]
+mod worker;

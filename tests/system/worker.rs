@@ -1,0 +1,281 @@
+//! The worker against the real table, when the world is not kind.
+
+use aws::clock::Clock;
+use aws::config::Clients;
+use aws::keys;
+use aws::telemetry::Metrics;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use domain::checkout::{Checkout, Outcome};
+use domain::command::{Basket, Command, Message, OrderLine, PostCheckout, RequestHash};
+use domain::id::CheckoutId;
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tests::faults::{self, Fault};
+use tests::{World, audit};
+use uuid::Uuid;
+use workers::post_checkouts::PostCheckouts;
+
+fn now() -> Timestamp {
+    Clock::system().now()
+}
+
+/// A coffee for an employee of Acme, accepted now.
+fn coffee(employee: &str) -> PostCheckout {
+    let line = OrderLine { code: "COFFEE".parse().unwrap(), qty: 1.try_into().unwrap(), price: None };
+    PostCheckout {
+        tenant: "acme".parse().unwrap(),
+        id: CheckoutId::try_from(Uuid::now_v7()).unwrap(),
+        request: RequestHash::from_bytes([1; 32]),
+        caller: "acme-cashier".parse().unwrap(),
+        employee: employee.parse().unwrap(),
+        badge: None,
+        station: "coffee-bar-1".parse().unwrap(),
+        concessionaire: "coffee-bar".parse().unwrap(),
+        basket: Basket::try_from(vec![line]).unwrap(),
+        accepted_at: now(),
+        expires_at: now() + SignedDuration::from_mins(5),
+    }
+}
+
+fn body(command: &PostCheckout) -> String {
+    serde_json::to_string(&Message::new(Command::PostCheckout(command.clone()))).unwrap()
+}
+
+/// A batch from Acme's queue: group, body, and how often it was received. Ids count from 0.
+fn event(messages: &[(String, String, u32)]) -> SqsEvent {
+    let mut event = SqsEvent::default();
+    for (index, (group, body, receives)) in messages.iter().enumerate() {
+        let mut record = SqsMessage::default();
+        record.message_id = Some(index.to_string());
+        record.receipt_handle = Some("none".to_owned());
+        record.body = Some(body.clone());
+        record.event_source_arn =
+            Some("arn:aws:sqs:eu-west-1:000000000000:pos-local-acme-checkouts.fifo".to_owned());
+        record.attributes.insert("MessageGroupId".to_owned(), group.clone());
+        record.attributes.insert("ApproximateReceiveCount".to_owned(), receives.to_string());
+        event.records.push(record);
+    }
+    event
+}
+
+/// The same, of readable commands in their own groups.
+fn batch(commands: &[&PostCheckout], receives: u32) -> SqsEvent {
+    let message = |command: &&PostCheckout| {
+        (keys::wallet_group(&command.tenant, &command.employee), body(command), receives)
+    };
+    event(&commands.iter().map(message).collect::<Vec<_>>())
+}
+
+fn handed_back(response: &SqsBatchResponse) -> Vec<&str> {
+    response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect()
+}
+
+/// A worker of the world's whose calls meet faults; `choice` sees operation, body, and how many
+/// calls of that operation there were before.
+fn faulty(world: &World, choice: impl Fn(&str, &str, u32) -> Fault + Send + Sync + 'static) -> PostCheckouts {
+    let commits = AtomicU32::new(0);
+    let http_client = faults::http_client(move |operation, body| {
+        let count =
+            if operation == "TransactWriteItems" { commits.fetch_add(1, Ordering::SeqCst) } else { 0 };
+        choice(operation, body, count)
+    });
+    let clients = Clients::over(world.system.clients.config().clone(), http_client);
+    let clock = Clock::system();
+    PostCheckouts::new(&clients, clock.clone(), Metrics::to(clock, |_| ()))
+}
+
+fn commits(worker: &PostCheckouts) -> u64 {
+    worker.table().usage().reading().calls.get("TransactWriteItems").copied().unwrap_or_default()
+}
+
+async fn wallet(world: &World, employee: &str) -> (i64, u64) {
+    let account = audit::account(world.system.app.table(), "acme", employee).await;
+    (account.wallet.balance.minor(), account.wallet.version)
+}
+
+async fn stored(world: &World, command: &PostCheckout) -> Option<Checkout> {
+    let account = audit::account(world.system.app.table(), "acme", command.employee.as_str()).await;
+    account.recent.into_iter().find(|checkout| checkout.id == command.id)
+}
+
+const ONE_COFFEE: (i64, u64) = (495_500, 2);
+const UNTOUCHED: (i64, u64) = (500_000, 1);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_message_in_many_hands_has_one_effect() {
+    let world = World::start().await;
+    let sale = coffee("100001");
+    let worker = world.system.worker.clone();
+    let hands: Vec<_> = (0..8)
+        .map(|_| {
+            let (worker, event) = (worker.clone(), batch(&[&sale], 1));
+            tokio::spawn(async move { worker.handle(event).await })
+        })
+        .collect();
+    for hand in hands {
+        assert_eq!(handed_back(&hand.await.unwrap()), [""; 0]);
+    }
+    // Days later, and twice in one batch.
+    assert_eq!(handed_back(&worker.handle(batch(&[&sale, &sale], 2)).await), [""; 0]);
+    assert_eq!(wallet(&world, "100001").await, ONE_COFFEE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_reply_is_no_second_sale() {
+    let world = World::start().await;
+    let worker = faulty(&world, |operation, _, count| match (operation, count) {
+        ("TransactWriteItems", 0) => Fault::LoseReply,
+        _ => Fault::None,
+    });
+    let (first, second) = (coffee("100001"), coffee("100002"));
+    assert_eq!(handed_back(&worker.handle(batch(&[&first, &second], 1)).await), [""; 0]);
+    assert_eq!(commits(&worker), 1, "what was stored is found, not written again");
+    assert_eq!(wallet(&world, "100001").await, ONE_COFFEE);
+    assert_eq!(wallet(&world, "100002").await, ONE_COFFEE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_lost_a_race_goes_alone_and_the_rest_together() {
+    let world = World::start().await;
+    let worker = faulty(&world, |operation, _, count| match (operation, count) {
+        ("TransactWriteItems", 0) => {
+            Fault::cancelled(&["None", "None", "None", "TransactionConflict", "None", "None"])
+        }
+        _ => Fault::None,
+    });
+    let sales = ["100001", "100002", "100003"].map(coffee);
+    let event = batch(&sales.iter().collect::<Vec<_>>(), 1);
+    assert_eq!(handed_back(&worker.handle(event).await), [""; 0]);
+    assert_eq!(commits(&worker), 3, "all three, then the two to whom nothing happened, then the loser");
+    for employee in ["100001", "100002", "100003"] {
+        assert_eq!(wallet(&world, employee).await, ONE_COFFEE);
+    }
+}
+
+/// Somebody else moves the wallet between read and commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wallet_that_moved_is_decided_anew() {
+    let world = World::start().await;
+    let (early, late) = (coffee("100001"), coffee("100001"));
+    let event = batch(&[&early], 1);
+    let other = world.system.worker.clone();
+    let handle = tokio::runtime::Handle::current();
+    let worker = faulty(&world, move |operation, _, count| {
+        if (operation, count) == ("TransactWriteItems", 0) {
+            let (other, event) = (other.clone(), event.clone());
+            let moved = handle.spawn(async move { other.handle(event).await });
+            tokio::task::block_in_place(|| handle.block_on(moved)).unwrap();
+        }
+        Fault::None
+    });
+    assert_eq!(handed_back(&worker.handle(batch(&[&late], 1)).await), [""; 0]);
+    assert_eq!((commits(&worker), wallet(&world, "100001").await), (2, (491_000, 3)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_throttled_wallet_holds_up_no_other_and_keeps_its_order() {
+    let world = World::start().await;
+    let worker = faulty(&world, |operation, body, _| match operation {
+        "TransactWriteItems" if body.contains("E#100002") => {
+            Fault::cancelled(&vec!["ThrottlingError"; body.matches("TableName").count()])
+        }
+        _ => Fault::None,
+    });
+    let sales = ["100001", "100002", "100002", "100003"].map(coffee);
+    let response = worker.handle(batch(&sales.iter().collect::<Vec<_>>(), 1)).await;
+    assert_eq!(handed_back(&response), ["1", "2"]);
+    assert_eq!(wallet(&world, "100001").await, ONE_COFFEE);
+    assert_eq!(wallet(&world, "100002").await, UNTOUCHED);
+    assert_eq!(wallet(&world, "100003").await, ONE_COFFEE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_fails_or_falls_short_is_read_again() {
+    let world = World::start().await;
+    let reads = Arc::new(AtomicU32::new(0));
+    let counted = reads.clone();
+    let worker = faulty(&world, move |operation, body, _| {
+        if operation != "BatchGetItem" {
+            return Fault::None;
+        }
+        match counted.fetch_add(1, Ordering::SeqCst) {
+            0 => Fault::Answer(400, r#"{"__type":"ThrottlingException"}"#.to_owned()),
+            1 => Fault::LoseReply,
+            2 => {
+                let asked: serde_json::Value = serde_json::from_str(body).unwrap();
+                let short = serde_json::json!({ "Responses": {}, "UnprocessedKeys": asked["RequestItems"] });
+                Fault::Answer(200, short.to_string())
+            }
+            _ => Fault::None,
+        }
+    });
+    assert_eq!(handed_back(&worker.handle(batch(&[&coffee("100001")], 1)).await), [""; 0]);
+    assert_eq!((reads.load(Ordering::SeqCst), wallet(&world, "100001").await), (4, ONE_COFFEE));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_stops_its_own_group_only() {
+    let world = World::start().await;
+    let (before, after, other) = (coffee("100001"), coffee("100001"), coffee("100002"));
+    let mut foreign = coffee("100003");
+    foreign.tenant = "globex".parse().unwrap();
+    let group = |employee: &str| format!("T#acme#E#{employee}");
+    let messages = [
+        (group("100001"), body(&before), 1),
+        (group("100001"), "{\"v\":2}".to_owned(), 1),
+        (group("100001"), body(&after), 1),
+        (group("100002"), body(&other), 1),
+        (group("100003"), body(&foreign), 1),
+        (group("100004"), body(&coffee("100005")), 1),
+    ];
+    let response = world.system.worker.handle(event(&messages)).await;
+    assert_eq!(handed_back(&response), ["1", "2", "4", "5"]);
+    assert_eq!(wallet(&world, "100001").await, ONE_COFFEE);
+    assert_eq!(wallet(&world, "100002").await, ONE_COFFEE);
+    assert_eq!(wallet(&world, "100005").await, UNTOUCHED);
+    let abroad = audit::account(world.system.app.table(), "globex", "100003").await;
+    assert_eq!(abroad.wallet.version, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_too_late_is_rejected_and_charges_nobody() {
+    let world = World::start().await;
+    let mut late = coffee("100001");
+    late.accepted_at = now() - SignedDuration::from_hours(24 * 14);
+    late.expires_at = late.accepted_at + SignedDuration::from_mins(5);
+    assert_eq!(handed_back(&world.system.worker.handle(batch(&[&late], 1)).await), [""; 0]);
+    let checkout = stored(&world, &late).await.unwrap();
+    assert_eq!(checkout.outcome, Outcome::Rejected(domain::checkout::Rejection::Expired));
+    assert_eq!(wallet(&world, "100001").await, UNTOUCHED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_wallets_cost_three_calls_and_one_wallet_one_update() {
+    let world = World::start().await;
+    let worker = faulty(&world, |_, _, _| Fault::None);
+    let sales: Vec<_> = (0..10).map(|index| coffee(&format!("{}", 100_010 + index))).collect();
+    assert_eq!(handed_back(&worker.handle(batch(&sales.iter().collect::<Vec<_>>(), 1)).await), [""; 0]);
+    let spent = worker.table().usage().take();
+    assert_eq!(spent.calls.values().sum::<u64>(), 3, "{spent:?}");
+    assert_eq!(spent.write_decis, 10 * 50);
+
+    let folded: Vec<_> = (0..10).map(|_| coffee("100030")).collect();
+    assert_eq!(handed_back(&worker.handle(batch(&folded.iter().collect::<Vec<_>>(), 2)).await), [""; 0]);
+    let spent = worker.table().usage().take();
+    assert_eq!((commits(&worker), spent.calls["TransactWriteItems"]), (0, 1));
+    assert_eq!(spent.write_decis, 10 * 30 + 20, "ten checkouts with index, one wallet");
+    // Employee 100030 has a discount of 10 %.
+    assert_eq!(wallet(&world, "100030").await, (500_000 - 10 * 4_050, 11));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_the_third_receive_on_messages_go_one_by_one() {
+    let world = World::start().await;
+    let worker = faulty(&world, |_, _, _| Fault::None);
+    let sales = ["100001", "100001", "100002"].map(coffee);
+    assert_eq!(handed_back(&worker.handle(batch(&sales.iter().collect::<Vec<_>>(), 3)).await), [""; 0]);
+    assert_eq!(commits(&worker), 3);
+    assert_eq!(wallet(&world, "100001").await, (491_000, 3));
+    assert_eq!(wallet(&world, "100002").await, ONE_COFFEE);
+}
