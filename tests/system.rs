@@ -1,5 +1,7 @@
 //! System tests: the real router, worker, queues and table, over HTTP and the SDK.
 
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
 #[path = "system/contract.rs"]
 mod contract;
 #[path = "system/costs.rs"]

@@ -10,36 +10,68 @@ pub mod faults;
 pub mod terminal;
 
 use aws::clock::Clock;
+use aws::failure::chain;
 use aws::telemetry::Metrics;
 use aws_smithy_types::error::display::DisplayErrorContext;
+use jiff::SignedDuration;
 use local::system::{Options, System};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use terminal::Terminal;
 
-/// How long a test waits for anything before it fails.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a test waits for anything before it fails: longer than the visibility timeout, after
+/// which the messages of a killed worker come again.
+pub const PATIENCE: Duration = Duration::from_secs(90);
 /// How long to wait before looking at a condition again.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Batches that the workers of a test take at the same time.
+pub const WORKERS: usize = 4;
 
 /// A running system with the demo in it.
 #[derive(Debug)]
 pub struct World {
     pub system: System,
+    pub clock: MovableClock,
     _dir: TempDir,
+}
+
+/// The system clock, plus what a test puts on top.
+#[derive(Debug, Clone, Default)]
+pub struct MovableClock {
+    ahead_ms: Arc<AtomicI64>,
+}
+
+impl MovableClock {
+    pub fn advance(&self, duration: SignedDuration) {
+        let ms = i64::try_from(duration.as_millis()).unwrap();
+        self.ahead_ms.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    fn clock(&self) -> Clock {
+        let (system, ahead_ms) = (Clock::system(), self.ahead_ms.clone());
+        Clock::from_fn(move || system.now() + SignedDuration::from_millis(ahead_ms.load(Ordering::SeqCst)))
+    }
 }
 
 impl World {
     pub async fn start() -> Self {
-        Self::at(Clock::system()).await
+        Self::with_workers(WORKERS).await
     }
 
-    /// A world whose clock is the test's.
-    pub async fn at(clock: Clock) -> Self {
-        let dir = TempDir::new().expect("a directory for the test");
-        let system = System::start(options(dir.path(), clock)).await.expect("the system starts");
-        Self { system, _dir: dir }
+    /// A world whose queues wait until `system.work` is called.
+    pub async fn idle() -> Self {
+        Self::with_workers(0).await
+    }
+
+    async fn with_workers(max_concurrency: usize) -> Self {
+        let (dir, clock) = (TempDir::new().unwrap(), MovableClock::default());
+        let options = Options { max_concurrency, ..options(dir.path(), clock.clock()) };
+        let system = System::start(options).await.unwrap_or_else(|error| panic!("{}", chain(&error)));
+        Self { system, clock, _dir: dir }
     }
 
     /// Somebody of the demo at a terminal, signed in.
@@ -92,6 +124,7 @@ pub fn options(dir: &Path, clock: Clock) -> Options {
         api_port: 0,
         aws_port: 0,
         dynamodb_port: 0,
+        max_concurrency: WORKERS,
         metrics: Metrics::to(clock.clone(), |_| ()),
         clock,
     }

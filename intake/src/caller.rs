@@ -6,17 +6,19 @@
 use crate::app::App;
 use crate::problem::Problem;
 use aws::failure::Failure;
-use aws::items::{self, Item};
+use aws::items;
 use aws::keys::{self, Key};
+use aws::table::Found;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use domain::id::{TenantId, UserName};
 use domain::role::{Caller, RoleKind, Status};
+use domain::tenant::Tenant;
 use lambda_http::request::RequestContext;
 use serde_json::Value;
 
-/// The custom claim that names the tenant, and where Cognito puts the user's name.
-pub const USER_POOL_CLAIMS: [&str; 2] = ["custom:tenant_id", "cognito:username"];
+const TENANT_CLAIM: &str = "custom:tenant_id";
+const USER_CLAIM: &str = "cognito:username";
 
 /// The roles that a route admits; every route carries one, see `routes`.
 #[derive(Debug, Clone, Copy)]
@@ -39,11 +41,10 @@ impl FromRequestParts<App> for Identity {
         if claim("aud")? != app.client_id || claim("token_use")? != "id" {
             return Err(Problem::Unauthorized);
         }
-        let [tenant, user] = USER_POOL_CLAIMS;
         let admits = *parts.extensions.get::<Admits>().ok_or(Problem::Forbidden)?;
         Ok(Self {
-            tenant: claim(tenant)?.parse().map_err(|_| Problem::Unauthorized)?,
-            user: claim(user)?.parse().map_err(|_| Problem::Unauthorized)?,
+            tenant: claim(TENANT_CLAIM)?.parse().map_err(|_| Problem::Unauthorized)?,
+            user: claim(USER_CLAIM)?.parse().map_err(|_| Problem::Unauthorized)?,
             admits,
         })
     }
@@ -63,22 +64,22 @@ impl Identity {
         &self.tenant
     }
 
-    pub fn user_key(&self) -> Key {
-        keys::user(&self.tenant, &self.user)
+    /// What [`Identity::admit`] needs to have been read.
+    pub fn keys(&self) -> [Key; 2] {
+        [keys::user(&self.tenant, &self.user), keys::tenant(&self.tenant)]
     }
 
-    /// The caller, if the user's item admits them to this route.
-    pub fn caller(&self, user: Option<Item>) -> Result<Caller, Problem> {
-        let stored = user.map(|item| items::stored_user(&self.user, item)).transpose()?;
+    /// The caller and their tenant, if the user's item admits them to this route.
+    pub fn admit(&self, found: &mut Found) -> Result<(Caller, Tenant), Problem> {
+        let [user_key, tenant_key] = self.keys();
+        let stored = found.take(&user_key).map(|item| items::stored_user(&self.user, item)).transpose()?;
         let user = stored.filter(|user| user.status == Status::Active).ok_or(Problem::Forbidden)?;
         if !self.admits.0.contains(&user.role.kind()) {
             return Err(Problem::Forbidden);
         }
-        Ok(Caller { tenant: self.tenant.clone(), user: user.name, role: user.role })
+        let tenant =
+            found.take(&tenant_key).ok_or_else(|| Failure::malformed("read a tenant", "it is missing"))?;
+        let tenant = items::stored_tenant(&self.tenant, tenant)?;
+        Ok((Caller { tenant: self.tenant.clone(), user: user.name, role: user.role }, tenant))
     }
-}
-
-/// An item that must be there whenever its tenant is.
-pub fn required(item: Option<Item>, what: &'static str) -> Result<Item, Problem> {
-    item.ok_or_else(|| Problem::Internal(Failure::malformed("read a tenant's items", what)))
 }

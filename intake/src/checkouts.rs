@@ -2,14 +2,14 @@
 //! publish, and perhaps wait. Nothing is enqueued unless the answer is a `202` or an outcome.
 
 use crate::app::App;
-use crate::caller::{Identity, required};
+use crate::caller::Identity;
 use crate::etag;
 use crate::order::{CheckoutRequest, Order};
 use crate::prefer;
 use crate::problem::{FieldError, Problem, Problems};
 use crate::ticket::{Subject, Ticket};
 use crate::view::CheckoutView;
-use aws::failure::Failure;
+use aws::failure::{Failure, chain};
 use aws::items::{self, Item};
 use aws::keys;
 use axum::Json;
@@ -21,10 +21,11 @@ use axum::response::{IntoResponse, Response};
 use domain::checkout::Checkout;
 use domain::command::{Buyer, CHECKOUT_LIFETIME, Command, PostCheckout, RequestHash};
 use domain::employee::Employee;
-use domain::id::EmployeeNumber;
+use domain::id::{CheckoutId, EmployeeNumber};
 use domain::role::Caller;
 use domain::tenant::{Station, Tenant, TenantStatus};
 use serde::Deserialize;
+use std::time::Duration;
 use utoipa::IntoParams;
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -95,16 +96,14 @@ struct Till {
 /// One read: user, tenant, station, and the badge or employee.
 async fn till(app: &App, identity: &Identity, order: &Order) -> Result<Till, Problem> {
     let id = identity.tenant();
-    let (tenant_key, user_key) = (keys::tenant(id), identity.user_key());
     let station_key = keys::station(id, &order.station);
     let buyer_key = match &order.buyer {
         Buyer::Badge(rfid) => keys::badge(id, rfid),
         Buyer::Number(number) => keys::employee(id, number),
     };
-    let wanted = [&tenant_key, &user_key, &station_key, &buyer_key].map(Clone::clone);
+    let wanted = identity.keys().into_iter().chain([station_key.clone(), buyer_key.clone()]);
     let mut found = app.table.read(wanted).await?;
-    let caller = identity.caller(found.take(&user_key))?;
-    let tenant = items::stored_tenant(id, required(found.take(&tenant_key), "the tenant is missing")?)?;
+    let (caller, tenant) = identity.admit(&mut found)?;
     if tenant.status != TenantStatus::Active {
         return Err(Problem::TenantSuspended);
     }
@@ -128,7 +127,7 @@ struct Sale {
     tenant: Tenant,
     station: Station,
     employee: Employee,
-    id: domain::id::CheckoutId,
+    id: CheckoutId,
     request: RequestHash,
     earlier: Option<Checkout>,
 }
@@ -142,7 +141,7 @@ impl Sale {
         let wanted = [Some(checkout_key.clone()), profile.is_none().then(|| employee_key.clone())];
         let mut found = app.table.read(wanted.into_iter().flatten()).await?;
         let profile = profile.or_else(|| found.take(&employee_key));
-        let profile = required(profile, "a badge leads to no employee")?;
+        let profile = profile.ok_or_else(|| Failure::malformed("read a badge", "it leads to no employee"))?;
         Ok(Self {
             employee: items::stored_employee(&employee, profile)?,
             earlier: found.take(&checkout_key).map(items::stored_checkout).transpose()?,
@@ -192,18 +191,13 @@ impl Sale {
     }
 
     /// `202` at once, or what came of it within `wait`.
-    async fn answer(
-        &self,
-        app: &App,
-        ticket: Ticket,
-        wait: std::time::Duration,
-    ) -> Result<Response, Problem> {
+    async fn answer(&self, app: &App, ticket: Ticket, wait: Duration) -> Result<Response, Problem> {
         let key = keys::checkout(&self.tenant.id, &self.employee.number, self.id);
         for pause in prefer::pauses(wait) {
             tokio::time::sleep(pause).await;
             // The command is safe: a read that fails now only means that the client looks later.
             let read = app.table.read_one(&key).await.unwrap_or_else(|failure| {
-                tracing::warn!(error = %aws::failure::chain(&failure), "stopped waiting for an outcome");
+                tracing::warn!(error = %chain(&failure), "stopped waiting for an outcome");
                 None
             });
             if let Some(item) = read {
@@ -227,7 +221,7 @@ impl Sale {
     }
 }
 
-fn applied(wait: std::time::Duration) -> Result<HeaderValue, Problem> {
+fn applied(wait: Duration) -> Result<HeaderValue, Problem> {
     HeaderValue::try_from(format!("wait={}", wait.as_secs()))
         .map_err(|error| Failure::malformed("write a header", error).into())
 }
@@ -266,22 +260,19 @@ pub async fn get(
     let number: EmployeeNumber = number.parse().map_err(|_| Problem::NotFound)?;
     let id = id.parse().map_err(|_| Problem::NotFound)?;
     let tenant = identity.tenant();
-    let (tenant_key, user_key) = (keys::tenant(tenant), identity.user_key());
     let (employee_key, checkout_key) = (keys::employee(tenant, &number), keys::checkout(tenant, &number, id));
-    let wanted = [&tenant_key, &user_key, &employee_key, &checkout_key].map(Clone::clone);
+    let wanted = identity.keys().into_iter().chain([employee_key.clone(), checkout_key.clone()]);
     let mut found = app.table.read(wanted).await?;
-    let caller = identity.caller(found.take(&user_key))?;
+    let (caller, tenant) = identity.admit(&mut found)?;
     if !caller.sees_wallet_of(&number) {
         return Err(Problem::NotFound);
     }
     let employee = found.take(&employee_key).ok_or(Problem::NotFound)?;
-    let subject = Subject { tenant, employee: &number, id };
+    let subject = Subject { tenant: &tenant.id, employee: &number, id };
     let ticket = ticket.map(|text| open(&app, subject, &text)).transpose()?;
     match (found.take(&checkout_key).map(items::stored_checkout).transpose()?, ticket) {
         (Some(checkout), Some(ticket)) if checkout.request != ticket.request => Err(Problem::KeyReused),
         (Some(checkout), _) => {
-            let tenant =
-                items::stored_tenant(tenant, required(found.take(&tenant_key), "the tenant is missing")?)?;
             let employee = items::stored_employee(&number, employee)?;
             etag::by_content(&headers, &CheckoutView::of(checkout, &employee, &tenant.currency))
         }

@@ -1,7 +1,7 @@
 //! `GET /v1/employees/{number}`: profile, wallet and newest checkouts in one query.
 
 use crate::app::App;
-use crate::caller::{Identity, required};
+use crate::caller::Identity;
 use crate::etag;
 use crate::problem::{FieldError, Problem, Problems};
 use crate::view::EmployeeView;
@@ -56,16 +56,11 @@ pub async fn get(
 ) -> Result<Response, Problem> {
     let recent = recent.count()?;
     let number: EmployeeNumber = number.parse().map_err(|_| Problem::NotFound)?;
-    let tenant_id = identity.tenant();
-    let (tenant_key, user_key) = (keys::tenant(tenant_id), identity.user_key());
-    let mut found = app.table.read([tenant_key.clone(), user_key.clone()]).await?;
-    let caller = identity.caller(found.take(&user_key))?;
+    let (caller, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
     if !caller.sees_wallet_of(&number) {
         return Err(Problem::NotFound);
     }
-    let tenant =
-        items::stored_tenant(tenant_id, required(found.take(&tenant_key), "the tenant is missing")?)?;
-    let partition = keys::checkouts(tenant_id, &number);
+    let partition = keys::checkouts(&tenant.id, &number);
     let found = app.table.query_last(&partition, BESIDE_CHECKOUTS + recent).await?;
     let account = items::stored_account(&number, found)?.ok_or(Problem::NotFound)?;
     etag::by_content(&headers, &EmployeeView::of(account, &tenant))

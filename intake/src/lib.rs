@@ -19,4 +19,3 @@ mod ticket;
 mod view;
 
 pub use app::App;
-pub use caller::USER_POOL_CLAIMS;

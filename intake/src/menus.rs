@@ -2,7 +2,7 @@
 //! version.
 
 use crate::app::App;
-use crate::caller::{Identity, required};
+use crate::caller::Identity;
 use crate::etag;
 use crate::problem::{Problem, Problems};
 use crate::view::MenuView;
@@ -32,16 +32,11 @@ pub async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let concessionaire: ConcessionaireId = id.parse().map_err(|_| Problem::NotFound)?;
-    let tenant_id = identity.tenant();
-    let (tenant_key, user_key) = (keys::tenant(tenant_id), identity.user_key());
-    let menu_key = keys::menu(tenant_id, &concessionaire);
-    let wanted = [&tenant_key, &user_key, &menu_key].map(Clone::clone);
-    let mut found = app.table.read(wanted).await?;
-    identity.caller(found.take(&user_key))?;
-    let tenant =
-        items::stored_tenant(tenant_id, required(found.take(&tenant_key), "the tenant is missing")?)?;
+    let menu_key = keys::menu(identity.tenant(), &concessionaire);
+    let mut found = app.table.read(identity.keys().into_iter().chain([menu_key.clone()])).await?;
+    let (_, tenant) = identity.admit(&mut found)?;
     let head = items::stored_menu_head(found.take(&menu_key).ok_or(Problem::NotFound)?)?;
-    let menu = app.menus.under(&app.table, tenant_id, &concessionaire, head).await?;
+    let menu = app.menus.under(&app.table, &tenant.id, &concessionaire, head).await?;
     let view = MenuView::of(&menu, &concessionaire, &tenant.currency);
     etag::by_version(&headers, &menu.version.to_string(), &view)
 }

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::Sha256;
 
 /// A function that started before the expiry may still commit this long after it: its timeout of
-/// 20 s, and generous clock skew.
+/// 10 s, and generous clock skew.
 const GRACE: SignedDuration = SignedDuration::from_mins(1);
 const HASH_BYTES: usize = 32;
 const EXPIRY_BYTES: usize = 8;

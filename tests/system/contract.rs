@@ -1,8 +1,13 @@
 //! The HTTP contract, as terminals live it.
 
+use aws::{items, keys};
+use domain::id::TenantId;
+use domain::role::{Role, Status, User};
+use domain::tenant::{Tenant, TenantStatus};
+use jiff::SignedDuration;
 use serde_json::json;
 use tests::terminal::{Answer, coffee};
-use tests::{World, audit};
+use tests::{WORKERS, World, audit};
 use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,6 +159,84 @@ async fn a_reused_key_is_refused_to_who_changed_the_body() {
         let account = audit::account(world.system.app.table(), "acme", employee).await;
         assert_eq!((account.wallet.balance.minor(), account.wallet.version), (495_500, 2));
     }
+}
+
+/// Six minutes: past the deduplication window, and past what a command may wait.
+const LATER: SignedDuration = SignedDuration::from_mins(6);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_means_the_same_after_the_deduplication_window() {
+    let world = World::start().await;
+    let cashier = world.terminal("acme-cashier").await;
+    let key = Uuid::now_v7();
+    let first = cashier.sell(key, &coffee("RF100005", 1), 5).await;
+    world.clock.advance(LATER);
+    let changed = cashier.sell(key, &coffee("RF100005", 2), 5).await;
+    assert_eq!((changed.status, changed.problem()), (422, "idempotency-key-reused"));
+    let same = cashier.sell(key, &coffee("RF100005", 1), 5).await;
+    assert_eq!((same.header("idempotent-replayed"), &same.body), (Some("true"), &first.body));
+    world.settle().await;
+    assert_eq!(audit::account(world.system.app.table(), "acme", "100005").await.wallet.version, 2);
+}
+
+/// Nobody works for six minutes: what was accepted before is too late then, and charges nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waited_too_long_ends_and_everybody_can_see_how() {
+    let mut world = World::idle().await;
+    let cashier = world.terminal("acme-cashier").await;
+    let key = Uuid::now_v7();
+    let first = cashier.sell(key, &coffee("RF100005", 1), 0).await;
+    let changed = cashier.sell(key, &coffee("RF100005", 2), 0).await;
+    assert_eq!(cashier.get(first.header("location").unwrap(), &[]).await.outcome(), "pending");
+    world.clock.advance(LATER);
+    assert_eq!(cashier.get(first.header("location").unwrap(), &[]).await.outcome(), "failed");
+    let again = cashier.sell(key, &coffee("RF100005", 1), 0).await;
+    let changed_again = cashier.sell(key, &coffee("RF100005", 3), 0).await;
+    for accepted in [&first, &changed, &again, &changed_again] {
+        assert_eq!((accepted.status, accepted.outcome()), (202, "pending"));
+    }
+
+    world.system.work(WORKERS).unwrap();
+    world.settle().await;
+    for accepted in [&first, &again] {
+        assert_eq!(cashier.follow(accepted).await.outcome(), "expired");
+    }
+    for accepted in [&changed, &changed_again] {
+        let refused = cashier.follow(accepted).await;
+        assert_eq!((refused.status, refused.problem()), (422, "idempotency-key-reused"));
+    }
+    assert_eq!(audit::account(world.system.app.table(), "acme", "100005").await.wallet.version, 1);
+}
+
+/// Role and status are read with every request: the token only names tenant and user.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_user_and_a_suspended_tenant_count_at_once() {
+    let world = World::start().await;
+    let cashier = world.terminal("acme-cashier").await;
+    let tenant: TenantId = "acme".parse().unwrap();
+    let sell = async || cashier.sell(Uuid::now_v7(), &coffee("RF100001", 1), 0).await;
+    let put = async |item: items::Item| {
+        let dynamodb = world.system.clients.dynamodb();
+        let table = &world.system.clients.config().table_name;
+        dynamodb.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
+    };
+
+    let key = keys::tenant(&tenant);
+    let item = world.system.app.table().read_one(&key).await.unwrap().unwrap();
+    let open = items::stored_tenant(&tenant, item).unwrap();
+    let suspended = Tenant { status: TenantStatus::Suspended, ..open.clone() };
+    put(items::tenant(&suspended).unwrap()).await;
+    let refused = sell().await;
+    assert_eq!((refused.status, refused.problem()), (403, "tenant-suspended"));
+    put(items::tenant(&open).unwrap()).await;
+    assert_eq!(sell().await.status, 202);
+
+    let role = Role::Cashier { concessionaire_id: "coffee-bar".parse().unwrap() };
+    let disabled = User { name: "acme-cashier".parse().unwrap(), status: Status::Inactive, role };
+    put(items::user(&tenant, &disabled).unwrap()).await;
+    let refused = sell().await;
+    assert_eq!((refused.status, refused.problem()), (403, "forbidden"));
+    world.settle().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

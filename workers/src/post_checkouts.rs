@@ -25,8 +25,8 @@ use plan::Plan;
 use state::State;
 use std::time::Duration;
 
-/// Time for one batch; the function's own timeout of 20 s leaves room to hand back the rest.
-const BATCH_BUDGET: Duration = Duration::from_secs(12);
+/// Time for one batch; the function's own timeout of 10 s leaves room to hand back the rest.
+const BATCH_BUDGET: Duration = Duration::from_secs(6);
 
 #[derive(Debug, Clone)]
 pub struct PostCheckouts {

@@ -26,6 +26,9 @@ struct Arguments {
     aws_port: u16,
     #[arg(long, default_value_t = 4567)]
     dynamodb_port: u16,
+    /// Batches of one queue that are worked on at the same time.
+    #[arg(long, default_value_t = 4)]
+    max_concurrency: usize,
 }
 
 #[tokio::main]
@@ -57,8 +60,9 @@ async fn start(arguments: Arguments) -> Result<System, Box<dyn std::error::Error
         .with_env_filter(EnvFilter::new("info,awsim_core=error,awsim_cognito=error,awsim_s3=error"))
         .with_writer(Mutex::new(log))
         .init();
-    let Arguments { dir, api_port, aws_port, dynamodb_port } = arguments;
-    Ok(System::start(Options { dir, api_port, aws_port, dynamodb_port, metrics, clock }).await?)
+    let Arguments { dir, api_port, aws_port, dynamodb_port, max_concurrency } = arguments;
+    Ok(System::start(Options { dir, api_port, aws_port, dynamodb_port, max_concurrency, metrics, clock })
+        .await?)
 }
 
 fn lines_to(file: File) -> impl Fn(&str) + Send + Sync {

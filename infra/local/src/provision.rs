@@ -13,8 +13,9 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use domain::id::TenantId;
 use serde_json::json;
 
-/// Six times the worker's timeout of 20 s, as AWS advises, so that a slow batch is not taken twice.
-const VISIBILITY_TIMEOUT_S: &str = "120";
+/// Six times the worker's timeout of 10 s, as AWS advises, so that a slow batch is not taken twice.
+/// It is also how long a wallet stands still after a worker died with one of its messages.
+const VISIBILITY_TIMEOUT_S: &str = "60";
 /// Receives before a message goes to the dead-letter queue; AWS advises at least 5 behind a function.
 const MAX_RECEIVES: u32 = 5;
 /// The longest that SQS keeps a message: 14 days, for whoever comes back to a dead letter.

@@ -14,7 +14,7 @@ const BATCH: i32 = 10;
 /// How long a receive waits for messages: the most that SQS allows.
 const WAIT_S: i32 = 20;
 /// The worker function's timeout.
-const FUNCTION_TIMEOUT: Duration = Duration::from_secs(20);
+const FUNCTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a receive that failed.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(200);
 

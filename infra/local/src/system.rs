@@ -38,9 +38,6 @@ const REGION: &str = "eu-west-1";
 const STAGE: &str = "local";
 const TABLE_NAME: &str = "pos-local";
 const POOL_NAME: &str = "pos-local";
-/// Batches of one tenant's queue that are worked on at the same time.
-const MAX_CONCURRENCY: usize = 4;
-
 /// Where a system keeps its data and listens. Port 0 is any free one.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -48,6 +45,8 @@ pub struct Options {
     pub api_port: u16,
     pub aws_port: u16,
     pub dynamodb_port: u16,
+    /// Batches of one queue that are worked on at the same time; 0 leaves them all waiting.
+    pub max_concurrency: usize,
     pub metrics: Metrics,
     pub clock: Clock,
 }
@@ -113,7 +112,7 @@ impl System {
         serve(&mut tasks, api, gateway::guard(router, authorizer, &public));
 
         let worker = Arc::new(PostCheckouts::new(&clients, options.clock.clone(), options.metrics.clone()));
-        pump_checkouts(&mut tasks, &clients, &worker)?;
+        pump_checkouts(&mut tasks, &clients, &worker, options.max_concurrency)?;
         let endpoints = Endpoints {
             api_url,
             aws_endpoint_url,
@@ -125,6 +124,11 @@ impl System {
         };
         save(&dir.join("endpoints.json"), &endpoints)?;
         Ok(Self { endpoints, clients, app, worker, tasks, _cloud: cloud, _table: table })
+    }
+
+    /// Sets more workers to the queues.
+    pub fn work(&mut self, max_concurrency: usize) -> Result<(), StartError> {
+        pump_checkouts(&mut self.tasks, &self.clients, &self.worker, max_concurrency)
     }
 
     /// Runs until a part of it ends, which none should.
@@ -199,6 +203,7 @@ fn pump_checkouts(
     tasks: &mut JoinSet<()>,
     clients: &Clients,
     worker: &Arc<PostCheckouts>,
+    max_concurrency: usize,
 ) -> Result<(), StartError> {
     let names = &clients.config().names;
     for demo in demo::tenants()? {
@@ -208,7 +213,7 @@ fn pump_checkouts(
             queue_url: queue_url(&queue_arn).unwrap_or_default(),
             queue_arn,
             region: REGION.to_owned(),
-            max_concurrency: MAX_CONCURRENCY,
+            max_concurrency,
         };
         let worker = worker.clone();
         pump::start(tasks, &source, move |event| {

@@ -22,7 +22,7 @@ impl Policy {
         first_pause: Duration::from_millis(25),
         longest_pause: Duration::from_millis(100),
     };
-    /// In a worker, inside a function timeout of 20 s: six attempts, some 1.5 s in all.
+    /// In a worker, inside a function timeout of 10 s: six attempts, some 1.5 s in all.
     pub const WORKER: Policy = Policy {
         max_attempts: 6,
         first_pause: Duration::from_millis(25),
