@@ -264,6 +264,30 @@ mod tests {
         }
     }
 
+    /// The first release's messages, readable for ever.
+    #[test]
+    fn a_message_of_version_1_reads_as_it_always_did() {
+        let command = PostCheckout {
+            tenant: "acme".parse().unwrap(),
+            id: "01900000-0000-7000-8000-000000000000".parse().unwrap(),
+            request: RequestHash::from_bytes([0xa5; 32]),
+            caller: "acme-cashier".parse().unwrap(),
+            employee: "100042".parse().unwrap(),
+            badge: Some("RF100042".parse().unwrap()),
+            station: "coffee-bar-1".parse().unwrap(),
+            concessionaire: "coffee-bar".parse().unwrap(),
+            basket: Basket::try_from(vec![line("COFFEE", 1, Some(4_500)), line("TEA", 2, None)]).unwrap(),
+            accepted_at: "2026-03-02T04:00:00.123Z".parse().unwrap(),
+            expires_at: "2026-03-02T04:05:00.123Z".parse().unwrap(),
+        };
+        let message = Message::new(Command::PostCheckout(command));
+        let golden = include_str!("golden/post_checkout_v1.json");
+        assert_eq!(serde_json::from_str::<Message>(golden).unwrap(), message);
+        assert_eq!(serde_json::to_string_pretty(&message).unwrap(), golden.trim_end());
+        let v2 = golden.replacen("\"v\": 1", "\"v\": 2", 1);
+        assert!(serde_json::from_str::<Message>(&v2).is_err());
+    }
+
     #[test]
     fn a_hash_reads_back() {
         let hash = RequestHash::from_bytes([0xa5; 32]);

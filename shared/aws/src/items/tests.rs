@@ -1,6 +1,7 @@
 //! Everything stored reads back, and a checkout of ordinary size fits into one kilobyte.
 
 use super::*;
+use aws_sdk_dynamodb::primitives::Blob;
 use domain::booking::{Booking, BookingKind};
 use domain::checkout::{Bill, Checkout, Outcome, Rejection, SoldLine};
 use domain::command::RequestHash;
@@ -11,6 +12,7 @@ use domain::money::Money;
 use domain::role::{Role, Status, User};
 use domain::tenant::{BusinessDay, Station, Tenant, TenantStatus};
 use domain::wallet::Wallet;
+use serde_json::{Value, json};
 
 fn acme() -> TenantId {
     "acme".parse().unwrap()
@@ -59,6 +61,57 @@ fn a_checkout_reads_back() {
     for original in [settled(3), checkout_of(Outcome::Rejected(rejection))] {
         let item = checkout(&original).unwrap();
         assert_eq!(stored_checkout(item).unwrap(), original);
+    }
+}
+
+/// The first release's items, readable for ever: what is stored changes only by addition.
+#[test]
+fn items_are_stored_as_they_always_were() {
+    let rejection =
+        Rejection::InsufficientCredit { balance: Money::from_minor(5), total_net: Money::from_minor(9) };
+    check_golden(&settled(1), include_str!("golden/settled_checkout.json"));
+    check_golden(&checkout_of(Outcome::Rejected(rejection)), include_str!("golden/rejected_checkout.json"));
+}
+
+#[track_caller]
+fn check_golden(original: &Checkout, golden: &str) {
+    let golden: Value = serde_json::from_str(golden).unwrap();
+    let item = golden.as_object().unwrap().iter().map(|(name, value)| (name.clone(), from_json(value)));
+    assert_eq!(stored_checkout(item.collect()).unwrap(), *original);
+    let written: Value =
+        checkout(original).unwrap().iter().map(|(name, value)| (name.clone(), to_json(value))).collect();
+    assert_eq!(written, golden, "{written:#}");
+}
+
+/// A value in the service's own JSON, bytes in hexadecimal.
+fn to_json(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::S(text) => json!({ "S": text }),
+        AttributeValue::N(digits) => json!({ "N": digits }),
+        AttributeValue::B(bytes) => {
+            json!({ "B": RequestHash::from_bytes(bytes.as_ref().try_into().unwrap()) })
+        }
+        AttributeValue::L(values) => json!({ "L": values.iter().map(to_json).collect::<Vec<_>>() }),
+        AttributeValue::M(values) => {
+            json!({ "M": values.iter().map(|(name, value)| (name.clone(), to_json(value))).collect::<Value>() })
+        }
+        other => panic!("nothing of ours is stored as {other:?}"),
+    }
+}
+
+fn from_json(value: &Value) -> AttributeValue {
+    let (kind, value) = value.as_object().unwrap().iter().next().unwrap();
+    let text = || value.as_str().unwrap().to_owned();
+    match kind.as_str() {
+        "S" => AttributeValue::S(text()),
+        "N" => AttributeValue::N(text()),
+        "B" => AttributeValue::B(Blob::new(RequestHash::try_from(text()).unwrap().as_bytes())),
+        "L" => AttributeValue::L(value.as_array().unwrap().iter().map(from_json).collect()),
+        "M" => {
+            let values = value.as_object().unwrap().iter();
+            AttributeValue::M(values.map(|(name, value)| (name.clone(), from_json(value))).collect())
+        }
+        other => panic!("nothing of ours is stored as {other}"),
     }
 }
 
