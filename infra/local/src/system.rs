@@ -168,8 +168,8 @@ fn engine(path: &Path, clock: &Clock) -> Result<Engine, StoreError> {
     Engine::open(path, realm, Arc::new(move || clock.now().as_millisecond()))
 }
 
-/// Clients with made-up credentials for the services of this process.
-fn clients(aws_endpoint_url: &str, dynamodb_endpoint_url: &str) -> Clients {
+/// Clients with made-up credentials for the services of a local system.
+pub fn clients(aws_endpoint_url: &str, dynamodb_endpoint_url: &str) -> Clients {
     let cloud = aws::config::Cloud {
         region: REGION.to_owned(),
         credentials: Credentials::new("local", "local", None, None, "local"),
