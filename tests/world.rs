@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod faults;
+pub mod sim;
 pub mod terminal;
 
 use aws::clock::Clock;

@@ -4,7 +4,12 @@
 use crate::failure::Failure;
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
+use std::ops::RangeInclusive;
 use std::time::Duration;
+
+/// What becomes of a pause: half of it to half as much again, so that those who lost together do
+/// not come back together. From a generator that a simulation can seed.
+const JITTER_PERCENT: RangeInclusive<u32> = 50..=150;
 
 /// How often and how long to try again.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +41,7 @@ impl Policy {
             current_interval: self.first_pause,
             max_interval: self.longest_pause,
             multiplier: 3.0,
+            randomization_factor: 0.0,
             max_elapsed_time: None,
             ..ExponentialBackoff::default()
         };
@@ -66,7 +72,7 @@ impl Pauses {
 impl Backoff for Pauses {
     fn next_backoff(&mut self) -> Option<Duration> {
         self.left = self.left.checked_sub(1)?;
-        self.growing.next_backoff()
+        Some(self.growing.next_backoff()? * fastrand::u32(JITTER_PERCENT) / 100)
     }
 }
 

@@ -2,6 +2,8 @@
 //! Whatever waits is applied together and written in one transaction; if that fails, all of it is answered
 //! with an internal error and the machine is loaded again from the file, which so always has the last word.
 
+mod inline;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
@@ -12,7 +14,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::store::{Store, StoreError};
-use super::{Fifo, FifoError, Realm, Receive, Received, WAIT_MAX_S};
+use super::{Change, Fifo, FifoError, Realm, Receive, Received, WAIT_MAX_S};
+use inline::Inline;
 
 /// Requests waiting for the thread; further callers wait their turn.
 const REQUESTS_MAX: usize = 1_024;
@@ -25,10 +28,17 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 /// A handle on the engine; the last one dropped ends the thread.
 #[derive(Clone)]
 pub struct Engine {
-    requests: mpsc::Sender<Request>,
+    machine: Machine,
     signals: Arc<Signals>,
     clock: Clock,
     realm: Realm,
+}
+
+/// Where requests run: on the engine's thread, or on the caller's.
+#[derive(Clone)]
+enum Machine {
+    Thread(mpsc::Sender<Request>),
+    Inline(Arc<Inline>),
 }
 
 type Request = Box<dyn FnOnce(&mut Fifo, i64) -> Reply + Send>;
@@ -51,7 +61,16 @@ impl Engine {
         let signals = Arc::new(Signals::default());
         let thread = Thread { fifo, store, signals: Arc::clone(&signals), clock: Arc::clone(&clock) };
         std::thread::Builder::new().name("fifo".into()).spawn(move || thread.run(inbox))?;
-        Ok(Self { requests, signals, clock, realm })
+        Ok(Self { machine: Machine::Thread(requests), signals, clock, realm })
+    }
+
+    /// A machine without thread and file: every request runs where it is made, and what it changed is
+    /// shown to `observe` before it is answered. For simulations, which own time and threads.
+    pub fn inline(realm: Realm, clock: Clock, observe: impl Fn(&Change) + Send + Sync + 'static) -> Self {
+        let signals = Arc::new(Signals::default());
+        let fifo = Fifo::new(realm.clone(), 0);
+        let inline = Inline::new(fifo, Arc::clone(&signals), Arc::clone(&clock), observe);
+        Self { machine: Machine::Inline(Arc::new(inline)), signals, clock, realm }
     }
 
     pub fn realm(&self) -> &Realm {
@@ -130,7 +149,10 @@ impl Engine {
                 drop(answer.send(outcome));
             })
         });
-        self.requests.send(request).await.map_err(|_| FifoError::Internal)?;
+        match &self.machine {
+            Machine::Thread(requests) => requests.send(request).await.map_err(|_| FifoError::Internal)?,
+            Machine::Inline(inline) => inline.run(request),
+        }
         answered.await.map_err(|_| FifoError::Internal)?
     }
 
@@ -181,9 +203,14 @@ impl Drop for Held {
                 }
             })
         });
-        // This runs on the engine's own thread too, which must not wait for itself.
-        if self.engine.requests.try_send(request).is_err() {
-            tracing::warn!("undelivered messages stay hidden until their visibility timeout");
+        match &self.engine.machine {
+            Machine::Inline(inline) => inline.run(request),
+            // This runs on the engine's own thread too, which must not wait for itself.
+            Machine::Thread(requests) => {
+                if requests.try_send(request).is_err() {
+                    tracing::warn!("undelivered messages stay hidden until their visibility timeout");
+                }
+            }
         }
     }
 }

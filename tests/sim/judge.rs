@@ -1,0 +1,176 @@
+//! Decides a sale again, in another way: every outcome that the business allowed in a span of time.
+//! Written apart from the domain's own decision, and simpler, because it need not say why first.
+
+use super::office::Office;
+use super::oracle::{Asked, Invariant, Verdict};
+use domain::checkout::{Checkout, Outcome, Rejection};
+use domain::employee::BadgeStatus;
+use domain::ledger::Entry;
+use domain::role::Status;
+use domain::tenant::TenantStatus;
+
+/// A decision rests on reads of its own batch's time, and a worker may have stood still in between.
+const LOOK_BACK_MS: i64 = 60_000;
+/// How long after its decision a checkout may still be committed: the grace of a ticket.
+const COMMIT_MAX_MS: i64 = 60_000;
+const LIFETIME_MS: i64 = 300_000;
+
+/// What is wrong with a checkout stored just now, if anything is. `ledger` holds every movement of
+/// the wallet, the checkout's own included.
+pub fn check(
+    office: &Office,
+    asked: &Asked,
+    stored: &Checkout,
+    ledger: &[Entry],
+    now_ms: i64,
+) -> Verdict {
+    let wrong = |what: String| Err((Invariant::Decision, what));
+    let decided_ms = stored.decided_at.as_millisecond();
+    let expires_ms = stored.accepted_at.as_millisecond() + LIFETIME_MS;
+    if !(decided_ms..=decided_ms + COMMIT_MAX_MS).contains(&now_ms) {
+        return Err((Invariant::Late, format!("decided at {decided_ms}, stored at {now_ms}")));
+    }
+    let is_same = (&stored.tenant, &stored.employee, &stored.station, &stored.concessionaire, &stored.caller)
+        == (&asked.tenant, &asked.employee, &asked.cashier.station, &asked.cashier.stall, &asked.cashier.user);
+    if !is_same {
+        return wrong("it names another buyer, station or cashier than was asked".to_owned());
+    }
+    match &stored.outcome {
+        Outcome::Rejected(Rejection::Expired) if decided_ms > expires_ms => return Ok(()),
+        Outcome::Settled { .. } if decided_ms > expires_ms => {
+            return Err((Invariant::Late, format!("settled {} ms after it expired", decided_ms - expires_ms)));
+        }
+        _ => {}
+    }
+    let case = Case { office, asked, stored, ledger, from_ms: decided_ms - LOOK_BACK_MS, to_ms: decided_ms };
+    if case.is_allowed() { Ok(()) } else { wrong(format!("nothing allowed {:?}", stored.outcome)) }
+}
+
+struct Case<'a> {
+    office: &'a Office,
+    asked: &'a Asked,
+    stored: &'a Checkout,
+    ledger: &'a [Entry],
+    from_ms: i64,
+    to_ms: i64,
+}
+
+impl Case<'_> {
+    fn is_allowed(&self) -> bool {
+        match &self.stored.outcome {
+            Outcome::Rejected(Rejection::Expired) => false,
+            Outcome::Rejected(Rejection::TenantSuspended) => self.tenant_was(TenantStatus::Suspended),
+            _ if !self.tenant_was(TenantStatus::Active) => false,
+            Outcome::Rejected(Rejection::EmployeeInactive) => self.employee_was(Status::Inactive),
+            _ if !self.employee_was(Status::Active) => false,
+            Outcome::Rejected(Rejection::BadgeBlocked) => self.badge_was(BadgeStatus::Blocked),
+            _ if self.asked.badge.is_some() && !self.badge_was(BadgeStatus::Active) => false,
+            _ => self.menus().any(|menu| self.is_priced_by(&menu)),
+        }
+    }
+
+    fn tenant_was(&self, status: TenantStatus) -> bool {
+        let tenants = &self.office.tenants[&self.asked.tenant];
+        tenants.within(self.from_ms, self.to_ms).any(|tenant| tenant.status == status)
+    }
+
+    fn employee_was(&self, status: Status) -> bool {
+        let of = (self.asked.tenant.clone(), self.asked.employee.clone());
+        self.office.employees[&of].within(self.from_ms, self.to_ms).any(|employee| employee.status == status)
+    }
+
+    fn badge_was(&self, status: BadgeStatus) -> bool {
+        let Some(badge) = &self.asked.badge else { return false };
+        let of = (self.asked.tenant.clone(), self.asked.employee.clone());
+        let mut employees = self.office.employees[&of].within(self.from_ms, self.to_ms);
+        employees.any(|employee| employee.badges.get(badge) == Some(&status))
+    }
+
+    /// Every menu of the span, as lines of the basket: what each costs, or why it cannot be had.
+    fn menus(&self) -> impl Iterator<Item = Tray> {
+        let of = (self.asked.tenant.clone(), self.asked.cashier.stall.clone());
+        self.office.menus[&of].within(self.from_ms, self.to_ms).map(move |head| {
+            let meals = &self.office.meals[&(of.0.clone(), of.1.clone(), head.version.meals)];
+            let mut tray = Tray { version: head.version.to_string(), ..Tray::default() };
+            for line in self.asked.basket.lines() {
+                let Some(meal) = meals.get(&line.code) else {
+                    tray.unknown.push(line.code.to_string());
+                    continue;
+                };
+                let price = meal.price.get();
+                if head.sold_out.contains_key(&line.code) {
+                    tray.sold_out.push(line.code.to_string());
+                }
+                if line.price.is_some_and(|shown| shown.get() != price) {
+                    tray.changed.push((line.code.to_string(), price));
+                }
+                tray.lines.push((line.code.to_string(), price, i64::from(line.qty.get())));
+            }
+            tray
+        })
+    }
+
+    fn is_priced_by(&self, tray: &Tray) -> bool {
+        let gross: i64 = tray.lines.iter().map(|(_, price, qty)| price * qty).sum();
+        match &self.stored.outcome {
+            Outcome::Rejected(Rejection::UnknownMeal { codes }) => {
+                !tray.unknown.is_empty() && codes.iter().map(ToString::to_string).eq(tray.unknown.iter().cloned())
+            }
+            _ if !tray.unknown.is_empty() => false,
+            Outcome::Rejected(Rejection::SoldOut { codes }) => {
+                !tray.sold_out.is_empty()
+                    && codes.iter().map(ToString::to_string).eq(tray.sold_out.iter().cloned())
+            }
+            _ if !tray.sold_out.is_empty() => false,
+            Outcome::Rejected(Rejection::PriceChanged { prices }) => {
+                let told = prices.iter().map(|change| (change.code.to_string(), change.price.get()));
+                !tray.changed.is_empty() && told.eq(tray.changed.iter().cloned())
+            }
+            _ if !tray.changed.is_empty() => false,
+            outcome => self.discounts().any(|basis_points| {
+                // Half up, once, on the whole.
+                let discount = (gross * basis_points + 5_000) / 10_000;
+                self.is_paid(outcome, tray, discount, gross - discount)
+            }),
+        }
+    }
+
+    fn discounts(&self) -> impl Iterator<Item = i64> {
+        let of = (self.asked.tenant.clone(), self.asked.employee.clone());
+        let employees = self.office.employees[&of].within(self.from_ms, self.to_ms);
+        employees.map(|employee| i64::from(employee.discount.get()))
+    }
+
+    fn is_paid(&self, outcome: &Outcome, tray: &Tray, discount: i64, net: i64) -> bool {
+        let overdraft = self.office.tenants[&self.asked.tenant].current().overdraft_limit.minor();
+        match outcome {
+            Outcome::Settled { bill, after } => {
+                let lines = bill.lines.iter().map(|line| {
+                    (line.code.to_string(), line.price.get(), i64::from(line.qty.get()))
+                });
+                let before = self.ledger.iter().find(|entry| entry.after.version + 1 == after.version);
+                let paid = before.map(|entry| entry.after.balance.minor() - after.balance.minor());
+                lines.eq(tray.lines.iter().cloned())
+                    && bill.menu_version.to_string() == tray.version
+                    && bill.discount.minor() == discount
+                    && paid == Some(net)
+                    && (net == 0 || after.balance.minor() >= -overdraft)
+            }
+            Outcome::Rejected(Rejection::InsufficientCredit { balance, total_net }) => {
+                let was_balance = self.ledger.iter().any(|entry| entry.after.balance == *balance);
+                total_net.minor() == net && net > 0 && balance.minor() - net < -overdraft && was_balance
+            }
+            Outcome::Rejected(_) => false,
+        }
+    }
+}
+
+/// A basket under one menu.
+#[derive(Debug, Default)]
+struct Tray {
+    version: String,
+    unknown: Vec<String>,
+    sold_out: Vec<String>,
+    changed: Vec<(String, i64)>,
+    lines: Vec<(String, i64, i64)>,
+}

@@ -1,0 +1,293 @@
+//! What terminals asked and were told, held against one another and against what is stored.
+//! An outcome that was seen once is the outcome for ever.
+
+use super::office::Cashier;
+use domain::checkout::{Checkout, Outcome};
+use domain::command::{Basket, RequestHash};
+use domain::id::{CheckoutId, EmployeeNumber, Rfid, TenantId};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// How long after its expiry a ticket may read `pending`.
+const GRACE_MS: i64 = 60_000;
+const LIFETIME_MS: i64 = 300_000;
+
+/// What must hold. The first that does not ends a simulation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Invariant {
+    /// A wallet is the sum of its movements, versions without a gap.
+    Ledger,
+    /// What is stored under an id never changes, nor does what was seen of it.
+    OneOutcome,
+    /// Prices, discounts and refusals follow from the menu and the state that they name.
+    Decision,
+    /// No balance below the overdraft.
+    Overdraft,
+    /// What was accepted is in the queue.
+    Enqueued,
+    /// What was acknowledged has a durable outcome, and nothing behind a failure was.
+    Acknowledged,
+    /// Every `202` ends, and its sender can see how.
+    Ended,
+    /// Answers agree with what is stored and with the contract.
+    Answer,
+    /// One wallet's commands settle in the order in which they were accepted.
+    Order,
+    /// When faults stop, every wallet can be charged again soon, and queues run dry.
+    Progress,
+    /// What comes too late charges nobody.
+    Late,
+}
+
+impl fmt::Display for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+/// One request of a terminal: what it hashes to is its name.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub tenant: TenantId,
+    pub id: CheckoutId,
+    pub employee: EmployeeNumber,
+    pub badge: Option<Rfid>,
+    pub cashier: Cashier,
+    pub basket: Basket,
+}
+
+/// What a terminal knows of a request.
+#[derive(Debug)]
+struct Known {
+    asked: Asked,
+    /// In the order of all first sendings and acceptances.
+    first_sent: u64,
+    accepted: Option<u64>,
+    tickets: Vec<Ticket>,
+    outcome: Option<Value>,
+    /// Told that the key belongs to another request.
+    is_reused: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Ticket {
+    pub location: String,
+    pub expires_ms: i64,
+    failed: bool,
+}
+
+/// Where a checkout is stored.
+pub type Place = (TenantId, EmployeeNumber, CheckoutId);
+pub type Verdict = Result<(), (Invariant, String)>;
+
+#[derive(Debug, Default)]
+pub struct Oracle {
+    known: BTreeMap<String, Known>,
+    pub stored: BTreeMap<Place, Checkout>,
+    /// Requests that are or were messages in a queue.
+    pub enqueued: BTreeSet<String>,
+    /// Requests that were dead letters at some time.
+    pub dead: BTreeSet<String>,
+    /// Nothing that settles from now on may; see [`Invariant::Late`].
+    pub is_closed: bool,
+    sequence: u64,
+}
+
+impl Asked {
+    pub fn place(&self) -> Place {
+        (self.tenant.clone(), self.employee.clone(), self.id)
+    }
+}
+
+fn ensure(holds: bool, invariant: Invariant, what: impl FnOnce() -> String) -> Verdict {
+    if holds { Ok(()) } else { Err((invariant, what())) }
+}
+
+impl Oracle {
+    fn next(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    pub fn asks(&mut self, hash: &str, asked: &Asked) {
+        if !self.known.contains_key(hash) {
+            let first_sent = self.next();
+            let known = Known {
+                asked: asked.clone(),
+                first_sent,
+                accepted: None,
+                tickets: vec![],
+                outcome: None,
+                is_reused: false,
+            };
+            self.known.insert(hash.to_owned(), known);
+        }
+    }
+
+    pub fn asked(&self, request: RequestHash) -> Option<&Asked> {
+        self.known.get(&request.to_string()).map(|known| &known.asked)
+    }
+
+    /// Whether something is stored where the request would be.
+    pub fn is_decided(&self, asked: &Asked) -> bool {
+        self.stored.contains_key(&asked.place())
+    }
+
+    /// A `202`.
+    pub fn accepted(&mut self, hash: &str, ticket: Ticket, was_decided: bool) -> Verdict {
+        let sequence = self.next();
+        let is_enqueued = self.enqueued.contains(hash);
+        let known = self.known.get_mut(hash).expect("a request that was sent");
+        known.accepted.get_or_insert(sequence);
+        known.tickets.push(ticket);
+        ensure(is_enqueued, Invariant::Enqueued, || format!("{hash} was accepted and no queue ever had it"))?;
+        ensure(!was_decided, Invariant::Answer, || format!("{hash} was accepted anew after it was decided"))
+    }
+
+    /// A resource: settled or rejected.
+    pub fn told(&mut self, hash: &str, body: &Value) -> Verdict {
+        let known = self.known.get_mut(hash).expect("a request that was sent");
+        let place = known.asked.place();
+        let Some(stored) = self.stored.get(&place) else {
+            return Err((Invariant::OneOutcome, format!("{hash} was told {body}, and nothing is stored")));
+        };
+        let is_own = stored.request.to_string() == hash;
+        ensure(is_own, Invariant::OneOutcome, || format!("{hash} was told another request's outcome: {body}"))?;
+        ensure(agrees(stored, body), Invariant::Answer, || format!("{body} does not read {stored:?}"))?;
+        ensure(!known.is_reused, Invariant::OneOutcome, || format!("{hash} was refused its key before: {body}"))?;
+        let seen = known.outcome.get_or_insert_with(|| body.clone());
+        ensure(seen == body, Invariant::OneOutcome, || format!("{hash} was told {seen}, then {body}"))?;
+        let spent = known.tickets.iter().filter(|ticket| ticket.failed).map(|ticket| ticket.expires_ms).max();
+        let is_anew = stored.accepted_at.as_millisecond() + LIFETIME_MS > spent.unwrap_or(i64::MIN);
+        // `failed` promises that nobody is charged, unless the same request was accepted anew later.
+        let is_charged = matches!(stored.outcome, Outcome::Settled { .. });
+        ensure(is_anew || !is_charged, Invariant::OneOutcome, || format!("{hash} settled after it had failed"))
+    }
+
+    /// The key belongs to another request.
+    pub fn refused_key(&mut self, hash: &str) -> Verdict {
+        let known = self.known.get_mut(hash).expect("a request that was sent");
+        known.is_reused = true;
+        let other = self.stored.get(&known.asked.place()).filter(|stored| stored.request.to_string() != hash);
+        ensure(other.is_some(), Invariant::Answer, || format!("{hash} was refused a key that is free or its own"))
+    }
+
+    /// `pending`, as asked for at `asked_ms`.
+    pub fn pending(&mut self, hash: &str, ticket: &Ticket, asked_ms: i64, was_decided: bool) -> Verdict {
+        ensure(!was_decided, Invariant::Answer, || format!("{hash} reads pending after it was decided"))?;
+        let is_open = asked_ms <= ticket.expires_ms + GRACE_MS;
+        ensure(is_open, Invariant::Ended, || format!("{hash} is pending past its end"))
+    }
+
+    /// `failed`, under one of its tickets.
+    pub fn failed(&mut self, hash: &str, ticket: &Ticket, now_ms: i64, was_decided: bool) -> Verdict {
+        let known = self.known.get_mut(hash).expect("a request that was sent");
+        for own in known.tickets.iter_mut().filter(|own| own.location == ticket.location) {
+            own.failed = true;
+        }
+        ensure(!was_decided, Invariant::Answer, || format!("{hash} reads failed after it was decided"))?;
+        let is_spent = now_ms > ticket.expires_ms + GRACE_MS;
+        ensure(is_spent, Invariant::Answer, || format!("{hash} failed before its end"))
+    }
+
+    /// One wallet's commands, as they came to be accepted: whoever was accepted before another was
+    /// even sent is decided no later. Dead letters lost their place in the line.
+    pub fn check_order(&self) -> Verdict {
+        let live = self.known.iter().filter(|(hash, _)| !self.dead.contains(*hash));
+        let decided: Vec<_> = live
+            .filter_map(|(hash, known)| {
+                let stored = self.stored.get(&known.asked.place())?;
+                (stored.request.to_string() == *hash).then_some((hash, known, stored))
+            })
+            .collect();
+        for (hash, known, first) in &decided {
+            let Some(accepted) = known.accepted else { continue };
+            let later = decided.iter().filter(|(_, other, second)| {
+                other.first_sent > accepted && (&second.tenant, &second.employee) == (&first.tenant, &first.employee)
+            });
+            for (other_hash, _, second) in later {
+                let versions = version(first).zip(version(second));
+                let is_ordered = first.decided_at <= second.decided_at
+                    && versions.is_none_or(|(first, second)| first < second);
+                ensure(is_ordered, Invariant::Order, || format!("{other_hash} overtook {hash}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every ticket ever given out, with its request.
+    pub fn tickets(&self) -> Vec<(String, Asked, Ticket)> {
+        let tickets = self.known.iter().flat_map(|(hash, known)| {
+            known.tickets.iter().map(|ticket| (hash.clone(), known.asked.clone(), ticket.clone()))
+        });
+        tickets.collect()
+    }
+
+    /// How many requests ended how, as their terminals saw it.
+    pub fn outcomes(&self) -> BTreeMap<String, u64> {
+        let mut outcomes = BTreeMap::new();
+        for known in self.known.values() {
+            *outcomes.entry(known.end()).or_default() += 1;
+        }
+        outcomes
+    }
+}
+
+/// None where nothing moved.
+fn version(checkout: &Checkout) -> Option<u64> {
+    match &checkout.outcome {
+        Outcome::Settled { after, .. } => Some(after.version),
+        Outcome::Rejected(_) => None,
+    }
+}
+
+impl Known {
+    fn end(&self) -> String {
+        match &self.outcome {
+            Some(body) if body["status"] == "settled" => "settled".to_owned(),
+            Some(body) => body["rejection"]["type"].as_str().unwrap_or_default().to_owned(),
+            None if self.is_reused => "key-reused".to_owned(),
+            None if self.tickets.iter().any(|ticket| ticket.failed) => "failed".to_owned(),
+            None if self.tickets.is_empty() => "never accepted".to_owned(),
+            None => "not followed".to_owned(),
+        }
+    }
+}
+
+impl Ticket {
+    /// Reads what a `Location` gives away: the request's hash, and the ticket.
+    pub fn read(location: &str) -> (String, Self) {
+        use base64::Engine;
+        use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        let (_, sealed) = location.split_once("ticket=").expect("a ticket");
+        let bytes = URL_SAFE_NO_PAD.decode(sealed).expect("base64");
+        let (hash, rest) = bytes.split_first_chunk::<32>().expect("a hash");
+        let (expires, _) = rest.split_first_chunk::<8>().expect("an expiry");
+        let ticket = Self {
+            location: location.to_owned(),
+            expires_ms: i64::from_be_bytes(*expires),
+            failed: false,
+        };
+        (RequestHash::from_bytes(*hash).to_string(), ticket)
+    }
+}
+
+/// Whether an answer reads what is stored.
+fn agrees(stored: &Checkout, body: &Value) -> bool {
+    let is_same = body["id"] == stored.id.to_string()
+        && body["employee"]["employee_number"] == stored.employee.as_str()
+        && body["station"] == stored.station.as_str();
+    is_same
+        && match &stored.outcome {
+            Outcome::Settled { bill, after } => {
+                body["status"] == "settled"
+                    && body["total_net"] == bill.total_net().minor()
+                    && body["employee"]["balance_after"] == after.balance.minor()
+                    && body["items"].as_array().map(Vec::len) == Some(bill.lines.len())
+            }
+            Outcome::Rejected(rejection) => {
+                body["status"] == "rejected" && body["rejection"]["type"] == rejection.name()
+            }
+        }
+}

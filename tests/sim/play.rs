@@ -1,0 +1,345 @@
+//! One simulation from its first sale to its last audit: lunch under trouble, then quiet, in which
+//! everything must come to its end, then days later the dead letters.
+
+use super::chaos::Kind;
+use super::oracle::{Asked, Invariant, Place};
+use super::script::{Act, Quirk, Sale, Script, Shown};
+use super::stage::Stage;
+use super::terminal::{self, Terminal};
+use super::Report;
+use domain::employee::BadgeStatus;
+use domain::id::{ConcessionaireId, EmployeeNumber, TenantId};
+use domain::role::Status;
+use domain::tenant::TenantStatus;
+use local::fifo::{AttributeValue, Draft};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+/// A simulation longer than this hangs: many times the life of a ticket.
+const SIMULATION_MAX: Duration = Duration::from_hours(3);
+/// When faults have stopped, a wallet can be charged within this: the visibility timeout of whoever
+/// died with its message, a worker's longest sleep, and the receives of what is poisoned before it.
+const RECOVERY_MAX: Duration = Duration::from_secs(180);
+/// Past the end of every ticket: its five minutes and the grace.
+const ALL_SPENT_MS: i64 = 6 * 60_000 + 1_000;
+const A_DAY_MS: i64 = 24 * 60 * 60_000;
+/// How long a queue may take to run dry when nothing goes wrong.
+const DRAIN_MAX: Duration = Duration::from_secs(120);
+
+pub async fn play(seed: u64, script: &Script, without: &BTreeSet<Kind>, is_kept: bool) -> Report {
+    let stage = Stage::set(seed, without, is_kept).await;
+    let sim = stage.sim.clone();
+    let mut play = Play { stage, rng: fastrand::Rng::with_seed(seed ^ 0x7e12_0000), sales: JoinSet::new() };
+    let violated = {
+        let sim = sim.clone();
+        async move { sim.violated.notified().await }
+    };
+    tokio::select! {
+        biased;
+        () = violated => {}
+        ended = timeout(SIMULATION_MAX, play.whole(script)) => {
+            if ended.is_err() {
+                sim.note(Err((Invariant::Progress, "it never ended".to_owned())));
+            }
+        }
+    }
+    sim.report()
+}
+
+struct Play {
+    stage: Stage,
+    rng: fastrand::Rng,
+    /// Terminals that still wait for an outcome.
+    sales: JoinSet<()>,
+}
+
+impl Play {
+    async fn whole(&mut self, script: &Script) {
+        self.stage.sim.chaos().let_loose();
+        let began = Instant::now();
+        for step in &script.steps {
+            sleep_until(began + Duration::from_millis(step.at_ms)).await;
+            self.act(&step.act).await;
+        }
+        sleep(Duration::from_millis(self.rng.u64(0..20_000))).await;
+        self.quieten();
+        self.close_up().await;
+        while self.sales.join_next().await.is_some() {}
+        self.drain("after lunch").await;
+        self.stage.sim.note(self.stage.sim.oracle().check_order());
+        self.days_later().await;
+        self.last_look().await;
+    }
+
+    async fn act(&mut self, act: &Act) {
+        let sim = self.stage.sim.clone();
+        let now_ms = sim.clock.now_ms();
+        if let Some(kind) = act.kind().filter(|kind| *kind != Kind::Storm) {
+            sim.happened(kind);
+        }
+        match act {
+            Act::Sell(sale) => self.sell(sale),
+            Act::Credit { buyer } => sim.give_credit(&pk(&self.buyer(*buyer))),
+            Act::Suspend { tenant } => {
+                let tenant = self.tenant(*tenant);
+                let is_active = sim.office().tenants[&tenant].current().status == TenantStatus::Active;
+                let status = if is_active { TenantStatus::Suspended } else { TenantStatus::Active };
+                sim.office().set_status(&sim.table, &tenant, status, now_ms);
+            }
+            Act::Deactivate { buyer } => {
+                let of = self.buyer(*buyer);
+                sim.office().change_employee(&sim.table, &of, now_ms, |employee| {
+                    let is_active = employee.status == Status::Active;
+                    employee.status = if is_active { Status::Inactive } else { Status::Active };
+                });
+            }
+            Act::BlockBadge { buyer } => {
+                let of = self.buyer(*buyer);
+                sim.office().change_employee(&sim.table, &of, now_ms, |employee| {
+                    for status in employee.badges.values_mut() {
+                        let is_active = *status == BadgeStatus::Active;
+                        *status = if is_active { BadgeStatus::Blocked } else { BadgeStatus::Active };
+                    }
+                });
+            }
+            Act::TurnMeal { stall, meal } => {
+                let code = super::office::MEALS[meal % super::office::MEALS.len()];
+                let stall = self.stall(*stall);
+                sim.office().turn_meal(&sim.table, stall, code, now_ms);
+            }
+            Act::PrintMenu { stall } => {
+                let (tenant, stall) = self.stall(*stall);
+                sim.office().print_menu(&sim.table, &tenant, &stall, &mut self.rng, now_ms);
+            }
+            Act::Poison { buyer, how } => self.poison(*buyer, *how).await,
+            Act::Storm { service, ms } => sim.chaos().storm(*service, now_ms + ms),
+            Act::Outage { minutes } => {
+                sim.stop_everything();
+                sim.clock.jump(minutes * 60_000);
+            }
+            Act::Redrive => self.redrive().await,
+        }
+    }
+
+    fn buyer(&self, index: usize) -> (TenantId, EmployeeNumber) {
+        let office = self.stage.sim.office();
+        office.employees.keys().nth(index % office.employees.len()).expect("a buyer").clone()
+    }
+
+    fn tenant(&self, index: usize) -> TenantId {
+        let office = self.stage.sim.office();
+        office.tenants.keys().nth(index % office.tenants.len()).expect("a tenant").clone()
+    }
+
+    fn stall(&self, index: usize) -> (TenantId, ConcessionaireId) {
+        let office = self.stage.sim.office();
+        office.menus.keys().nth(index % office.menus.len()).expect("a stall").clone()
+    }
+
+    fn sell(&mut self, sale: &Sale) {
+        let asked = self.ask(sale);
+        match sale.quirk {
+            Quirk::None => {}
+            Quirk::Impatient => return self.start(asked, sale.wait, true, Duration::ZERO),
+            Quirk::Twin => {
+                let delay = Duration::from_millis(self.rng.u64(0..30));
+                self.start(asked.clone(), 0, false, delay);
+            }
+            Quirk::OtherBasket(delay_ms) => {
+                let basket = terminal::basket(vec![("TEA".to_owned(), self.rng.i64(5..9), None)]);
+                let other = Asked { basket, ..asked.clone() };
+                self.start(other, 0, false, Duration::from_millis(delay_ms));
+            }
+            Quirk::OtherBuyer => {
+                let employee = self.buyer_of(&asked.cashier.tenant, sale.buyer + 1);
+                let badge = asked.badge.as_ref().map(|_| format!("RF-{employee}").parse().unwrap());
+                let other = Asked { employee, badge, ..asked.clone() };
+                self.start(other, sale.wait, false, Duration::ZERO);
+            }
+        }
+        self.start(asked, sale.wait, false, Duration::ZERO);
+    }
+
+    fn start(&mut self, asked: Asked, wait: u64, is_impatient: bool, delay: Duration) {
+        let terminal = Terminal::new(self.stage.link.clone(), asked, wait, is_impatient);
+        self.sales.spawn(async move {
+            sleep(delay).await;
+            terminal.sell().await;
+        });
+    }
+
+    fn buyer_of(&self, tenant: &TenantId, index: usize) -> EmployeeNumber {
+        let office = self.stage.sim.office();
+        let own: Vec<_> = office.employees.keys().filter(|(of, _)| of == tenant).collect();
+        own[index % own.len()].1.clone()
+    }
+
+    /// What a terminal would ask for now, under a new key.
+    fn ask(&mut self, sale: &Sale) -> Asked {
+        let cashier = self.stage.cashiers[sale.terminal % self.stage.cashiers.len()].clone();
+        let employee = self.buyer_of(&cashier.tenant, sale.buyer);
+        let lines = {
+            let office = self.stage.sim.office();
+            let stall = (cashier.tenant.clone(), cashier.stall.clone());
+            let version = office.menus[&stall].current().version.meals;
+            let meals = &office.meals[&(stall.0, stall.1, version)];
+            let shown = |line: &super::script::Line| {
+                let price = line.code.parse().ok().and_then(|code| Some(meals.get(&code)?.price.get()));
+                match line.shown {
+                    Shown::Nothing => None,
+                    Shown::Price => price,
+                    Shown::Wrong => price.map(|price| price + 1),
+                }
+            };
+            sale.lines.iter().map(|line| (line.code.clone(), line.qty, shown(line))).collect()
+        };
+        let now_ms = u64::try_from(self.stage.sim.clock.now_ms()).unwrap();
+        let random: [u8; 10] = std::array::from_fn(|_| self.rng.u8(..));
+        let id = uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid();
+        Asked {
+            tenant: cashier.tenant.clone(),
+            id: id.try_into().unwrap(),
+            badge: sale.by_badge.then(|| format!("RF-{employee}").parse().unwrap()),
+            employee,
+            cashier,
+            basket: terminal::basket(lines),
+        }
+    }
+
+    /// Publishes something into a wallet's group that no worker can read, or may not.
+    async fn poison(&mut self, buyer: usize, how: usize) {
+        let (tenant, employee) = self.buyer(buyer);
+        let body = match how % 3 {
+            0 => "not json".to_owned(),
+            1 => r#"{"v":2,"kind":"post_checkout"}"#.to_owned(),
+            _ => {
+                let foreign = include_str!("../../shared/domain/src/golden/post_checkout_v1.json");
+                foreign.replace("\"request\": \"a5", "\"request\": \"b5")
+            }
+        };
+        let draft = Draft {
+            body,
+            group_id: Some(pk(&(tenant.clone(), employee))),
+            deduplication_id: Some(format!("poison-{}", self.rng.u64(..))),
+            attributes: [("kind".to_owned(), AttributeValue::text("post_checkout"))].into(),
+        };
+        let topic = self.stage.names.command_topic(&tenant);
+        let sent = self.stage.engine.call(move |fifo, now_ms| fifo.publish(&topic, draft, now_ms)).await;
+        sent.expect("a message");
+    }
+
+    async fn redrive(&self) {
+        let tenants: Vec<_> = self.stage.sim.office().tenants.keys().cloned().collect();
+        for tenant in tenants {
+            let source = self.stage.names.checkout_dead_letter_queue(&tenant);
+            let moved = self
+                .stage
+                .engine
+                .call(move |fifo, now_ms| fifo.start_message_move(&source, None, now_ms))
+                .await;
+            let moved = moved.expect("a dead-letter queue");
+            self.stage.sim.log(format_args!("{tenant}: {moved} dead letters moved back"));
+        }
+    }
+
+    /// Faults stop; whoever was suspended may buy again.
+    fn quieten(&self) {
+        let sim = &self.stage.sim;
+        sim.log(format_args!("quiet"));
+        sim.chaos().quieten();
+        let now_ms = sim.clock.now_ms();
+        let tenants: Vec<_> = sim.office().tenants.keys().cloned().collect();
+        for tenant in tenants {
+            sim.office().set_status(&sim.table, &tenant, TenantStatus::Active, now_ms);
+        }
+    }
+
+    /// One more sale for every wallet, which must be decided soon.
+    async fn close_up(&mut self) {
+        let mut closing = JoinSet::new();
+        let cashiers = self.stage.cashiers.clone();
+        let buyers: Vec<_> = self.stage.sim.office().employees.keys().cloned().collect();
+        let mut places: Vec<Place> = Vec::new();
+        for (tenant, employee) in buyers {
+            let terminal = cashiers.iter().position(|cashier| cashier.tenant == tenant).expect("a cashier");
+            let line = super::script::Line { code: "TEA".to_owned(), qty: 1, shown: Shown::Nothing };
+            let sale =
+                Sale { terminal, buyer: 0, by_badge: false, lines: vec![line], wait: 5, quirk: Quirk::None };
+            let asked = Asked { employee, ..self.ask(&sale) };
+            places.push(asked.place());
+            let terminal = Terminal::new(self.stage.link.clone(), asked, 5, false);
+            closing.spawn(terminal.sell());
+        }
+        let all = async { while closing.join_next().await.is_some() {} };
+        let is_late = timeout(RECOVERY_MAX, all).await.is_err();
+        let undecided = places.iter().find(|place| !self.stage.sim.oracle().stored.contains_key(place));
+        if let Some((tenant, employee, _)) = undecided {
+            let what = format!("{tenant}'s {employee} cannot buy again after the faults stopped");
+            self.stage.sim.note(Err((Invariant::Progress, what)));
+        } else if is_late {
+            let what = "a closing sale was decided, and its terminal does not know".to_owned();
+            self.stage.sim.note(Err((Invariant::Ended, what)));
+        }
+    }
+
+    /// Waits until every checkout queue is empty.
+    async fn drain(&self, when: &str) {
+        const LOOK_AGAIN: Duration = Duration::from_secs(1);
+        let dry = async {
+            while self.waiting().await > 0 {
+                sleep(LOOK_AGAIN).await;
+            }
+        };
+        if timeout(DRAIN_MAX, dry).await.is_err() {
+            let what = format!("{} messages stay in the queues {when}", self.waiting().await);
+            self.stage.sim.note(Err((Invariant::Progress, what)));
+        }
+    }
+
+    /// Messages in the checkout queues, in flight or not.
+    async fn waiting(&self) -> u32 {
+        let tenants: Vec<_> = self.stage.sim.office().tenants.keys().cloned().collect();
+        let mut waiting = 0;
+        for tenant in tenants {
+            let queue = self.stage.names.checkout_queue(&tenant);
+            let attributes =
+                self.stage.engine.call(move |fifo, now_ms| fifo.queue_attributes(&queue, now_ms)).await;
+            let attributes = attributes.expect("a queue");
+            let count = |name: &str| attributes[name].parse::<u32>().expect("a number");
+            waiting += count("ApproximateNumberOfMessages") + count("ApproximateNumberOfMessagesNotVisible");
+        }
+        waiting
+    }
+
+    /// Whatever became a dead letter comes back a day later, and charges nobody.
+    async fn days_later(&self) {
+        self.stage.sim.clock.jump(A_DAY_MS);
+        self.stage.sim.oracle().is_closed = true;
+        self.redrive().await;
+        self.drain("after the dead letters came back").await;
+    }
+
+    /// Every ticket ever given out still reads as it did, and none is open.
+    async fn last_look(&self) {
+        self.stage.sim.clock.jump(ALL_SPENT_MS);
+        let tickets = self.stage.sim.oracle().tickets();
+        for (hash, asked, ticket) in tickets {
+            let terminal = Terminal { link: self.stage.link.clone(), asked, hash, wait: 0, is_impatient: false };
+            if !terminal.look(&ticket).await {
+                let what = format!("{} has no end", terminal.hash);
+                self.stage.sim.note(Err((Invariant::Ended, what)));
+            }
+        }
+        let buyers: Vec<_> = self.stage.sim.office().employees.keys().cloned().collect();
+        for buyer in buyers {
+            self.stage.sim.note(self.stage.sim.audit(&pk(&buyer)));
+        }
+    }
+}
+
+/// The partition and message group of a wallet.
+fn pk((tenant, employee): &(TenantId, EmployeeNumber)) -> String {
+    format!("T#{tenant}#E#{employee}")
+}

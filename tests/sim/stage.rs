@@ -1,0 +1,138 @@
+//! Sets up a simulation: table, topics and queues as the templates make them, intake and workers as
+//! they start, each over a connection of its own that the chaos can cut.
+
+use super::chaos::{Chaos, Kind};
+use super::clock::SimClock;
+use super::history::History;
+use super::link::{CLIENT_ID, Link};
+use super::net::Net;
+use super::office::{Cashier, Office};
+use super::oracle::Oracle;
+use super::table::{TABLE_NAME, TableModel};
+use super::workers::Crew;
+use super::{Shared, Sim};
+use aws::bus::Names;
+use aws::config::{Clients, Cloud, Config, IntakeConfig, TicketKey};
+use aws::queue::queue_url;
+use aws_credential_types::Credentials;
+use aws_smithy_types::timeout::TimeoutConfig;
+use axum::Router;
+use domain::id::TenantId;
+use intake::App;
+use local::cloud::ACCOUNT_ID;
+use local::fifo::engine::Engine;
+use local::fifo::{self, Change, Realm};
+use local::provision::Messaging;
+use local::pump::{self, Source};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, Weak};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+const REGION: &str = "eu-west-1";
+/// Batches of one queue that are worked on at the same time.
+const WORKERS: usize = 2;
+
+pub struct Stage {
+    pub sim: Shared,
+    pub engine: Engine,
+    pub names: Names,
+    pub cashiers: Vec<Cashier>,
+    pub link: Link,
+    /// Dropped with the stage.
+    _pumps: JoinSet<()>,
+}
+
+impl Stage {
+    pub async fn set(seed: u64, without: &BTreeSet<Kind>, is_kept: bool) -> Self {
+        let (clock, table) = (SimClock::start(), TableModel::new());
+        let names =
+            Names { region: REGION.to_owned(), account_id: ACCOUNT_ID.to_owned(), stage: "sim".to_owned() };
+        let mut rng = fastrand::Rng::with_seed(seed ^ 0x0ff1_ce00);
+        table.create();
+        let (office, cashiers) = Office::open(&table, &mut rng, clock.now_ms());
+        let tenants: Vec<_> = office.tenants.keys().cloned().collect();
+        let sim = Arc::new(Sim {
+            clock,
+            table,
+            chaos: Mutex::new(Chaos::new(seed, without)),
+            history: Mutex::new(History::new(is_kept)),
+            oracle: Mutex::new(Oracle::default()),
+            office: Mutex::new(office),
+            violation: Mutex::new(None),
+            violated: Notify::new(),
+            background: Mutex::new(JoinSet::new()),
+        });
+        let engine = engine(&sim);
+        let queues = fifo::http::standalone(engine.clone());
+        let intake = clients(&sim, &names, &queues, "intake");
+        let messaging = Messaging { sns: intake.sns(), sqs: intake.sqs(), names: names.clone() };
+        let mut pumps = JoinSet::new();
+        for tenant in &tenants {
+            messaging.tenant(tenant).await.expect("topic and queues");
+            staff(&mut pumps, &sim, &engine, &names, &queues, tenant);
+        }
+        let config = IntakeConfig { client_id: CLIENT_ID.to_owned(), ticket_key: TicketKey::new([7; 32]) };
+        let app = App::new(&intake, config, sim.clock.clock());
+        let link = Link { sim: sim.clone(), intake: intake::routes::router(app) };
+        Self { sim, engine, names, cashiers, link, _pumps: pumps }
+    }
+}
+
+/// The machine of topics and queues; the oracle hears of every message that it takes.
+fn engine(sim: &Shared) -> Engine {
+    let realm = Realm { region: REGION.to_owned(), account_id: ACCOUNT_ID.to_owned() };
+    let clock = sim.clock.clone();
+    let sim: Weak<Sim> = Arc::downgrade(sim);
+    Engine::inline(realm, Arc::new(move || clock.now_ms()), move |change| {
+        let (Some(sim), Change::AddMessage { message, .. }) = (sim.upgrade(), change) else { return };
+        let body: Option<serde_json::Value> = serde_json::from_str(&message.content.body).ok();
+        let request = body.as_ref().and_then(|body| body["request"].as_str()).unwrap_or("unreadable");
+        let is_dead = message.source.is_some();
+        let line = if is_dead { "dead letter" } else { "enqueued" };
+        sim.log(format_args!("{line} {} {}", message.content.group_id, &request[..8]));
+        let mut oracle = sim.oracle();
+        let seen = if is_dead { &mut oracle.dead } else { &mut oracle.enqueued };
+        seen.insert(request.to_owned());
+    })
+}
+
+fn clients(sim: &Shared, names: &Names, queues: &Router, who: &'static str) -> Clients {
+    let url = "http://services".to_owned();
+    let cloud = Cloud {
+        region: REGION.to_owned(),
+        credentials: Credentials::new("sim", "sim", None, None, "sim"),
+        endpoint_url: Some(url.clone()),
+        dynamodb_endpoint_url: Some(url),
+    };
+    let config = Config { cloud, names: names.clone(), table_name: TABLE_NAME.to_owned() };
+    Clients::over(config, Net::client(sim, queues, who))
+}
+
+/// Pump and workers of one tenant.
+fn staff(
+    pumps: &mut JoinSet<()>,
+    sim: &Shared,
+    engine: &Engine,
+    names: &Names,
+    queues: &Router,
+    tenant: &TenantId,
+) {
+    let queue = names.checkout_queue(tenant);
+    let queue_arn = names.queue_arn(&queue);
+    // Lambda's poller waits as long as a receive takes.
+    let poller = clients(sim, names, queues, "poller").sdk().to_builder();
+    let poller = poller.timeout_config(TimeoutConfig::disabled()).build();
+    let source = Source {
+        sqs: aws_sdk_sqs::Client::new(&poller),
+        queue_url: queue_url(&queue_arn).expect("a queue"),
+        queue_arn,
+        region: REGION.to_owned(),
+        max_concurrency: WORKERS,
+    };
+    let clients = clients(sim, names, queues, "worker");
+    let warm = Arc::new(Mutex::new(Crew::worker(sim, &clients)));
+    let crew = Crew { sim: sim.clone(), engine: engine.clone(), clients, queue, warm };
+    pump::start(pumps, &source, move |event| crew.clone().invoke(event));
+}
+

@@ -1,0 +1,138 @@
+//! The table of a simulation: an embedded DynamoDB in memory, asked in the wire's own JSON.
+//! Every call is one step: nothing else runs while it does.
+
+use aws::items::Item;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use dynoxide::{Database, DynoxideError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use std::fmt;
+
+pub const TABLE_NAME: &str = "pos-sim";
+
+pub struct TableModel(Database);
+
+impl fmt::Debug for TableModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TableModel")
+    }
+}
+
+/// Status and body of an answer.
+pub type Reply = (u16, String);
+
+impl TableModel {
+    pub fn new() -> Self {
+        Self(Database::memory().expect("a database in memory"))
+    }
+
+    /// Carries out one operation.
+    pub fn answer(&self, operation: &str, body: &str) -> Reply {
+        let database = &self.0;
+        let done = match operation {
+            "CreateTable" => run(body, |request| database.create_table(request)),
+            "BatchGetItem" => run(body, |request| database.batch_get_item(request)),
+            "GetItem" => run(body, |request| database.get_item(request)),
+            "PutItem" => run(body, |request| database.put_item(request)),
+            "Query" => run(body, |request| database.query(request)),
+            "TransactWriteItems" => run(body, |request| database.transact_write_items(request)),
+            other => panic!("{other} is no operation of ours"),
+        };
+        match done {
+            Ok(answer) => (200, answer),
+            Err(error) => (error.status_code(), error.to_json()),
+        }
+    }
+
+    /// The table and its index, as the templates make them.
+    pub fn create(&self) {
+        let key = |name, kind| json!({ "AttributeName": name, "KeyType": kind });
+        let text = |name| json!({ "AttributeName": name, "AttributeType": "S" });
+        let request = json!({
+            "TableName": TABLE_NAME,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [text("PK"), text("SK"), text("GSI1PK"), text("GSI1SK")],
+            "KeySchema": [key("PK", "HASH"), key("SK", "RANGE")],
+            "GlobalSecondaryIndexes": [{
+                "IndexName": "GSI1",
+                "KeySchema": [key("GSI1PK", "HASH"), key("GSI1SK", "RANGE")],
+                "Projection": { "ProjectionType": "ALL" },
+            }],
+        });
+        let (status, answer) = self.answer("CreateTable", &request.to_string());
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// Every item of a partition, as one step.
+    pub fn partition(&self, pk: &str) -> Vec<Item> {
+        let query = json!({
+            "TableName": TABLE_NAME,
+            "KeyConditionExpression": "PK = :pk",
+            "ExpressionAttributeValues": { ":pk": { "S": pk } },
+            "ConsistentRead": true,
+        });
+        let (status, answer) = self.answer("Query", &query.to_string());
+        assert_eq!(status, 200, "{answer}");
+        let mut answer: Value = serde_json::from_str(&answer).unwrap();
+        assert!(answer["LastEvaluatedKey"].is_null(), "a partition of a simulation fits one page");
+        let Value::Array(items) = answer["Items"].take() else { panic!("a query answers items") };
+        items.into_iter().map(item_of).collect()
+    }
+
+    /// Puts an item as an administrator's tool would, over whatever is there.
+    pub fn put(&self, item: &Item) {
+        let put = json!({ "TableName": TABLE_NAME, "Item": json_of(item) });
+        let (status, answer) = self.answer("PutItem", &put.to_string());
+        assert_eq!(status, 200, "{answer}");
+    }
+}
+
+fn run<Q: DeserializeOwned, A: Serialize>(
+    body: &str,
+    operation: impl FnOnce(Q) -> Result<A, DynoxideError>,
+) -> Result<String, DynoxideError> {
+    let request = serde_json::from_str(body).expect("the SDK writes requests that read");
+    operation(request).map(|answer| serde_json::to_string(&answer).unwrap())
+}
+
+fn item_of(json: Value) -> Item {
+    let Value::Object(attributes) = json else { panic!("an item is an object") };
+    attributes.into_iter().map(|(name, value)| (name, attribute_of(value))).collect()
+}
+
+fn attribute_of(json: Value) -> AttributeValue {
+    let Value::Object(tagged) = json else { panic!("a value is an object") };
+    let (tag, value) = tagged.into_iter().next().expect("a tag");
+    match (tag.as_str(), value) {
+        ("S", Value::String(text)) => AttributeValue::S(text),
+        ("N", Value::String(number)) => AttributeValue::N(number),
+        ("B", Value::String(bytes)) => AttributeValue::B(Blob::new(STANDARD.decode(bytes).unwrap())),
+        ("BOOL", Value::Bool(value)) => AttributeValue::Bool(value),
+        ("NULL", _) => AttributeValue::Null(true),
+        ("M", value @ Value::Object(_)) => AttributeValue::M(item_of(value)),
+        ("L", Value::Array(values)) => AttributeValue::L(values.into_iter().map(attribute_of).collect()),
+        (tag, value) => panic!("no attribute of ours: {tag} {value}"),
+    }
+}
+
+fn json_of(item: &Item) -> Value {
+    let attributes = item.iter().map(|(name, value)| (name.clone(), attribute_json(value)));
+    Value::Object(attributes.collect::<Map<_, _>>())
+}
+
+fn attribute_json(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::S(text) => json!({ "S": text }),
+        AttributeValue::N(number) => json!({ "N": number }),
+        AttributeValue::B(bytes) => json!({ "B": STANDARD.encode(bytes) }),
+        AttributeValue::Bool(value) => json!({ "BOOL": value }),
+        AttributeValue::Null(_) => json!({ "NULL": true }),
+        AttributeValue::M(item) => json!({ "M": json_of(item) }),
+        AttributeValue::L(values) => json!({ "L": values.iter().map(attribute_json).collect::<Vec<_>>() }),
+        other => panic!("no attribute of ours: {other:?}"),
+    }
+}
