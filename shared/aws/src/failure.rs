@@ -51,7 +51,7 @@ impl Failure {
 }
 
 /// Client-side codes that say "later": throttling in each service's words, and lost races.
-const TRANSIENT_CODES: [&str; 13] = [
+const TRANSIENT_CODES: [&str; 17] = [
     "ExpiredTokenException",
     "KMSThrottling",
     "KMSThrottlingException",
@@ -60,9 +60,13 @@ const TRANSIENT_CODES: [&str; 13] = [
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "RequestThrottled",
+    "RequestThrottledException",
+    "RequestTimeout",
+    "RequestTimeoutException",
     "ReplicatedWriteConflictException",
     "Throttled",
     "ThrottledException",
+    "Throttling",
     "ThrottlingException",
     "TransactionInProgressException",
 ];
