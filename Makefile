@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format deny reset
+.PHONY: help run test simulate mutants check format deny reset
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -9,8 +9,18 @@ help: ## What there is
 run: ## Start the whole system here, with a demo in it, and say how to sell a coffee
 	cargo run --quiet --package local -- $(ARGS)
 
-test: check ## Everything: formatting, lints, unit and system tests
+test: check ## Everything: formatting, lints, unit and system tests, a thousand simulated lunches
 	cargo test --workspace
+	$(MAKE) simulate
+
+SIMULATE = cargo run --quiet --profile sim --package tests --bin simulate
+SEEDS = 1000
+
+simulate: ## Simulated lunches in which everything goes wrong: SEEDS=1000 [FROM=0], or one in full: SEED=7
+	$(SIMULATE) -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --from $(or $(FROM),0))
+
+mutants: ## Plants one bug after the other and simulates until each is caught
+	$(SIMULATE) --features planted-bugs -- --mutants --seeds $(SEEDS)
 
 check: ## Formatting and lints
 	cargo fmt --all --check

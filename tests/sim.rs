@@ -18,6 +18,8 @@ pub mod shrink;
 mod stage;
 mod table;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod workers;
 
 use chaos::{Chaos, Kind};
@@ -67,8 +69,14 @@ pub struct Sim {
     background: Mutex<JoinSet<()>>,
 }
 
-/// Plays the script of `seed`, leaving out some kinds of trouble.
+/// Plays the whole script of `seed`.
+pub fn run_seed(seed: u64, is_kept: bool) -> Report {
+    run(seed, &Script::of(seed), &BTreeSet::new(), is_kept)
+}
+
+/// Plays a script under `seed`, leaving out some kinds of trouble.
 pub fn run(seed: u64, script: &Script, without: &BTreeSet<Kind>, is_kept: bool) -> Report {
+    // The jitter of retries, and whatever the SDK draws.
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(play::play(seed, script, without, is_kept))

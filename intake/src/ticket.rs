@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::command::RequestHash;
 use domain::id::{CheckoutId, EmployeeNumber, TenantId};
+use domain::planted::{self, Planted};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use sha2::Sha256;
@@ -60,7 +61,8 @@ impl Ticket {
 
     /// Whether nothing can come of the request any more.
     pub fn is_spent(&self, now: Timestamp) -> bool {
-        now > self.expires_at + GRACE
+        let grace = if planted::is(Planted::FailedTooSoon) { -GRACE } else { GRACE };
+        now > self.expires_at + grace
     }
 }
 

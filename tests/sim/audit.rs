@@ -96,7 +96,8 @@ impl Sim {
             }
             oracle.stored.insert(place, checkout.clone());
         }
-        let overdraft = owner(pk).map(|(tenant, _)| office.tenants[&tenant].current().overdraft_limit.minor());
+        let overdraft =
+            owner(pk).map(|(tenant, _)| office.tenants[&tenant].current().overdraft_limit.minor());
         if wallet.balance.minor() < -overdraft.unwrap_or_default() {
             return Err((Invariant::Overdraft, format!("{pk} stands at {}", wallet.balance)));
         }

@@ -17,13 +17,7 @@ const LIFETIME_MS: i64 = 300_000;
 
 /// What is wrong with a checkout stored just now, if anything is. `ledger` holds every movement of
 /// the wallet, the checkout's own included.
-pub fn check(
-    office: &Office,
-    asked: &Asked,
-    stored: &Checkout,
-    ledger: &[Entry],
-    now_ms: i64,
-) -> Verdict {
+pub fn check(office: &Office, asked: &Asked, stored: &Checkout, ledger: &[Entry], now_ms: i64) -> Verdict {
     let wrong = |what: String| Err((Invariant::Decision, what));
     let decided_ms = stored.decided_at.as_millisecond();
     let expires_ms = stored.accepted_at.as_millisecond() + LIFETIME_MS;
@@ -31,14 +25,23 @@ pub fn check(
         return Err((Invariant::Late, format!("decided at {decided_ms}, stored at {now_ms}")));
     }
     let is_same = (&stored.tenant, &stored.employee, &stored.station, &stored.concessionaire, &stored.caller)
-        == (&asked.tenant, &asked.employee, &asked.cashier.station, &asked.cashier.stall, &asked.cashier.user);
+        == (
+            &asked.tenant,
+            &asked.employee,
+            &asked.cashier.station,
+            &asked.cashier.stall,
+            &asked.cashier.user,
+        );
     if !is_same {
         return wrong("it names another buyer, station or cashier than was asked".to_owned());
     }
     match &stored.outcome {
         Outcome::Rejected(Rejection::Expired) if decided_ms > expires_ms => return Ok(()),
         Outcome::Settled { .. } if decided_ms > expires_ms => {
-            return Err((Invariant::Late, format!("settled {} ms after it expired", decided_ms - expires_ms)));
+            return Err((
+                Invariant::Late,
+                format!("settled {} ms after it expired", decided_ms - expires_ms),
+            ));
         }
         _ => {}
     }
@@ -114,7 +117,8 @@ impl Case<'_> {
         let gross: i64 = tray.lines.iter().map(|(_, price, qty)| price * qty).sum();
         match &self.stored.outcome {
             Outcome::Rejected(Rejection::UnknownMeal { codes }) => {
-                !tray.unknown.is_empty() && codes.iter().map(ToString::to_string).eq(tray.unknown.iter().cloned())
+                !tray.unknown.is_empty()
+                    && codes.iter().map(ToString::to_string).eq(tray.unknown.iter().cloned())
             }
             _ if !tray.unknown.is_empty() => false,
             Outcome::Rejected(Rejection::SoldOut { codes }) => {
@@ -145,9 +149,10 @@ impl Case<'_> {
         let overdraft = self.office.tenants[&self.asked.tenant].current().overdraft_limit.minor();
         match outcome {
             Outcome::Settled { bill, after } => {
-                let lines = bill.lines.iter().map(|line| {
-                    (line.code.to_string(), line.price.get(), i64::from(line.qty.get()))
-                });
+                let lines = bill
+                    .lines
+                    .iter()
+                    .map(|line| (line.code.to_string(), line.price.get(), i64::from(line.qty.get())));
                 let before = self.ledger.iter().find(|entry| entry.after.version + 1 == after.version);
                 let paid = before.map(|entry| entry.after.balance.minor() - after.balance.minor());
                 lines.eq(tray.lines.iter().cloned())

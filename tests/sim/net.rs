@@ -133,9 +133,7 @@ impl Net {
             (Service::Table, true) => {
                 table_error(400, "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException")
             }
-            (Service::Table, false) => {
-                table_error(400, "com.amazon.coral.availability#ThrottlingException")
-            }
+            (Service::Table, false) => table_error(400, "com.amazon.coral.availability#ThrottlingException"),
             (Service::Queue, true) => queue_error(403, "RequestThrottled"),
             (Service::Queue, false) => queue_error(400, "ThrottlingException"),
             (Service::Topic, true) => topic_error(400, "Throttling"),
@@ -150,7 +148,8 @@ impl Net {
         let guilty = chaos.rng.usize(0..reasons.len());
         for (index, reason) in reasons.iter_mut().enumerate() {
             if index == guilty || chaos.rng.u32(0..4) == 0 {
-                *reason = ["TransactionConflict", "TransactionConflict", "ThrottlingError"][chaos.rng.usize(0..3)];
+                *reason =
+                    ["TransactionConflict", "TransactionConflict", "ThrottlingError"][chaos.rng.usize(0..3)];
             }
         }
         cancelled(&reasons)
@@ -167,7 +166,8 @@ impl Net {
             self.sim.table.answer("BatchGetItem", &request.to_string())
         };
         let mut answer: Value = serde_json::from_str(&answer).unwrap();
-        answer["UnprocessedKeys"] = json!({ super::table::TABLE_NAME: { "Keys": left, "ConsistentRead": true } });
+        answer["UnprocessedKeys"] =
+            json!({ super::table::TABLE_NAME: { "Keys": left, "ConsistentRead": true } });
         respond(status, answer.to_string())
     }
 }
@@ -234,7 +234,8 @@ fn table_error(status: u16, kind: &str) -> HttpResponse {
 }
 
 fn queue_error(status: u16, kind: &str) -> HttpResponse {
-    let body = json!({ "__type": format!("com.amazonaws.sqs#{kind}"), "message": "a fault of the simulation" });
+    let body =
+        json!({ "__type": format!("com.amazonaws.sqs#{kind}"), "message": "a fault of the simulation" });
     respond(status, body.to_string())
 }
 
@@ -254,4 +255,3 @@ fn server_error(service: Service) -> HttpResponse {
         Service::Topic => topic_error(500, "InternalError"),
     }
 }
-

@@ -35,7 +35,9 @@ impl<T> Timeline<T> {
     pub fn within(&self, from_ms: i64, to_ms: i64) -> impl Iterator<Item = &T> {
         let until = |index: usize| self.0.get(index + 1).map_or(i64::MAX, |(next_ms, _)| *next_ms);
         let entries = self.0.iter().enumerate();
-        entries.filter(move |(index, (at_ms, _))| *at_ms <= to_ms && until(*index) >= from_ms).map(|(_, (_, value))| value)
+        entries
+            .filter(move |(index, (at_ms, _))| *at_ms <= to_ms && until(*index) >= from_ms)
+            .map(|(_, (_, value))| value)
     }
 }
 

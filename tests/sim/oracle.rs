@@ -153,16 +153,22 @@ impl Oracle {
             return Err((Invariant::OneOutcome, format!("{hash} was told {body}, and nothing is stored")));
         };
         let is_own = stored.request.to_string() == hash;
-        ensure(is_own, Invariant::OneOutcome, || format!("{hash} was told another request's outcome: {body}"))?;
+        ensure(is_own, Invariant::OneOutcome, || {
+            format!("{hash} was told another request's outcome: {body}")
+        })?;
         ensure(agrees(stored, body), Invariant::Answer, || format!("{body} does not read {stored:?}"))?;
-        ensure(!known.is_reused, Invariant::OneOutcome, || format!("{hash} was refused its key before: {body}"))?;
+        ensure(!known.is_reused, Invariant::OneOutcome, || {
+            format!("{hash} was refused its key before: {body}")
+        })?;
         let seen = known.outcome.get_or_insert_with(|| body.clone());
         ensure(seen == body, Invariant::OneOutcome, || format!("{hash} was told {seen}, then {body}"))?;
         let spent = known.tickets.iter().filter(|ticket| ticket.failed).map(|ticket| ticket.expires_ms).max();
         let is_anew = stored.accepted_at.as_millisecond() + LIFETIME_MS > spent.unwrap_or(i64::MIN);
         // `failed` promises that nobody is charged, unless the same request was accepted anew later.
         let is_charged = matches!(stored.outcome, Outcome::Settled { .. });
-        ensure(is_anew || !is_charged, Invariant::OneOutcome, || format!("{hash} settled after it had failed"))
+        ensure(is_anew || !is_charged, Invariant::OneOutcome, || {
+            format!("{hash} settled after it had failed")
+        })
     }
 
     /// The key belongs to another request.
@@ -170,7 +176,9 @@ impl Oracle {
         let known = self.known.get_mut(hash).expect("a request that was sent");
         known.is_reused = true;
         let other = self.stored.get(&known.asked.place()).filter(|stored| stored.request.to_string() != hash);
-        ensure(other.is_some(), Invariant::Answer, || format!("{hash} was refused a key that is free or its own"))
+        ensure(other.is_some(), Invariant::Answer, || {
+            format!("{hash} was refused a key that is free or its own")
+        })
     }
 
     /// `pending`, as asked for at `asked_ms`.
@@ -204,7 +212,8 @@ impl Oracle {
         for (hash, known, first) in &decided {
             let Some(accepted) = known.accepted else { continue };
             let later = decided.iter().filter(|(_, other, second)| {
-                other.first_sent > accepted && (&second.tenant, &second.employee) == (&first.tenant, &first.employee)
+                other.first_sent > accepted
+                    && (&second.tenant, &second.employee) == (&first.tenant, &first.employee)
             });
             for (other_hash, _, second) in later {
                 let versions = version(first).zip(version(second));
@@ -264,11 +273,8 @@ impl Ticket {
         let bytes = URL_SAFE_NO_PAD.decode(sealed).expect("base64");
         let (hash, rest) = bytes.split_first_chunk::<32>().expect("a hash");
         let (expires, _) = rest.split_first_chunk::<8>().expect("an expiry");
-        let ticket = Self {
-            location: location.to_owned(),
-            expires_ms: i64::from_be_bytes(*expires),
-            failed: false,
-        };
+        let ticket =
+            Self { location: location.to_owned(), expires_ms: i64::from_be_bytes(*expires), failed: false };
         (RequestHash::from_bytes(*hash).to_string(), ticket)
     }
 }

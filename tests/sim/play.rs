@@ -1,12 +1,12 @@
 //! One simulation from its first sale to its last audit: lunch under trouble, then quiet, in which
 //! everything must come to its end, then days later the dead letters.
 
+use super::Report;
 use super::chaos::Kind;
-use super::oracle::{Asked, Invariant, Place};
-use super::script::{Act, Quirk, Sale, Script, Shown};
+use super::oracle::{Asked, Invariant};
+use super::script::{Act, Line, Quirk, Sale, Script, Shown};
 use super::stage::Stage;
 use super::terminal::{self, Terminal};
-use super::Report;
 use domain::employee::BadgeStatus;
 use domain::id::{ConcessionaireId, EmployeeNumber, TenantId};
 use domain::role::Status;
@@ -22,6 +22,8 @@ const SIMULATION_MAX: Duration = Duration::from_hours(3);
 /// When faults have stopped, a wallet can be charged within this: the visibility timeout of whoever
 /// died with its message, a worker's longest sleep, and the receives of what is poisoned before it.
 const RECOVERY_MAX: Duration = Duration::from_secs(180);
+/// What is poisoned dies in the first of them.
+const CLOSING_ROUNDS: usize = 3;
 /// Past the end of every ticket: its five minutes and the grace.
 const ALL_SPENT_MS: i64 = 6 * 60_000 + 1_000;
 const A_DAY_MS: i64 = 24 * 60 * 60_000;
@@ -31,7 +33,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(120);
 pub async fn play(seed: u64, script: &Script, without: &BTreeSet<Kind>, is_kept: bool) -> Report {
     let stage = Stage::set(seed, without, is_kept).await;
     let sim = stage.sim.clone();
-    let mut play = Play { stage, rng: fastrand::Rng::with_seed(seed ^ 0x7e12_0000), sales: JoinSet::new() };
+    let mut play = Play::on(stage, seed);
     let violated = {
         let sim = sim.clone();
         async move { sim.violated.notified().await }
@@ -48,14 +50,24 @@ pub async fn play(seed: u64, script: &Script, without: &BTreeSet<Kind>, is_kept:
     sim.report()
 }
 
-struct Play {
-    stage: Stage,
+pub struct Play {
+    pub stage: Stage,
     rng: fastrand::Rng,
     /// Terminals that still wait for an outcome.
     sales: JoinSet<()>,
 }
 
 impl Play {
+    fn on(stage: Stage, seed: u64) -> Self {
+        Self { stage, rng: fastrand::Rng::with_seed(seed ^ 0x7e12_0000), sales: JoinSet::new() }
+    }
+
+    /// For tests that make their own trouble.
+    #[cfg(test)]
+    pub async fn without_trouble(seed: u64) -> Self {
+        Self::on(Stage::set(seed, &Kind::ALL.into(), false).await, seed)
+    }
+
     async fn whole(&mut self, script: &Script) {
         self.stage.sim.chaos().let_loose();
         let began = Instant::now();
@@ -123,7 +135,7 @@ impl Play {
         }
     }
 
-    fn buyer(&self, index: usize) -> (TenantId, EmployeeNumber) {
+    pub fn buyer(&self, index: usize) -> (TenantId, EmployeeNumber) {
         let office = self.stage.sim.office();
         office.employees.keys().nth(index % office.employees.len()).expect("a buyer").clone()
     }
@@ -185,7 +197,7 @@ impl Play {
             let stall = (cashier.tenant.clone(), cashier.stall.clone());
             let version = office.menus[&stall].current().version.meals;
             let meals = &office.meals[&(stall.0, stall.1, version)];
-            let shown = |line: &super::script::Line| {
+            let shown = |line: &Line| {
                 let price = line.code.parse().ok().and_then(|code| Some(meals.get(&code)?.price.get()));
                 match line.shown {
                     Shown::Nothing => None,
@@ -209,7 +221,7 @@ impl Play {
     }
 
     /// Publishes something into a wallet's group that no worker can read, or may not.
-    async fn poison(&mut self, buyer: usize, how: usize) {
+    pub async fn poison(&mut self, buyer: usize, how: usize) {
         let (tenant, employee) = self.buyer(buyer);
         let body = match how % 3 {
             0 => "not json".to_owned(),
@@ -256,36 +268,54 @@ impl Play {
         }
     }
 
-    /// One more sale for every wallet, which must be decided soon.
+    /// One more sale for every wallet, which must be decided soon. Who stood in line behind a message
+    /// that cannot be read may have become a dead letter with it, and tries once more.
     async fn close_up(&mut self) {
-        let mut closing = JoinSet::new();
-        let cashiers = self.stage.cashiers.clone();
-        let buyers: Vec<_> = self.stage.sim.office().employees.keys().cloned().collect();
-        let mut places: Vec<Place> = Vec::new();
-        for (tenant, employee) in buyers {
-            let terminal = cashiers.iter().position(|cashier| cashier.tenant == tenant).expect("a cashier");
-            let line = super::script::Line { code: "TEA".to_owned(), qty: 1, shown: Shown::Nothing };
-            let sale =
-                Sale { terminal, buyer: 0, by_badge: false, lines: vec![line], wait: 5, quirk: Quirk::None };
-            let asked = Asked { employee, ..self.ask(&sale) };
-            places.push(asked.place());
-            let terminal = Terminal::new(self.stage.link.clone(), asked, 5, false);
-            closing.spawn(terminal.sell());
+        let mut buyers: Vec<_> = self.stage.sim.office().employees.keys().cloned().collect();
+        for _ in 0..CLOSING_ROUNDS {
+            let mut closing = JoinSet::new();
+            let rung_up: Vec<_> = buyers.iter().map(|of| (of.clone(), self.closing_sale(of))).collect();
+            for (_, terminal) in &rung_up {
+                closing.spawn(terminal.clone().sell());
+            }
+            let all = async { while closing.join_next().await.is_some() {} };
+            let is_late = timeout(RECOVERY_MAX, all).await.is_err();
+            let oracle = self.stage.sim.oracle();
+            let undecided = rung_up.into_iter().filter(|(_, terminal)| !oracle.is_decided(&terminal.asked));
+            let (dead, stuck): (Vec<_>, Vec<_>) =
+                undecided.partition(|(_, terminal)| oracle.dead.contains(&terminal.hash));
+            drop(oracle);
+            if let Some(((tenant, employee), _)) = stuck.first() {
+                let what = format!("{tenant}'s {employee} cannot buy again after the faults stopped");
+                self.stage.sim.note(Err((Invariant::Progress, what)));
+            } else if dead.is_empty() {
+                let what = "a closing sale was decided, and its terminal does not know".to_owned();
+                self.stage.sim.note(if is_late { Err((Invariant::Ended, what)) } else { Ok(()) });
+                return;
+            }
+            buyers = dead.into_iter().map(|(of, _)| of).collect();
         }
-        let all = async { while closing.join_next().await.is_some() {} };
-        let is_late = timeout(RECOVERY_MAX, all).await.is_err();
-        let undecided = places.iter().find(|place| !self.stage.sim.oracle().stored.contains_key(place));
-        if let Some((tenant, employee, _)) = undecided {
-            let what = format!("{tenant}'s {employee} cannot buy again after the faults stopped");
-            self.stage.sim.note(Err((Invariant::Progress, what)));
-        } else if is_late {
-            let what = "a closing sale was decided, and its terminal does not know".to_owned();
-            self.stage.sim.note(Err((Invariant::Ended, what)));
-        }
+        let what = format!("{buyers:?} cannot buy again: their sales end as dead letters");
+        self.stage.sim.note(Err((Invariant::Progress, what)));
+    }
+
+    pub fn closing_sale(&mut self, (tenant, employee): &(TenantId, EmployeeNumber)) -> Terminal {
+        let terminal = self.stage.cashiers.iter().position(|cashier| cashier.tenant == *tenant);
+        let line = Line { code: "TEA".to_owned(), qty: 1, shown: Shown::Nothing };
+        let sale = Sale {
+            terminal: terminal.expect("a cashier"),
+            buyer: 0,
+            by_badge: false,
+            lines: vec![line],
+            wait: 5,
+            quirk: Quirk::None,
+        };
+        let asked = Asked { employee: employee.clone(), ..self.ask(&sale) };
+        Terminal::new(self.stage.link.clone(), asked, 5, false)
     }
 
     /// Waits until every checkout queue is empty.
-    async fn drain(&self, when: &str) {
+    pub async fn drain(&self, when: &str) {
         const LOOK_AGAIN: Duration = Duration::from_secs(1);
         let dry = async {
             while self.waiting().await > 0 {
@@ -314,7 +344,7 @@ impl Play {
     }
 
     /// Whatever became a dead letter comes back a day later, and charges nobody.
-    async fn days_later(&self) {
+    pub async fn days_later(&self) {
         self.stage.sim.clock.jump(A_DAY_MS);
         self.stage.sim.oracle().is_closed = true;
         self.redrive().await;
@@ -326,7 +356,8 @@ impl Play {
         self.stage.sim.clock.jump(ALL_SPENT_MS);
         let tickets = self.stage.sim.oracle().tickets();
         for (hash, asked, ticket) in tickets {
-            let terminal = Terminal { link: self.stage.link.clone(), asked, hash, wait: 0, is_impatient: false };
+            let terminal =
+                Terminal { link: self.stage.link.clone(), asked, hash, wait: 0, is_impatient: false };
             if !terminal.look(&ticket).await {
                 let what = format!("{} has no end", terminal.hash);
                 self.stage.sim.note(Err((Invariant::Ended, what)));
@@ -340,6 +371,6 @@ impl Play {
 }
 
 /// The partition and message group of a wallet.
-fn pk((tenant, employee): &(TenantId, EmployeeNumber)) -> String {
+pub fn pk((tenant, employee): &(TenantId, EmployeeNumber)) -> String {
     format!("T#{tenant}#E#{employee}")
 }

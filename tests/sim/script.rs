@@ -108,7 +108,8 @@ impl Script {
         let mut steps = Vec::new();
         for _ in 0..rng.usize(SALES) {
             // In bursts, so that wallets and batches are shared.
-            let at_ms = if rng.bool() { rng.u64(0..LUNCH_MS) } else { rng.u64(0..8) * 10_000 + rng.u64(0..150) };
+            let at_ms =
+                if rng.bool() { rng.u64(0..LUNCH_MS) } else { rng.u64(0..8) * 10_000 + rng.u64(0..150) };
             steps.push(Step { at_ms, act: Act::Sell(sale(rng)) });
         }
         for _ in 0..rng.usize(0..12) {

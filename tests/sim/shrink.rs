@@ -20,13 +20,8 @@ pub struct Shrunk {
 
 /// Starts from a run of the seed that violates `invariant`.
 pub fn shrink(seed: u64, invariant: Invariant) -> Shrunk {
-    let mut shrinking = Shrinking {
-        seed,
-        invariant,
-        tries: 0,
-        script: Script::of(seed),
-        without: BTreeSet::new(),
-    };
+    let mut shrinking =
+        Shrinking { seed, invariant, tries: 0, script: Script::of(seed), without: BTreeSet::new() };
     for kind in Kind::ALL {
         shrinking.try_without(kind);
     }

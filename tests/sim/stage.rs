@@ -26,12 +26,15 @@ use local::provision::Messaging;
 use local::pump::{self, Source};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 const REGION: &str = "eu-west-1";
 /// Batches of one queue that are worked on at the same time.
 const WORKERS: usize = 2;
+/// Lambda's poller waits as long as a receive may take, and a little longer.
+const POLL_MAX: Duration = Duration::from_secs(25);
 
 pub struct Stage {
     pub sim: Shared,
@@ -87,7 +90,7 @@ fn engine(sim: &Shared) -> Engine {
     Engine::inline(realm, Arc::new(move || clock.now_ms()), move |change| {
         let (Some(sim), Change::AddMessage { message, .. }) = (sim.upgrade(), change) else { return };
         let body: Option<serde_json::Value> = serde_json::from_str(&message.content.body).ok();
-        let request = body.as_ref().and_then(|body| body["request"].as_str()).unwrap_or("unreadable");
+        let request = body.as_ref().and_then(|body| body["request"].as_str()).unwrap_or(&message.message_id);
         let is_dead = message.source.is_some();
         let line = if is_dead { "dead letter" } else { "enqueued" };
         sim.log(format_args!("{line} {} {}", message.content.group_id, &request[..8]));
@@ -120,9 +123,9 @@ fn staff(
 ) {
     let queue = names.checkout_queue(tenant);
     let queue_arn = names.queue_arn(&queue);
-    // Lambda's poller waits as long as a receive takes.
     let poller = clients(sim, names, queues, "poller").sdk().to_builder();
-    let poller = poller.timeout_config(TimeoutConfig::disabled()).build();
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(POLL_MAX).build();
+    let poller = poller.timeout_config(timeouts).build();
     let source = Source {
         sqs: aws_sdk_sqs::Client::new(&poller),
         queue_url: queue_url(&queue_arn).expect("a queue"),
@@ -135,4 +138,3 @@ fn staff(
     let crew = Crew { sim: sim.clone(), engine: engine.clone(), clients, queue, warm };
     pump::start(pumps, &source, move |event| crew.clone().invoke(event));
 }
-

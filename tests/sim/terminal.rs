@@ -42,7 +42,8 @@ impl Terminal {
             None => Buyer::Number(asked.employee.clone()),
         };
         let Cashier { tenant, user, station, .. } = &asked.cashier;
-        let hash = RequestHash::of_checkout(tenant, user, asked.id, &buyer, station, &asked.basket).to_string();
+        let hash =
+            RequestHash::of_checkout(tenant, user, asked.id, &buyer, station, &asked.basket).to_string();
         Self { link, asked, hash, wait, is_impatient }
     }
 
@@ -105,7 +106,7 @@ impl Terminal {
     fn refused(&self, answer: &Answer) -> Heard {
         match (answer.status, answer.problem()) {
             (503, _) => Heard::Doubt,
-            (422, "key-reused") => self.end(self.link.sim.oracle().refused_key(&self.hash)),
+            (422, "idempotency-key-reused") => self.end(self.link.sim.oracle().refused_key(&self.hash)),
             (403, "tenant-suspended") | (404, "unknown-badge" | "unknown-employee") => Heard::End,
             (400, "bad-input") if self.is_key_too_old() => Heard::End,
             (status, problem) => {

@@ -71,7 +71,11 @@ impl Crew {
         self.sim.in_background(async move {
             let response = Fated::new(worker.handle(event.clone()), run).await;
             if let Some(response) = &response {
-                crew.sim.log(format_args!("worker hands back {} of {}", handed_back(response).len(), names(&event)));
+                crew.sim.log(format_args!(
+                    "worker hands back {} of {}",
+                    handed_back(response).len(),
+                    names(&event)
+                ));
                 crew.sim.note(crew.judge(&event, response));
             }
             drop(tell.send(response));
@@ -81,7 +85,8 @@ impl Crew {
 
     /// Messages become visible to others within seconds, as if their timeout were over.
     fn let_lapse(&self, event: &SqsEvent) {
-        let handles: Vec<_> = event.records.iter().filter_map(|record| record.receipt_handle.clone()).collect();
+        let handles: Vec<_> =
+            event.records.iter().filter_map(|record| record.receipt_handle.clone()).collect();
         let (engine, queue) = (self.engine.clone(), self.queue.clone());
         let delay = Duration::from_millis(self.sim.chaos().rng.u64(0..100));
         self.sim.in_background(async move {
@@ -89,7 +94,9 @@ impl Crew {
             for handle in handles {
                 let queue = queue.clone();
                 // A handle that no longer holds is a message that is gone.
-                drop(engine.call(move |fifo, now_ms| fifo.change_visibility(&queue, &handle, 0, now_ms)).await);
+                drop(
+                    engine.call(move |fifo, now_ms| fifo.change_visibility(&queue, &handle, 0, now_ms)).await,
+                );
             }
         });
     }
@@ -111,7 +118,8 @@ impl Crew {
                 return wrong("acknowledged behind a failure");
             }
             let body = record.body.as_deref().unwrap_or_default();
-            let Ok(Message { command: Command::PostCheckout(command), .. }) = serde_json::from_str(body) else {
+            let Ok(Message { command: Command::PostCheckout(command), .. }) = serde_json::from_str(body)
+            else {
                 return wrong("acknowledged unread");
             };
             let place = (command.tenant, command.employee, command.id);
@@ -191,4 +199,3 @@ impl<F: Future> Future for Fated<F> {
         self.inner.as_mut().poll(context).map(Some)
     }
 }
-

@@ -16,11 +16,12 @@ use aws::keys;
 use aws::menus::Menus;
 use aws::queue::Queues;
 use aws::retry::Policy;
-use aws::table::{NotCommitted, Reason, Table};
+use aws::table::{NotCommitted, Reason, Table, Write};
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::checkout::{Checkout, Outcome};
 use domain::command::{Command, Message, PostCheckout};
+use domain::planted::{self, Planted};
 use plan::Plan;
 use state::State;
 use std::time::Duration;
@@ -146,7 +147,15 @@ impl PostCheckouts {
     /// alone in the next round.
     async fn commit(&self, plans: Vec<Plan>, works: &mut [Work]) -> bool {
         let writes: Vec<_> = plans.iter().flat_map(|plan| plan.writes.iter().cloned()).collect();
-        let committed = if writes.is_empty() { Ok(()) } else { self.table.commit(writes).await };
+        let stale = if planted::is(Planted::StaleDecision) { writes.clone() } else { vec![] };
+        let mut committed = if writes.is_empty() { Ok(()) } else { self.table.commit(writes).await };
+        if planted::is(Planted::StaleDecision) && matches!(committed, Err(NotCommitted::Cancelled(_))) {
+            committed =
+                self.table.commit(stale.into_iter().map(Write::against_the_next_version).collect()).await;
+        }
+        if planted::is(Planted::ConflictIsSuccess) && matches!(committed, Err(NotCommitted::Cancelled(_))) {
+            committed = Ok(());
+        }
         match committed {
             Ok(()) => {
                 for plan in &plans {

@@ -8,6 +8,7 @@ use aws_sdk_sns::operation::publish::PublishError;
 use aws_sdk_sns::types::MessageAttributeValue;
 use domain::command::{Command, Message};
 use domain::id::TenantId;
+use domain::planted::{self, Planted};
 use thiserror::Error;
 
 /// The message attribute that queues filter on.
@@ -77,7 +78,11 @@ impl Bus {
         let Command::PostCheckout(checkout) = &command;
         let topic_arn = self.names.command_topic_arn(&checkout.tenant);
         let group = keys::wallet_group(&checkout.tenant, &checkout.employee);
-        let deduplication_id = checkout.request.to_string();
+        let deduplication_id = if planted::is(Planted::DeduplicatedByKey) {
+            checkout.id.to_string()
+        } else {
+            checkout.request.to_string()
+        };
         let kind = MessageAttributeValue::builder()
             .data_type("String")
             .string_value(command.kind())

@@ -9,6 +9,7 @@ use crate::id::{CheckoutId, ConcessionaireId, EmployeeNumber, MealCode, StationI
 use crate::ledger::Entry;
 use crate::menu::{Meal, Menu, MenuVersion};
 use crate::money::{BasisPoints, Calories, Money, Price, Quantity};
+use crate::planted::{self, Planted};
 use crate::role::Status;
 use crate::tenant::{Tenant, TenantStatus};
 use crate::wallet::Wallet;
@@ -187,7 +188,7 @@ pub fn decide(state: &State<'_>, command: &PostCheckout) -> Checkout {
 }
 
 fn settle(state: &State<'_>, command: &PostCheckout) -> Result<(Bill, Wallet), Rejection> {
-    if state.now > command.expires_at {
+    if state.now > command.expires_at && !planted::is(Planted::ExpiryIgnored) {
         return Err(Rejection::Expired);
     }
     if state.tenant.status != TenantStatus::Active {
@@ -239,7 +240,7 @@ fn codes(order: &[OrderLine], concerns: impl Fn(&OrderLine) -> bool) -> Vec<Meal
 }
 
 fn price_change(line: &OrderLine, meal: &Meal) -> Option<PriceChange> {
-    let shown = line.price.filter(|shown| *shown != meal.price)?;
+    let shown = line.price.filter(|shown| *shown != meal.price && !planted::is(Planted::PriceTrusted))?;
     Some(PriceChange { code: line.code.clone(), shown, price: meal.price })
 }
 
@@ -248,7 +249,7 @@ fn sold_line(line: &OrderLine, meal: &Meal) -> SoldLine {
         code: line.code.clone(),
         name: meal.name.clone(),
         category: meal.category.clone(),
-        price: meal.price,
+        price: line.price.filter(|_| planted::is(Planted::PriceTrusted)).unwrap_or(meal.price),
         calories: meal.calories,
         qty: line.qty,
     }

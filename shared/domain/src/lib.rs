@@ -15,4 +15,5 @@ pub mod booking;
 pub mod id;
 pub mod ledger;
 pub mod money;
+pub mod planted;
 pub mod role;

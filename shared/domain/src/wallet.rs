@@ -1,6 +1,7 @@
 //! An employee's credit. Its version counts its movements, without a gap.
 
 use crate::money::Money;
+use crate::planted::{self, Planted};
 use thiserror::Error;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,10 +20,11 @@ impl Wallet {
     pub fn debit(self, amount: Money, overdraft_limit: Money) -> Result<Wallet, NotCovered> {
         let balance = self.balance.checked_sub(amount).ok_or(NotCovered)?;
         let floor = overdraft_limit.checked_neg().ok_or(NotCovered)?;
-        if amount > Money::ZERO && balance < floor {
+        if amount > Money::ZERO && balance < floor && !planted::is(Planted::FloorIgnored) {
             return Err(NotCovered);
         }
-        Ok(Wallet { balance, version: self.version + 1 })
+        let version = if planted::is(Planted::VersionForgotten) { self.version } else { self.version + 1 };
+        Ok(Wallet { balance, version })
     }
 
     /// The wallet after `amount` was given; nothing if the sum leaves the range of an `i64`.

@@ -7,6 +7,7 @@ use aws::failure::Failure;
 use aws::table::{MAX_TRANSACTION, Write};
 use aws::{items, keys};
 use domain::checkout::{self, Checkout, Outcome};
+use domain::planted::{self, Planted};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -41,7 +42,10 @@ impl Plan {
             if let Outcome::Settled { after, .. } = &decided.outcome {
                 wallet = *after;
             }
-            plan.writes.push(Write::Create(items::checkout(&decided)?));
+            if !planted::is(Planted::RejectionUnstored) || matches!(decided.outcome, Outcome::Settled { .. })
+            {
+                plan.writes.push(Write::Create(items::checkout(&decided)?));
+            }
             plan.decided.push(decided);
         }
         if wallet != before {
