@@ -42,7 +42,7 @@ pub async fn tenant(
     now: Timestamp,
 ) -> Result<(), SeedError> {
     let id = &demo.tenant.id;
-    if table.read_one(&keys::tenant(id)).await?.is_some() {
+    if table.read([keys::tenant(id)]).await?.take(&keys::tenant(id)).is_some() {
         return Ok(());
     }
     let users = demo::users(id)?;
