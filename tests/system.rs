@@ -6,6 +6,8 @@
 mod contract;
 #[path = "system/costs.rs"]
 mod costs;
+#[path = "system/hostile.rs"]
+mod hostile;
 #[path = "system/kill.rs"]
 mod kill;
 #[path = "system/worker.rs"]

@@ -74,6 +74,11 @@ impl Terminal {
         Self { token: token.to_owned(), ..self.clone() }
     }
 
+    /// The id token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     pub async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
         self.send(self.http.get(format!("{}{path}", self.api_url)), headers).await.expect("the API answers")
     }
