@@ -276,6 +276,10 @@ async fn every_wrong_field_of_a_body_is_named() {
     for not_json in ["", "null", "[]", "{", "\u{feff}{}", "{\"rfid\":\"\u{0}\"}"] {
         check(&cashier, not_json, 400, &[""]).await;
     }
+    let twice = r#"{"rfid":"RF100001","rfid":"RF100002","station":"coffee-bar-1","items":[{"code":"COFFEE","qty":1}]}"#;
+    check(&cashier, twice, 400, &[""]).await;
+    check(&cashier, &order(json!([])).replace("[]", r#"[{"code":"COFFEE","qty":1,"qty":2}]"#), 400, &[""])
+        .await;
     let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
     check(&cashier, &deep, 400, &[""]).await;
     check(&cashier, &format!(r#"{{"rfid":"{}"}}"#, "x".repeat(65_536)), 413, &[]).await;

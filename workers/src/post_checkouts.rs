@@ -20,12 +20,14 @@ use aws::table::{NotCommitted, Reason, Table};
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::checkout::{Checkout, Outcome};
+use domain::id::TenantId;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use plan::Plan;
 use state::State;
 use std::time::Duration;
+use tracing::Instrument;
 use work::Work;
 
 /// Time for one batch; the function's own timeout of 10 s leaves room to hand back the rest.
@@ -76,14 +78,19 @@ impl PostCheckouts {
         let (queue_arn, groups) = fifo::groups(event);
         let mut works: Vec<_> =
             groups.iter().map(|group| Work::read(group, &queue_arn, &self.names)).collect();
-        if tokio::time::timeout(BATCH_BUDGET, Box::pin(self.work_off(&mut works))).await.is_err() {
-            tracing::warn!(budget_ms = BATCH_BUDGET.as_millis(), "the batch ran out of time");
-        }
         let tenant = works.iter().find_map(|work| work.tenant().cloned());
-        let left: Vec<_> = works.into_iter().flat_map(Work::hand_back).collect();
-        let response = fifo::hand_back(&self.queues, &queue_arn, &left).await;
+        let tenant_id = tenant.as_ref().map(TenantId::as_str);
+        let span = tracing::info_span!("batch", tenant.id = tenant_id, queue.arn = queue_arn);
+        let worked = async {
+            if tokio::time::timeout(BATCH_BUDGET, Box::pin(self.work_off(&mut works))).await.is_err() {
+                tracing::warn!(budget_ms = BATCH_BUDGET.as_millis(), "the batch ran out of time");
+            }
+            let left: Vec<_> = works.into_iter().flat_map(Work::hand_back).collect();
+            fifo::hand_back(&self.queues, &queue_arn, &left).await
+        };
+        let response = worked.instrument(span).await;
         if let Some(tenant) = tenant {
-            self.metrics.batch(&tenant, messages, left.len());
+            self.metrics.batch(&tenant, messages, response.batch_item_failures.len());
         }
         response
     }

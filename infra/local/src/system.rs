@@ -25,8 +25,10 @@ use axum::Router;
 use axum::serve::ListenerExt;
 use intake::App;
 use intake::routes::{self, PUBLIC_PATHS};
+use std::fs::DirBuilder;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -90,7 +92,8 @@ impl System {
     /// Starts everything and seeds the demo if the directory is new; returns once it takes requests.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let dir = &options.dir;
-        std::fs::create_dir_all(dir).map_err(|source| StartError::Directory { path: dir.clone(), source })?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.map_err(|source| StartError::Directory { path: dir.clone(), source })?;
         let mut tasks = JoinSet::new();
 
         let (api, api_url) = listen(options.api_port).await?;
