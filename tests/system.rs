@@ -10,5 +10,7 @@ mod costs;
 mod hostile;
 #[path = "system/kill.rs"]
 mod kill;
+#[path = "system/replay.rs"]
+mod replay;
 #[path = "system/worker.rs"]
 mod worker;
