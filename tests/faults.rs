@@ -8,6 +8,8 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+use serde_json::{Value, json};
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,13 +21,15 @@ pub enum Fault {
     Answer(u16, String),
     /// It is carried out, and the answer does not arrive.
     LoseReply,
+    /// It does not reach the service, and nothing comes back.
+    Hang,
 }
 
 impl Fault {
     /// A cancelled transaction with these reasons, in the words of the service.
     pub fn cancelled(reasons: &[&str]) -> Self {
-        let reasons: Vec<_> = reasons.iter().map(|code| serde_json::json!({ "Code": code })).collect();
-        let body = serde_json::json!({
+        let reasons: Vec<_> = reasons.iter().map(|code| json!({ "Code": code })).collect();
+        let body = json!({
             "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
             "message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
             "CancellationReasons": reasons,
@@ -56,6 +60,72 @@ pub fn http_client(choice: impl Fn(&str, &str) -> Fault + Send + Sync + 'static)
     SharedHttpClient::new(Faulty { inner: SharedHttpConnector::new(connector), choice: Arc::new(choice) })
 }
 
+/// Rewrites the bodies of answers, by operation.
+type Rewrite = Arc<dyn Fn(&str, String) -> String + Send + Sync>;
+
+/// A real connector whose answers are rewritten.
+#[derive(Clone)]
+struct Rewriting {
+    inner: SharedHttpConnector,
+    rewrite: Rewrite,
+}
+
+impl fmt::Debug for Rewriting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rewriting")
+    }
+}
+
+/// An HTTP client for SDK clients whose answers are rewritten.
+pub fn rewriting(rewrite: impl Fn(&str, String) -> String + Send + Sync + 'static) -> SharedHttpClient {
+    let connector = aws_smithy_http_client::Connector::builder().build_http();
+    SharedHttpClient::new(Rewriting {
+        inner: SharedHttpConnector::new(connector),
+        rewrite: Arc::new(rewrite),
+    })
+}
+
+/// A rewrite that leaves one key of every batch read unprocessed.
+pub fn unprocessed(table: String, key: Value) -> impl Fn(&str, String) -> String {
+    move |operation, body| {
+        if operation != "BatchGetItem" {
+            return body;
+        }
+        let mut answer: Value = serde_json::from_str(&body).expect("JSON");
+        if let Some(items) = answer["Responses"][&table].as_array_mut() {
+            items.retain(|item| item["PK"] != key["PK"] || item["SK"] != key["SK"]);
+        }
+        answer["UnprocessedKeys"] = json!({ &table: { "Keys": [key] } });
+        answer.to_string()
+    }
+}
+
+impl HttpClient for Rewriting {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Rewriting {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let operation = operation(&request);
+        let (call, rewrite) = (self.inner.call(request), self.rewrite.clone());
+        HttpConnectorFuture::new(async move {
+            let answer = call.await?;
+            let status = answer.status();
+            let body = ByteStream::new(answer.into_body()).collect().await;
+            let body = body.map_err(|error| ConnectorError::io(error.into()))?.into_bytes();
+            let body = rewrite(&operation, String::from_utf8_lossy(&body).into_owned());
+            Ok(HttpResponse::new(status, SdkBody::from(body)))
+        })
+    }
+}
+
+fn operation(request: &HttpRequest) -> String {
+    let target = request.headers().get("x-amz-target").unwrap_or_default();
+    target.rsplit('.').next().unwrap_or_default().to_owned()
+}
+
 impl HttpClient for Faulty {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
@@ -64,12 +134,12 @@ impl HttpClient for Faulty {
 
 impl HttpConnector for Faulty {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let target = request.headers().get("x-amz-target").unwrap_or_default();
-        let operation = target.rsplit('.').next().unwrap_or_default();
+        let operation = operation(&request);
         let body = request.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
-        match (self.choice)(operation, &body) {
+        match (self.choice)(&operation, &body) {
             Fault::None => self.inner.call(request),
             Fault::Answer(status, body) => HttpConnectorFuture::ready(Ok(answer(status, body))),
+            Fault::Hang => HttpConnectorFuture::new(std::future::pending()),
             Fault::LoseReply => {
                 let call = self.inner.call(request);
                 HttpConnectorFuture::new(async move {

@@ -6,7 +6,11 @@
 mod contract;
 #[path = "system/costs.rs"]
 mod costs;
+#[path = "system/hostile.rs"]
+mod hostile;
 #[path = "system/kill.rs"]
 mod kill;
+#[path = "system/replay.rs"]
+mod replay;
 #[path = "system/worker.rs"]
 mod worker;

@@ -1,10 +1,12 @@
 //! A terminal at a station: signs in and speaks HTTP, nothing else.
 
 use crate::{LOOK_AGAIN, PATIENCE};
-use http::HeaderMap;
+use loadtest::terminal as till;
 use local::endpoints::Endpoints;
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+pub use loadtest::terminal::Answer;
 
 #[derive(Debug, Clone)]
 pub struct Terminal {
@@ -13,54 +15,12 @@ pub struct Terminal {
     token: String,
 }
 
-/// What the API answered.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Value,
-}
-
-impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-
-    /// The name of a problem, without what all their types begin with.
-    pub fn problem(&self) -> &str {
-        let kind = self.body["type"].as_str().unwrap_or_default();
-        kind.strip_prefix("urn:internal-pos:problem:").unwrap_or_default()
-    }
-
-    /// `settled`, `pending`, `failed`, or why it was rejected.
-    pub fn outcome(&self) -> &str {
-        match self.body["status"].as_str() {
-            Some("rejected") => self.body["rejection"]["type"].as_str().unwrap_or_default(),
-            Some(status) => status,
-            None => "",
-        }
-    }
-}
-
 impl Terminal {
     pub async fn sign_in(endpoints: &Endpoints, username: &str) -> Self {
         let user = endpoints.users.iter().find(|user| user.username == username).expect("a user of the demo");
         let http = reqwest::Client::new();
-        let request = json!({
-            "AuthFlow": "USER_PASSWORD_AUTH",
-            "ClientId": endpoints.client_id,
-            "AuthParameters": { "USERNAME": username, "PASSWORD": user.password },
-        });
-        let answer = http
-            .post(&endpoints.aws_endpoint_url)
-            .header("content-type", "application/x-amz-json-1.1")
-            .header("x-amz-target", "AWSCognitoIdentityProviderService.InitiateAuth")
-            .body(request.to_string())
-            .send()
-            .await
-            .expect("Cognito answers");
-        let answer: Value = serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON");
-        let token = answer["AuthenticationResult"]["IdToken"].as_str().expect("an id token").to_owned();
+        let answer = till::initiate_auth(&http, endpoints, username, &user.password).await;
+        let token = till::id_token(&answer.expect("Cognito answers")).expect("an id token");
         Self { http, api_url: endpoints.api_url.clone(), token }
     }
 
@@ -72,6 +32,11 @@ impl Terminal {
     /// The same terminal, whatever it calls itself.
     pub fn with_token(&self, token: &str) -> Self {
         Self { token: token.to_owned(), ..self.clone() }
+    }
+
+    /// The id token.
+    pub fn token(&self) -> &str {
+        &self.token
     }
 
     pub async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -124,11 +89,7 @@ impl Terminal {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let answer = request.send().await?;
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let body = answer.text().await?;
-        let body = serde_json::from_str(&body).unwrap_or(Value::Null);
-        Ok(Answer { status, headers, body })
+        till::answer(request).await
     }
 }
 

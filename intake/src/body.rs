@@ -2,10 +2,12 @@
 
 use crate::problem::{FieldError, Problem};
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
-use std::fmt::Display;
+use std::collections::BTreeSet;
+use std::fmt::{self, Display};
 
 /// Larger bodies are refused.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -34,28 +36,98 @@ impl Errors {
     }
 }
 
-/// Whether the body calls itself JSON (any parameters).
+/// Whether the body calls itself JSON in UTF-8, as it is.
 pub fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") { Ok(()) } else { Err(Problem::UnsupportedMediaType) }
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(content_type), None) = (types.next(), types.next()) else {
+        return Err(Problem::UnsupportedMediaType);
+    };
+    let content_type = content_type.to_str().unwrap_or_default().to_ascii_lowercase();
+    let mut parts = content_type.split(';').map(str::trim);
+    let is_json = parts.next() == Some("application/json");
+    let is_utf8 = parts.all(|parameter| matches!(parameter, "" | "charset=utf-8" | "charset=\"utf-8\""));
+    if is_json && is_utf8 && !headers.contains_key(CONTENT_ENCODING) {
+        Ok(())
+    } else {
+        Err(Problem::UnsupportedMediaType)
+    }
 }
 
 /// The root object of a body.
 pub fn parse(body: &[u8], errors: &Errors) -> Option<Map<String, Value>> {
     match serde_json::from_slice(body) {
-        Ok(Value::Object(fields)) => Some(fields),
-        Ok(_) => {
+        Ok(Unambiguous(Value::Object(fields))) => Some(fields),
+        Ok(Unambiguous(_)) => {
             errors.add(FieldError::at_pointer("", "must be an object"));
             None
         }
         Err(error) => {
-            errors.add(FieldError::at_pointer(
-                "",
-                format!("is not JSON: line {}, column {}", error.line(), error.column()),
-            ));
+            let what = if error.is_data() { "gives a field twice" } else { "is not JSON" };
+            let detail = format!("{what}: line {}, column {}", error.line(), error.column());
+            errors.add(FieldError::at_pointer("", detail));
             None
         }
+    }
+}
+
+/// A JSON value in which no object has two fields of one name: whoever reads it reads the same.
+struct Unambiguous(Value);
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UnambiguousVisitor).map(Self)
+    }
+}
+
+struct UnambiguousVisitor;
+
+impl<'de> Visitor<'de> for UnambiguousVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Unambiguous(value)) = list.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
+        let mut fields = Map::new();
+        while let Some((name, Unambiguous(value))) = object.next_entry::<String, _>()? {
+            if fields.insert(name, value).is_some() {
+                return Err(A::Error::custom("a field is given twice"));
+            }
+        }
+        Ok(Value::Object(fields))
     }
 }
 
@@ -144,7 +216,8 @@ impl<'a> Fields<'a> {
 
     /// Names every field that was not asked for.
     pub fn no_more(self) {
-        for name in self.fields.keys() {
+        let names: BTreeSet<_> = self.fields.keys().collect();
+        for name in names {
             let escaped = name.replace('~', "~0").replace('/', "~1");
             self.error(&escaped, "is not a field of this object");
         }

@@ -41,12 +41,10 @@ impl FromRequestParts<App> for Identity {
         if claim("aud")? != app.client_id || claim("token_use")? != "id" {
             return Err(Problem::Unauthorized);
         }
+        let tenant: TenantId = claim(TENANT_CLAIM)?.parse().map_err(|_| Problem::Unauthorized)?;
+        tracing::Span::current().record("tenant.id", tenant.as_str());
         let admits = *parts.extensions.get::<Admits>().ok_or(Problem::Forbidden)?;
-        Ok(Self {
-            tenant: claim(TENANT_CLAIM)?.parse().map_err(|_| Problem::Unauthorized)?,
-            user: claim(USER_CLAIM)?.parse().map_err(|_| Problem::Unauthorized)?,
-            admits,
-        })
+        Ok(Self { tenant, user: claim(USER_CLAIM)?.parse().map_err(|_| Problem::Unauthorized)?, admits })
     }
 }
 

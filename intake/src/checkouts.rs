@@ -1,5 +1,5 @@
 //! `POST /v1/checkouts` and the `Location` it answers: resolve, look once for an earlier outcome,
-//! publish, and perhaps wait. Nothing is enqueued unless the answer is a `202` or an outcome.
+//! publish, and perhaps wait. Whoever is refused with a 4xx before that has enqueued nothing.
 
 use crate::app::App;
 use crate::caller::Identity;
@@ -80,6 +80,9 @@ pub async fn post(
     if let Some(earlier) = sale.earlier.clone() {
         return sale.replay(earlier);
     }
+    if sale.tenant.status != TenantStatus::Active {
+        return Err(Problem::TenantSuspended);
+    }
     let ticket = sale.publish(&app, order).await?;
     sale.answer(&app, ticket, prefer::wait(&headers)).await
 }
@@ -105,9 +108,6 @@ async fn till(app: &App, identity: &Identity, order: &Order) -> Result<Till, Pro
     let wanted = identity.keys().into_iter().chain([station_key.clone(), buyer_key.clone()]);
     let mut found = app.table.read(wanted).await?;
     let (caller, tenant) = identity.admit(&mut found)?;
-    if tenant.status != TenantStatus::Active {
-        return Err(Problem::TenantSuspended);
-    }
     let station = found.take(&station_key).ok_or(Problem::UnknownStation)?;
     let station = items::stored_station(&order.station, station)?;
     if !caller.sells_for(&station.concessionaire) {
@@ -196,21 +196,30 @@ impl Sale {
 
     /// `202` at once, or what came of it within `wait`.
     async fn answer(&self, app: &App, ticket: Ticket, wait: Duration) -> Result<Response, Problem> {
+        match tokio::time::timeout(wait, self.await_outcome(app, wait)).await {
+            Ok(Ok(Some(checkout))) => {
+                let mut response = self.outcome(checkout)?;
+                response.headers_mut().insert(PREFERENCE_APPLIED, applied(wait)?);
+                Ok(response)
+            }
+            Ok(Ok(None)) | Err(_) => self.accepted(app, ticket),
+            // The command is safe: the client finds the outcome where the `Location` says.
+            Ok(Err(failure)) => {
+                tracing::warn!(error = chain(&failure), "stopped waiting for an outcome");
+                self.accepted(app, ticket)
+            }
+        }
+    }
+
+    async fn await_outcome(&self, app: &App, wait: Duration) -> Result<Option<Checkout>, Failure> {
         let key = keys::checkout(&self.tenant.id, &self.employee.number, self.id);
         for pause in prefer::pauses(wait) {
             tokio::time::sleep(pause).await;
-            // The command is safe: a read that fails now only means that the client looks later.
-            let read = app.table.read_one(&key).await.unwrap_or_else(|failure| {
-                tracing::warn!(error = %chain(&failure), "stopped waiting for an outcome");
-                None
-            });
-            if let Some(item) = read {
-                let mut response = self.outcome(items::stored_checkout(item)?)?;
-                response.headers_mut().insert(PREFERENCE_APPLIED, applied(wait)?);
-                return Ok(response);
+            if let Some(item) = app.table.read_one(&key).await? {
+                return items::stored_checkout(item).map(Some);
             }
         }
-        self.accepted(app, ticket)
+        Ok(None)
     }
 
     fn accepted(&self, app: &App, ticket: Ticket) -> Result<Response, Problem> {

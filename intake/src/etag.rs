@@ -2,7 +2,7 @@
 
 use crate::problem::Problem;
 use aws::failure::Failure;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -35,6 +35,7 @@ fn answer(request: &HeaderMap, tag: &str, json: Vec<u8>) -> Result<Response, Pro
     };
     response.headers_mut().insert(ETAG, etag);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    response.headers_mut().insert(VARY, HeaderValue::from_static("authorization"));
     Ok(response)
 }
 

@@ -19,7 +19,7 @@ use domain::id::ConcessionaireId;
     path = "/v1/concessionaires/{id}/menu",
     params(("id" = String, Path)),
     responses(
-        (status = 200, description = "The menu; its `ETag` is the menu version", body = MenuView),
+        (status = 200, description = "The menu; its `ETag` names tenant, concessionaire and menu version", body = MenuView),
         (status = 304, description = "As the `If-None-Match` of the request has it"),
         Problems,
     ),
@@ -38,5 +38,7 @@ pub async fn get(
     let head = items::stored_menu_head(found.take(&menu_key).ok_or(Problem::NotFound)?)?;
     let menu = app.menus.under(&app.table, &tenant.id, &concessionaire, head).await?;
     let view = MenuView::of(&menu, &concessionaire, &tenant.currency);
-    etag::by_version(&headers, &menu.version.to_string(), &view)
+    // The same path is another menu for another tenant.
+    let version = format!("{}.{concessionaire}.{}", tenant.id, menu.version);
+    etag::by_version(&headers, &version, &view)
 }

@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use domain::command::{Basket, Buyer, OrderLine};
 use domain::id::{CheckoutId, StationId};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 pub const KEY_HEADER: &str = "Idempotency-Key";
@@ -21,22 +21,30 @@ pub struct Order {
 }
 
 /// The body of a checkout request. Exactly one of `rfid` and `employee_number` is given.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({
-    "rfid": "04A1B2C3",
-    "station": "canteen-1",
-    "items": [{ "code": "COFFEE", "qty": 1, "price": 180 }],
+    "rfid": "RF100001",
+    "station": "coffee-bar-1",
+    "items": [{ "code": "COFFEE", "qty": 1, "price": 4500 }],
 }))]
+#[expect(dead_code, reason = "only its description is used")]
 pub(crate) struct CheckoutRequest {
+    #[schema(nullable = false, pattern = "^[A-Za-z0-9._-]{4,64}$")]
     rfid: Option<String>,
+    #[schema(nullable = false, pattern = "^[A-Za-z0-9._-]{1,32}$")]
     employee_number: Option<String>,
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,32}$")]
     station: String,
     #[schema(min_items = 1, max_items = 50)]
     items: Vec<CheckoutRequestItem>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its description is used")]
 pub(crate) struct CheckoutRequestItem {
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,32}$")]
     code: String,
     #[schema(minimum = 1, maximum = 99)]
     qty: i64,

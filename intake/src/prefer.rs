@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Longer wishes are cut to this.
 const MAX_WAIT_SECONDS: u64 = 5;
 /// Reads in one wait, whatever its length.
-pub const MAX_READS: u32 = 6;
+const MAX_READS: usize = 6;
 
 /// How long to wait, zero if nothing (readable) is wished: a preference is never an error.
 pub fn wait(headers: &HeaderMap) -> Duration {
@@ -16,15 +16,26 @@ pub fn wait(headers: &HeaderMap) -> Duration {
         let is_wait = name.trim().eq_ignore_ascii_case("wait");
         is_wait.then(|| value.split(';').next().unwrap_or_default().trim().trim_matches('"'))
     });
-    let seconds = named.next().and_then(|seconds| seconds.parse().ok()).unwrap_or(0);
+    let seconds =
+        named.next().filter(|seconds| seconds.bytes().all(|b| b.is_ascii_digit()) && !seconds.is_empty());
+    let seconds = seconds.map_or(0, |seconds| seconds.parse().unwrap_or(MAX_WAIT_SECONDS));
     Duration::from_secs(MAX_WAIT_SECONDS.min(seconds))
 }
 
-/// The pauses before each read: every one twice the one before, together the whole wait.
+/// What the last read may take of the wait.
+const LAST_READ: Duration = Duration::from_millis(250);
+/// The first pauses: most outcomes are there by then, however long a client would wait.
+const FIRST_PAUSES_MS: [u32; 3] = [20, 40, 80];
+/// Shares of the rest, each twice the one before.
+const LATER_SHARES: [u32; 3] = [1, 2, 4];
+
+/// The pauses before each read, ever longer, together the wait but for the time of the last read.
 pub fn pauses(wait: Duration) -> impl Iterator<Item = Duration> {
-    let parts = 2u32.pow(MAX_READS) - 1;
+    let first = FIRST_PAUSES_MS.map(|pause_ms| Duration::from_millis(pause_ms.into()));
+    let rest = wait.saturating_sub(LAST_READ).saturating_sub(first.iter().sum());
+    let later = LATER_SHARES.map(|share| rest * share / LATER_SHARES.iter().sum::<u32>());
     let reads = if wait.is_zero() { 0 } else { MAX_READS };
-    (0..reads).map(move |read| wait / parts * 2u32.pow(read))
+    first.into_iter().chain(later).take(reads)
 }
 
 #[cfg(test)]
@@ -43,6 +54,7 @@ mod tests {
         check("respond-async, wait=2", 2);
         check("Wait = \"4\"; foo=bar", 4);
         check("wait=60", 5);
+        check("wait=99999999999999999999999999", 5);
         check("wait=0", 0);
         check("wait=-1", 0);
         check("wait=soon", 0);
@@ -56,7 +68,7 @@ mod tests {
         assert_eq!(pauses.len(), 6);
         assert!(pauses.is_sorted());
         let total: Duration = pauses.iter().sum();
-        assert!(Duration::from_millis(4_999) < total && total <= Duration::from_secs(5));
+        assert!(Duration::from_millis(4_749) < total && total <= Duration::from_millis(4_750));
         assert_eq!(super::pauses(Duration::ZERO).count(), 0);
     }
 }

@@ -4,18 +4,20 @@
 use crate::app::App;
 use crate::body::MAX_BODY_BYTES;
 use crate::caller::Admits;
-use crate::problem::{PROBLEM_JSON, Problem};
+use crate::problem::{FieldError, PROBLEM_JSON, Problem};
 use crate::{checkouts, employees, menus, meta};
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use domain::role::RoleKind::{self, Admin, Cashier, Employee, Manager};
+use lambda_http::request::RequestContext;
 use std::sync::Arc;
 use std::time::Instant;
+use tracing::Instrument;
 use utoipa::OpenApi;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
@@ -45,7 +47,7 @@ pub fn router(app: App) -> Router {
         .route(OPENAPI_PATH, get(async move || Json(description)))
         .fallback(async || Problem::NotFound)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
-        .layer(middleware::map_response(as_problem))
+        .layer(middleware::map_response(finish))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn(log))
         .with_state(app)
@@ -56,24 +58,60 @@ pub fn description() -> utoipa::openapi::OpenApi {
     table().into_openapi()
 }
 
-/// Refusals of the framework's own extractors, in the form of all others.
-async fn as_problem(response: Response) -> Response {
+/// Refusals of the framework's own extractors in the form of all others, and nothing kept by a
+/// cache unless its route says so.
+async fn finish(response: Response) -> Response {
     let is_problem = response.headers().get(CONTENT_TYPE).is_some_and(|value| value == PROBLEM_JSON);
-    match response.status() {
+    let mut response = match response.status() {
         StatusCode::PAYLOAD_TOO_LARGE if !is_problem => Problem::BodyTooLarge.into_response(),
-        StatusCode::BAD_REQUEST if !is_problem => Problem::BadInput(vec![]).into_response(),
+        StatusCode::BAD_REQUEST if !is_problem => {
+            let detail = "a parameter is given twice, or is not text";
+            Problem::field(FieldError::at_parameter("path or query", detail)).into_response()
+        }
         _ => response,
-    }
+    };
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }
 
+/// One line a request, in a span that names request and, once it is known, tenant.
 async fn log(request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let method = request.method().clone();
+    let id = match request.extensions().get::<RequestContext>() {
+        Some(RequestContext::ApiGatewayV1(context)) => context.request_id.clone(),
+        _ => None,
+    };
+    let span = tracing::info_span!("request", request.id = id, tenant.id = tracing::field::Empty);
+    let method = method_name(request.method());
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let response = next.run(request).await;
     let route = route.unwrap_or_else(|| "no route".to_owned());
-    let status = response.status().as_u16();
-    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(http.method = %method, http.route = route, http.status = status, duration_ms, "answered {method} {route} with {status}");
-    response
+    async {
+        let response = next.run(request).await;
+        let status = response.status().as_u16();
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(
+            http.method = method,
+            http.route = route,
+            http.status = status,
+            duration_ms,
+            "answered {method} {route} with {status}"
+        );
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// A method may be anything that a client makes up.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
 }

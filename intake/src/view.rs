@@ -20,7 +20,8 @@ pub enum CheckoutView {
     Rejected(Box<RejectedView>),
     /// Accepted; the outcome is on its way.
     Pending(UndecidedView),
-    /// Accepted, and nothing came of it: nobody was charged, nor will be.
+    /// Accepted, and nothing came of it in time: nobody was charged, nor will be for that request.
+    /// Sending it again under the same key is a new attempt.
     Failed(UndecidedView),
 }
 

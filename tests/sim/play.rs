@@ -22,8 +22,6 @@ const SIMULATION_MAX: Duration = Duration::from_hours(3);
 /// When faults have stopped, a wallet can be charged within this: the visibility timeout of whoever
 /// died with its message, a worker's longest sleep, and the receives of what is poisoned before it.
 const RECOVERY_MAX: Duration = Duration::from_secs(180);
-/// What is poisoned dies in the first of them.
-const CLOSING_ROUNDS: usize = 3;
 /// Past the end of every ticket: its five minutes and the grace.
 const ALL_SPENT_MS: i64 = 6 * 60_000 + 1_000;
 const A_DAY_MS: i64 = 24 * 60 * 60_000;
@@ -268,35 +266,24 @@ impl Play {
         }
     }
 
-    /// One more sale for every wallet, which must be decided soon. Who stood in line behind a message
-    /// that cannot be read may have become a dead letter with it, and tries once more.
+    /// One more sale for every wallet, which must be decided soon.
     async fn close_up(&mut self) {
-        let mut buyers: Vec<_> = self.stage.sim.office().employees.keys().cloned().collect();
-        for _ in 0..CLOSING_ROUNDS {
-            let mut closing = JoinSet::new();
-            let rung_up: Vec<_> = buyers.iter().map(|of| (of.clone(), self.closing_sale(of))).collect();
-            for (_, terminal) in &rung_up {
-                closing.spawn(terminal.clone().sell());
-            }
-            let all = async { while closing.join_next().await.is_some() {} };
-            let is_late = timeout(RECOVERY_MAX, all).await.is_err();
-            let oracle = self.stage.sim.oracle();
-            let undecided = rung_up.into_iter().filter(|(_, terminal)| !oracle.is_decided(&terminal.asked));
-            let (dead, stuck): (Vec<_>, Vec<_>) =
-                undecided.partition(|(_, terminal)| oracle.dead.contains(&terminal.hash));
-            drop(oracle);
-            if let Some(((tenant, employee), _)) = stuck.first() {
-                let what = format!("{tenant}'s {employee} cannot buy again after the faults stopped");
-                self.stage.sim.note(Err((Invariant::Progress, what)));
-            } else if dead.is_empty() {
-                let what = "a closing sale was decided, and its terminal does not know".to_owned();
-                self.stage.sim.note(if is_late { Err((Invariant::Ended, what)) } else { Ok(()) });
-                return;
-            }
-            buyers = dead.into_iter().map(|(of, _)| of).collect();
+        let buyers: Vec<_> = self.stage.sim.office().employees.keys().cloned().collect();
+        let rung_up: Vec<_> = buyers.iter().map(|of| (of, self.closing_sale(of))).collect();
+        let mut closing = JoinSet::new();
+        for (_, terminal) in &rung_up {
+            closing.spawn(terminal.clone().sell());
         }
-        let what = format!("{buyers:?} cannot buy again: their sales end as dead letters");
-        self.stage.sim.note(Err((Invariant::Progress, what)));
+        let all = async { while closing.join_next().await.is_some() {} };
+        let is_late = timeout(RECOVERY_MAX, all).await.is_err();
+        let is_decided = |terminal: &Terminal| self.stage.sim.oracle().is_decided(&terminal.asked);
+        if let Some(((tenant, employee), _)) = rung_up.iter().find(|(_, terminal)| !is_decided(terminal)) {
+            let what = format!("{tenant}'s {employee} cannot buy again after the faults stopped");
+            self.stage.sim.note(Err((Invariant::Progress, what)));
+        } else if is_late {
+            let what = "a closing sale was decided, and its terminal does not know".to_owned();
+            self.stage.sim.note(Err((Invariant::Ended, what)));
+        }
     }
 
     pub fn closing_sale(&mut self, (tenant, employee): &(TenantId, EmployeeNumber)) -> Terminal {

@@ -13,9 +13,7 @@ use super::workers::Crew;
 use super::{Shared, Sim};
 use aws::bus::Names;
 use aws::config::{Clients, Cloud, Config, IntakeConfig, TicketKey};
-use aws::queue::queue_url;
 use aws_credential_types::Credentials;
-use aws_smithy_types::timeout::TimeoutConfig;
 use axum::Router;
 use domain::id::TenantId;
 use intake::App;
@@ -26,15 +24,12 @@ use local::provision::Messaging;
 use local::pump::{self, Source};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 const REGION: &str = "eu-west-1";
 /// Batches of one queue that are worked on at the same time.
 const WORKERS: usize = 2;
-/// Lambda's poller waits as long as a receive may take, and a little longer.
-const POLL_MAX: Duration = Duration::from_secs(25);
 
 pub struct Stage {
     pub sim: Shared,
@@ -123,18 +118,10 @@ fn staff(
 ) {
     let queue = names.checkout_queue(tenant);
     let queue_arn = names.queue_arn(&queue);
-    let poller = clients(sim, names, queues, "poller").sdk().to_builder();
-    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(POLL_MAX).build();
-    let poller = poller.timeout_config(timeouts).build();
-    let source = Source {
-        sqs: aws_sdk_sqs::Client::new(&poller),
-        queue_url: queue_url(&queue_arn).expect("a queue"),
-        queue_arn,
-        region: REGION.to_owned(),
-        max_concurrency: WORKERS,
-    };
+    let poller = clients(sim, names, queues, "poller");
+    let source = Source::new(&poller, queue_arn);
     let clients = clients(sim, names, queues, "worker");
     let warm = Arc::new(Mutex::new(Crew::worker(sim, &clients)));
     let crew = Crew { sim: sim.clone(), engine: engine.clone(), clients, queue, warm };
-    pump::start(pumps, &source, move |event| crew.clone().invoke(event));
+    pump::start(pumps, &source, WORKERS, move |event| crew.clone().invoke(event));
 }

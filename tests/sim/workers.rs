@@ -5,9 +5,10 @@ use super::Shared;
 use super::chaos::Run;
 use super::oracle::{Invariant, Verdict};
 use aws::config::Clients;
+use aws::keys;
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::command::{Command, Message};
+use domain::command::{Command, Message, PostCheckout};
 use local::fifo::engine::Engine;
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -102,33 +103,37 @@ impl Crew {
     }
 
     /// Whatever is not handed back is acknowledged: its outcome must be there, and whatever stands
-    /// before it in its group must be done too.
+    /// before it in its group must be done too, unless it can never be.
     fn judge(&self, event: &SqsEvent, response: &SqsBatchResponse) -> Verdict {
         let failed = handed_back(response);
         let mut blocked = BTreeSet::new();
         for record in &event.records {
             let group = record.attributes.get("MessageGroupId").cloned().unwrap_or_default();
-            let id = record.message_id.as_deref().unwrap_or_default();
-            if failed.contains(id) {
-                blocked.insert(group);
-                continue;
-            }
+            let is_failed = failed.contains(record.message_id.as_deref().unwrap_or_default());
+            let command = command(record, &group);
             let wrong = |what: &str| Err((Invariant::Acknowledged, format!("{what}: {}", name(record))));
-            if blocked.contains(&group) {
-                return wrong("acknowledged behind a failure");
-            }
-            let body = record.body.as_deref().unwrap_or_default();
-            let Ok(Message { command: Command::PostCheckout(command), .. }) = serde_json::from_str(body)
-            else {
-                return wrong("acknowledged unread");
-            };
-            let place = (command.tenant, command.employee, command.id);
-            if !self.sim.oracle().stored.contains_key(&place) {
-                return wrong("acknowledged without an outcome");
+            match command {
+                Some(_) if is_failed => _ = blocked.insert(group),
+                Some(_) if blocked.contains(&group) => return wrong("acknowledged behind a failure"),
+                Some(command) => {
+                    let place = (command.tenant, command.employee, command.id);
+                    if !self.sim.oracle().stored.contains_key(&place) {
+                        return wrong("acknowledged without an outcome");
+                    }
+                }
+                None if is_failed => {}
+                None => return wrong("acknowledged unread"),
             }
         }
         Ok(())
     }
+}
+
+/// The command of a message, if it can be read and came the right way.
+fn command(record: &SqsMessage, group: &str) -> Option<PostCheckout> {
+    let message: Message = serde_json::from_str(record.body.as_deref()?).ok()?;
+    let Command::PostCheckout(command) = message.command;
+    (keys::wallet_group(&command.tenant, &command.employee) == group).then_some(command)
 }
 
 fn handed_back(response: &SqsBatchResponse) -> BTreeSet<&str> {

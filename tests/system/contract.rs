@@ -1,14 +1,25 @@
 //! The HTTP contract, as terminals live it.
 
+use aws::clock::Clock;
+use aws::config::Clients;
+use aws::telemetry::Metrics;
 use aws::{items, keys};
+use aws_sdk_sns::types::MessageAttributeValue;
 use domain::id::TenantId;
 use domain::role::{Role, Status, User};
 use domain::tenant::{Tenant, TenantStatus};
 use jiff::SignedDuration;
+use local::pump::{self, Source};
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tests::faults::{self, Fault};
 use tests::terminal::{Answer, coffee};
-use tests::{WORKERS, World, audit};
+use tests::{WORKERS, World, audit, eventually};
+use tokio::task::JoinSet;
 use uuid::Uuid;
+use workers::post_checkouts::PostCheckouts;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_coffee_is_sold() {
@@ -132,17 +143,26 @@ async fn fifty_at_once_spend_what_is_there_and_no_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reused_key_is_refused_to_who_changed_the_body() {
-    let world = World::start().await;
+    let mut world = World::idle().await;
     let cashier = world.terminal("acme-cashier").await;
     let key = Uuid::now_v7();
+    let waiting = async |world: &World| world.queues().await.iter().map(|(_, depth)| depth).sum::<u32>();
 
-    // Before the first is processed: both are accepted, in order, and only the first counts.
+    // Before the first is processed: a resend is swallowed, a changed body never is.
     let first = cashier.sell(key, &coffee("RF100005", 1), 0).await;
-    let second = cashier.sell(key, &coffee("RF100005", 2), 0).await;
-    let first = if first.status == 202 { cashier.follow(&first).await } else { first };
-    let second = if second.status == 202 { cashier.follow(&second).await } else { second };
-    assert_eq!((first.status, &first.body["total_net"]), (200, &json!(4_500)), "{first:?}");
-    assert_eq!((second.status, second.problem()), (422, "idempotency-key-reused"), "{second:?}");
+    let resent = cashier.sell(key, &coffee("RF100005", 1), 0).await;
+    assert_eq!(waiting(&world).await, 1);
+    let changed = cashier.sell(key, &coffee("RF100005", 2), 0).await;
+    assert_eq!(waiting(&world).await, 2);
+    assert_eq!([first.status, resent.status, changed.status], [202; 3]);
+
+    world.system.work(WORKERS).unwrap();
+    let first = cashier.follow(&first).await;
+    assert_eq!((first.outcome(), &first.body["total_net"]), ("settled", &json!(4_500)), "{first:?}");
+    assert_eq!(cashier.follow(&resent).await.body, first.body);
+    world.settle().await;
+    let changed = cashier.follow(&changed).await;
+    assert_eq!((changed.status, changed.problem()), (422, "idempotency-key-reused"), "{changed:?}");
 
     // After it: at once.
     let third = cashier.sell(key, &coffee("RF100005", 3), 5).await;
@@ -159,6 +179,68 @@ async fn a_reused_key_is_refused_to_who_changed_the_body() {
         let account = audit::account(world.system.app.table(), "acme", employee).await;
         assert_eq!((account.wallet.balance.minor(), account.wallet.version), (495_500, 2));
     }
+}
+
+/// Something that nobody can read comes in between: it ends as a dead letter, and the wallet's next
+/// checkout goes through.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poisoned_message_ends_as_a_dead_letter_and_delays_nobody() {
+    let world = World::start().await;
+    let cashier = world.terminal("acme-cashier").await;
+    let tenant: TenantId = "acme".parse().unwrap();
+    let names = &world.system.clients.config().names;
+    let kind =
+        MessageAttributeValue::builder().data_type("String").string_value("post_checkout").build().unwrap();
+    world
+        .system
+        .clients
+        .sns()
+        .publish()
+        .topic_arn(names.command_topic_arn(&tenant))
+        .message("poison")
+        .message_group_id(keys::wallet_group(&tenant, &"100001".parse().unwrap()))
+        .message_deduplication_id("poison")
+        .message_attributes("kind", kind)
+        .send()
+        .await
+        .unwrap();
+    let sold = cashier.sell(Uuid::now_v7(), &coffee("RF100001", 1), 5).await;
+    assert_eq!(sold.outcome(), "settled", "{sold:?}");
+    eventually("the poison is a dead letter", async || {
+        world
+            .queues()
+            .await
+            .iter()
+            .all(|(queue, depth)| *depth == u32::from(queue.contains("acme-checkouts-dlq")))
+    })
+    .await;
+}
+
+/// What is handed back comes again within seconds, not after the visibility timeout.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_for_a_moment_settles_a_moment_later() {
+    let world = World::idle().await;
+    let refused = AtomicU32::new(0);
+    let http_client = faults::http_client(move |operation, _| match operation {
+        // As often as the worker tries in one batch.
+        "BatchGetItem" if refused.fetch_add(1, Ordering::SeqCst) < 6 => Fault::cancelled(&[]),
+        _ => Fault::None,
+    });
+    let clients = Clients::over(world.system.clients.config().clone(), http_client);
+    let metrics = Metrics::to(Clock::system(), |_| ());
+    let worker = Arc::new(PostCheckouts::new(&clients, Clock::system(), metrics));
+    let names = &clients.config().names;
+    let source = Source::new(&clients, names.queue_arn(&names.checkout_queue(&"acme".parse().unwrap())));
+    let mut pumps = JoinSet::new();
+    pump::start(&mut pumps, &source, 1, move |event| {
+        let worker = worker.clone();
+        async move { worker.handle(event).await }
+    });
+    let cashier = world.terminal("acme-cashier").await;
+    let accepted = cashier.sell(Uuid::now_v7(), &coffee("RF100001", 1), 0).await;
+    let settled = tokio::time::timeout(Duration::from_secs(20), cashier.follow(&accepted)).await;
+    assert_eq!(settled.expect("long before the visibility timeout").outcome(), "settled");
+    world.settle().await;
 }
 
 /// Six minutes: past the deduplication window, and past what a command may wait.
@@ -326,9 +408,11 @@ async fn what_is_known_is_not_sent_again() {
     let world = World::start().await;
     let cashier = world.terminal("acme-cashier").await;
     let menu = cashier.get("/v1/concessionaires/coffee-bar/menu", &[]).await;
-    assert_eq!((menu.status, menu.header("etag")), (200, Some("\"1.0\"")));
+    assert_eq!((menu.status, menu.header("etag")), (200, Some("\"acme.coffee-bar.1.0\"")));
     assert_eq!(menu.body["meals"].as_array().map(Vec::len), Some(10));
-    let again = cashier.get("/v1/concessionaires/coffee-bar/menu", &[("if-none-match", "\"1.0\"")]).await;
+    let again = cashier
+        .get("/v1/concessionaires/coffee-bar/menu", &[("if-none-match", "\"acme.coffee-bar.1.0\"")])
+        .await;
     assert_eq!((again.status, again.body), (304, json!(null)));
     let nobodys = cashier.get("/v1/concessionaires/nobody/menu", &[]).await;
     assert_eq!((nobodys.status, nobodys.problem()), (404, "not-found"));

@@ -32,23 +32,28 @@ async fn serve() {
     System::start(options).await.expect("the system starts").run().await;
 }
 
-fn spawn(dir: &Path) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+/// A child that is killed when it goes out of sight, also out of a test that failed.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+fn spawn(dir: &Path) -> Running {
+    let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "kill::serve", "--ignored", "--nocapture"])
         .env(DIR_VARIABLE, dir)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
-fn kill(mut child: Child) {
-    child.kill().unwrap();
-    child.wait().unwrap();
+        .spawn();
+    Running(child.unwrap())
 }
 
 /// Starts a child and waits until it says where it is.
-async fn start(dir: &Path) -> (Child, Endpoints) {
+async fn start(dir: &Path) -> (Running, Endpoints) {
     let file = dir.join("endpoints.json");
     if file.exists() {
         std::fs::remove_file(&file).unwrap();
@@ -101,7 +106,7 @@ async fn nothing_answered_is_lost() {
     for _ in 0..5 {
         let child = spawn(dir.path());
         tokio::time::sleep(moments.up_to(1_500)).await;
-        kill(child);
+        drop(child);
     }
 
     let (mut child, mut endpoints) = start(dir.path()).await;
@@ -112,7 +117,7 @@ async fn nothing_answered_is_lost() {
         (0..TERMINALS).map(|first| tokio::spawn(sell(terminals.clone(), stop.clone(), first))).collect();
     for _ in 0..KILLS {
         tokio::time::sleep(moments.up_to(400)).await;
-        kill(child);
+        drop(child);
         tell.send_replace(None);
         (child, endpoints) = start(dir.path()).await;
         // The token of before is still good: users and signing key are what they were.
@@ -141,7 +146,7 @@ async fn nothing_answered_is_lost() {
     for employee in 100_000..100_200 {
         stored += audit::account(&table, "acme", &employee.to_string()).await.recent.len();
     }
-    kill(child);
+    drop(child);
     assert_eq!(stored, sold.len(), "every sale once, and none that nobody made");
     println!("{} sales over {KILLS} kills", sold.len());
     assert!(sold.len() > KILLS as usize, "hardly any load: {} sales", sold.len());

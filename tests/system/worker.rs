@@ -9,8 +9,10 @@ use domain::checkout::{Checkout, Outcome};
 use domain::command::{Basket, Command, Message, OrderLine, PostCheckout, RequestHash};
 use domain::id::CheckoutId;
 use jiff::{SignedDuration, Timestamp};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tests::faults::{self, Fault};
 use tests::{World, audit};
 use uuid::Uuid;
@@ -85,6 +87,34 @@ fn faulty(world: &World, choice: impl Fn(&str, &str, u32) -> Fault + Send + Sync
     PostCheckouts::new(&clients, clock.clone(), Metrics::to(clock, |_| ()))
 }
 
+/// A worker whose answers from the table are rewritten.
+fn faulty_replies(
+    world: &World,
+    rewrite: impl Fn(&str, String) -> String + Send + Sync + 'static,
+) -> PostCheckouts {
+    let clients = Clients::over(world.system.clients.config().clone(), faults::rewriting(rewrite));
+    let clock = Clock::system();
+    PostCheckouts::new(&clients, clock.clone(), Metrics::to(clock, |_| ()))
+}
+
+/// Records which employees' partitions each commit writes to.
+#[derive(Clone, Default)]
+struct Commits(Arc<Mutex<Vec<Vec<String>>>>);
+
+impl Commits {
+    fn record(&self, operation: &str, body: &str) {
+        if operation == "TransactWriteItems" {
+            let employees: BTreeSet<_> =
+                body.split("T#acme#E#").skip(1).filter_map(|rest| Some(rest.get(..6)?.to_owned())).collect();
+            self.0.lock().unwrap().push(employees.into_iter().collect());
+        }
+    }
+
+    fn recorded(&self) -> Vec<Vec<String>> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
 fn commits(worker: &PostCheckouts) -> u64 {
     worker.table().usage().reading().calls.get("TransactWriteItems").copied().unwrap_or_default()
 }
@@ -138,16 +168,22 @@ async fn a_lost_reply_is_no_second_sale() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_lost_a_race_goes_alone_and_the_rest_together() {
     let world = World::start().await;
-    let worker = faulty(&world, |operation, _, count| match (operation, count) {
-        ("TransactWriteItems", 0) => {
-            Fault::cancelled(&["None", "None", "None", "TransactionConflict", "None", "None"])
+    let seen = Commits::default();
+    let record = seen.clone();
+    let worker = faulty(&world, move |operation, body, count| {
+        record.record(operation, body);
+        match (operation, count) {
+            ("TransactWriteItems", 0) => {
+                Fault::cancelled(&["None", "None", "None", "TransactionConflict", "None", "None"])
+            }
+            _ => Fault::None,
         }
-        _ => Fault::None,
     });
     let sales = ["100001", "100002", "100003"].map(coffee);
     let event = batch(&sales.iter().collect::<Vec<_>>(), 1);
     assert_eq!(handed_back(&worker.handle(event).await), [""; 0]);
-    assert_eq!(commits(&worker), 3, "all three, then the two to whom nothing happened, then the loser");
+    let [all, rest, loser] = [vec!["100001", "100002", "100003"], vec!["100001", "100003"], vec!["100002"]];
+    assert_eq!(seen.recorded(), [all, rest, loser], "the two to whom nothing happened stay together");
     for employee in ["100001", "100002", "100003"] {
         assert_eq!(wallet(&world, employee).await, ONE_COFFEE);
     }
@@ -215,7 +251,7 @@ async fn a_read_that_fails_or_falls_short_is_read_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_read_stops_its_own_group_only() {
+async fn what_cannot_be_read_stops_nobody() {
     let world = World::start().await;
     let (before, after, other) = (coffee("100001"), coffee("100001"), coffee("100002"));
     let mut foreign = coffee("100003");
@@ -230,12 +266,68 @@ async fn what_cannot_be_read_stops_its_own_group_only() {
         (group("100004"), body(&coffee("100005")), 1),
     ];
     let response = world.system.worker.handle(event(&messages)).await;
-    assert_eq!(handed_back(&response), ["1", "2", "4", "5"]);
-    assert_eq!(wallet(&world, "100001").await, ONE_COFFEE);
+    assert_eq!(handed_back(&response), ["1", "4", "5"]);
+    assert_eq!(wallet(&world, "100001").await, (491_000, 3));
     assert_eq!(wallet(&world, "100002").await, ONE_COFFEE);
     assert_eq!(wallet(&world, "100005").await, UNTOUCHED);
     let abroad = audit::account(world.system.app.table(), "globex", "100003").await;
     assert_eq!(abroad.wallet.version, 1);
+}
+
+/// What the table refuses for its content is that command's fault; a missing permission is nobody's.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_is_invalid_itself_is_given_up() {
+    let world = World::start().await;
+    let refusing = |code: &'static str| {
+        faulty(&world, move |operation, body, _| match operation {
+            "TransactWriteItems" if body.contains("E#100001") => {
+                Fault::Answer(400, format!(r#"{{"__type":"com.amazon.coral.validate#{code}"}}"#))
+            }
+            _ => Fault::None,
+        })
+    };
+    let sales = ["100001", "100002"].map(coffee);
+    let batch = || batch(&sales.iter().collect::<Vec<_>>(), 1);
+    let [invalid, forbidden] = ["ValidationException", "AccessDeniedException"].map(refusing);
+    assert_eq!(handed_back(&forbidden.handle(batch()).await), ["0"]);
+    assert_eq!(commits(&forbidden), 7, "twice together, then the other once and this one four times");
+    assert_eq!(handed_back(&invalid.handle(batch()).await), ["0"]);
+    assert_eq!(commits(&invalid), 1, "100002 is done already, so it is known whose fault it is");
+    assert_eq!(wallet(&world, "100002").await, ONE_COFFEE);
+}
+
+/// Nothing comes back for one wallet: the others still settle, within the function's timeout.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_hangs_holds_up_no_other_wallet() {
+    let world = World::start().await;
+    let worker = faulty(&world, |operation, body, _| match operation {
+        "TransactWriteItems" if body.contains("E#100002") => Fault::Hang,
+        _ => Fault::None,
+    });
+    let sales = ["100001", "100002", "100003"].map(coffee);
+    let event = batch(&sales.iter().collect::<Vec<_>>(), 1);
+    let response = tokio::time::timeout(Duration::from_secs(10), worker.handle(event)).await;
+    assert_eq!(handed_back(&response.expect("within the function's timeout")), ["1"]);
+    assert_eq!(wallet(&world, "100001").await, ONE_COFFEE);
+    assert_eq!(wallet(&world, "100002").await, UNTOUCHED);
+    assert_eq!(wallet(&world, "100003").await, ONE_COFFEE);
+}
+
+/// One key that stays unprocessed is one wallet's bad luck.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_never_read_stops_its_own_wallet_only() {
+    let world = World::start().await;
+    let worker = faulty(&world, |_, _, _| Fault::None);
+    let name = world.system.clients.config().table_name.clone();
+    let shy = serde_json::json!({ "PK": { "S": "T#acme#E#100002" }, "SK": { "S": "WALLET" } });
+    let shy = faults::unprocessed(name, shy);
+    let shy_worker = faulty_replies(&world, shy);
+    let sales = ["100001", "100002"].map(coffee);
+    let response = shy_worker.handle(batch(&sales.iter().collect::<Vec<_>>(), 1)).await;
+    assert_eq!(handed_back(&response), ["1"]);
+    assert_eq!(wallet(&world, "100001").await, ONE_COFFEE);
+    assert_eq!(handed_back(&worker.handle(batch(&sales.iter().collect::<Vec<_>>(), 2)).await), [""; 0]);
+    assert_eq!(wallet(&world, "100002").await, ONE_COFFEE);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,17 +1,22 @@
-//! A batch from a FIFO queue: its groups, what came of each, and what is handed back.
+//! A batch from a FIFO queue: its groups, what came of their messages, and what is handed back.
 //!
-//! After a failure the rest of *that group* is handed back untouched, so nothing of an employee
-//! ever overtakes; the other groups carry on.
+//! After a failure that may pass, the rest of *that group* is handed back untouched, so nothing of an
+//! employee ever overtakes; other groups carry on. A message that can never be worked off has no place
+//! in any order: it goes to the dead-letter queue, and its group carries on too.
 
 use aws::failure::{Failure, chain};
-use aws::queue::Queues;
+use aws::queue::{Queues, Release};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::planted::{self, Planted};
+use std::time::Duration;
 
 /// From this receive on, a message shares neither transaction nor update with another.
 const ONE_BY_ONE_FROM: u32 = 3;
-/// Seconds that a handed-back message stays invisible, at most.
-const MAX_RELEASE_SECONDS: u32 = 5;
+/// Seconds that a handed-back message stays invisible, at most. Thirty receives with such pauses are
+/// longer than a command may wait.
+const MAX_RELEASE_S: u32 = 15;
+/// Time to release a batch. It is a courtesy: without it the visibility timeout does the same, later.
+const RELEASE_BUDGET: Duration = Duration::from_secs(2);
 
 /// The messages of one group, in order. Never empty.
 #[derive(Debug)]
@@ -29,12 +34,12 @@ pub struct Message {
     pub body: String,
 }
 
-/// What came of a group.
+/// A message that is not done.
 #[derive(Debug)]
-pub struct Verdict {
-    /// Messages from the front of the group whose outcome is durable.
-    pub done: usize,
-    /// What stopped it, if anything did.
+pub struct HandBack<'a> {
+    pub group: &'a str,
+    pub message: &'a Message,
+    /// Why; nothing if only because of its place behind another.
     pub failure: Option<Failure>,
 }
 
@@ -72,65 +77,66 @@ fn message(record: SqsMessage, receives: u32) -> Message {
 }
 
 /// Reports what is not done, and makes it visible again soon rather than after the whole
-/// visibility timeout. Every group has a verdict, in the same order.
-pub async fn hand_back(
-    queues: &Queues,
-    queue_arn: &str,
-    groups: &[Group],
-    verdicts: &[Verdict],
-) -> SqsBatchResponse {
-    let mut response = SqsBatchResponse::default();
-    for (group, verdict) in groups.iter().zip(verdicts) {
-        let left = group.messages.get(verdict.done..).unwrap_or_default();
-        let Some(first) = left.first() else { continue };
-        if let Some(failure) = &verdict.failure {
-            log(&group.id, first, left.len(), failure);
+/// visibility timeout.
+pub async fn hand_back(queues: &Queues, queue_arn: &str, left: &[HandBack<'_>]) -> SqsBatchResponse {
+    left.iter().for_each(log);
+    let releases: Vec<_> = left.iter().map(release).collect();
+    match tokio::time::timeout(RELEASE_BUDGET, queues.release(queue_arn, &releases)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(failure)) => {
+            tracing::warn!(error = chain(&failure), "messages stay invisible until their timeout");
         }
-        let handles: Vec<_> = left.iter().map(|message| message.receipt_handle.clone()).collect();
-        if let Err(failure) = queues.release(queue_arn, &handles, release_seconds(first, verdict)).await {
-            tracing::warn!(error = %chain(&failure), "messages stay invisible until their timeout");
-        }
-        let left = match () {
-            () if planted::is(Planted::FailureAcknowledged) => &[],
-            () if planted::is(Planted::GroupUnblocked) => &left[..1],
-            () => left,
-        };
-        response.batch_item_failures.extend(left.iter().map(|message| {
-            let mut item = BatchItemFailure::default();
-            item.item_identifier = message.id.clone();
-            item
-        }));
+        Err(_) => tracing::warn!("no time to release messages; they stay invisible until their timeout"),
     }
+    let mut response = SqsBatchResponse::default();
+    let left = left.iter().filter(|left| match &left.failure {
+        Some(_) => !planted::is(Planted::FailureAcknowledged),
+        None => !planted::is(Planted::GroupUnblocked),
+    });
+    response.batch_item_failures.extend(left.map(|left| {
+        let mut item = BatchItemFailure::default();
+        item.item_identifier = left.message.id.clone();
+        item
+    }));
     response
 }
 
-/// What may pass waits a little longer each time; what will not goes to the dead-letter queue as
-/// fast as it can.
-fn release_seconds(first: &Message, verdict: &Verdict) -> i32 {
-    let may_pass = verdict.failure.as_ref().is_none_or(Failure::is_transient);
-    if may_pass { first.receives.min(MAX_RELEASE_SECONDS).cast_signed() } else { 0 }
+/// What may pass waits twice as long each time; what will not goes to the dead-letter queue as fast
+/// as it can.
+fn release(left: &HandBack<'_>) -> Release {
+    let may_pass = left.failure.as_ref().is_none_or(Failure::is_transient);
+    let delay_s = if may_pass { release_s(left.message.receives) } else { 0 };
+    Release { receipt_handle: left.message.receipt_handle.clone(), delay_s: delay_s.cast_signed() }
 }
 
-fn log(group: &str, first: &Message, left: usize, failure: &Failure) {
-    let error = chain(failure);
-    if failure.is_transient() {
-        tracing::warn!(
-            message.id = first.id,
-            message.group = group,
-            message.receives = first.receives,
-            left,
-            error,
-            "handed back {left} messages"
-        );
-    } else {
-        tracing::error!(
-            message.id = first.id,
-            message.group = group,
-            message.receives = first.receives,
-            left,
-            error,
-            "handed back {left} messages, the first of which cannot be worked off"
-        );
+fn release_s(receives: u32) -> u32 {
+    MAX_RELEASE_S.min(1 << receives.saturating_sub(1).min(u32::BITS - 1))
+}
+
+fn log(left: &HandBack<'_>) {
+    let HandBack { group, message: Message { id, receives, .. }, failure } = left;
+    match failure {
+        Some(failure) if failure.is_transient() => {
+            let error = chain(failure);
+            tracing::warn!(
+                message.id = id,
+                message.group = group,
+                receives,
+                error,
+                "handed back message {id}"
+            );
+        }
+        Some(failure) => {
+            let error = chain(failure);
+            tracing::error!(
+                message.id = id,
+                message.group = group,
+                receives,
+                error,
+                "message {id} cannot be worked off"
+            );
+        }
+        None => tracing::debug!(message.id = id, message.group = group, "message {id} waits behind another"),
     }
 }
 
@@ -162,5 +168,30 @@ mod tests {
             .collect();
         assert_eq!(ids, [vec!["1", "3"], vec!["2", "4"]]);
         assert_eq!(groups.iter().map(Group::is_one_by_one).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[track_caller]
+    fn check_delay(receives: u32, failure: Option<Failure>, delay_s: i32) {
+        let message =
+            Message { id: String::new(), receipt_handle: String::new(), receives, body: String::new() };
+        assert_eq!(release(&HandBack { group: "a", message: &message, failure }).delay_s, delay_s);
+    }
+
+    #[test]
+    fn what_may_pass_waits_longer_each_time() {
+        check_delay(1, Some(Failure::transient("test", "later")), 1);
+        check_delay(2, None, 2);
+        check_delay(4, None, 8);
+        check_delay(5, None, 15);
+        check_delay(1_000, None, 15);
+        check_delay(1, Some(Failure::malformed("test", "never")), 0);
+    }
+
+    /// A command may wait five minutes; so long must a message that may pass stay out of the
+    /// dead-letter queue.
+    #[test]
+    fn thirty_receives_outlast_a_command() {
+        let waited_s: u32 = (1..=30).map(release_s).sum();
+        assert!(i64::from(waited_s) > domain::command::CHECKOUT_LIFETIME.as_secs(), "{waited_s} s");
     }
 }

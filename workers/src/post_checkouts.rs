@@ -6,13 +6,13 @@
 
 mod plan;
 mod state;
+mod work;
 
-use crate::fifo::{self, Group, Verdict};
+use crate::fifo;
 use aws::bus::Names;
 use aws::clock::Clock;
 use aws::config::Clients;
-use aws::failure::{Failure, chain};
-use aws::keys;
+use aws::failure::Failure;
 use aws::menus::Menus;
 use aws::queue::Queues;
 use aws::retry::Policy;
@@ -20,14 +20,21 @@ use aws::table::{NotCommitted, Reason, Table, Write};
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::checkout::{Checkout, Outcome};
-use domain::command::{Command, Message, PostCheckout};
+use domain::id::TenantId;
 use domain::planted::{self, Planted};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
 use plan::Plan;
 use state::State;
 use std::time::Duration;
+use tracing::Instrument;
+use work::Work;
 
 /// Time for one batch; the function's own timeout of 10 s leaves room to hand back the rest.
 const BATCH_BUDGET: Duration = Duration::from_secs(6);
+/// Whole calls that may fail before the wallets of a transaction go alone.
+const SHARED_FAILURES: u32 = 2;
 
 #[derive(Debug, Clone)]
 pub struct PostCheckouts {
@@ -39,46 +46,20 @@ pub struct PostCheckouts {
     metrics: Metrics,
 }
 
-/// The commands of one wallet, and how far they are.
-#[derive(Debug)]
-struct Work {
-    commands: Vec<PostCheckout>,
-    /// Why the message behind the last of them cannot be read, if there is one such.
-    unreadable: Option<Failure>,
-    /// Commands from the front whose outcome is durable.
-    done: usize,
-    /// Commits without other wallets, because it spoiled a shared transaction or may.
-    is_alone: bool,
-    /// Decides and commits one command at a time.
-    is_one_by_one: bool,
-    /// What it failed of for good.
-    failure: Option<Failure>,
-}
-
-impl Work {
-    fn is_open(&self) -> bool {
-        self.failure.is_none() && self.done < self.commands.len()
-    }
-
-    /// What to decide next.
-    fn next(&self) -> &[PostCheckout] {
-        let left = self.commands.get(self.done..).unwrap_or_default();
-        if self.is_one_by_one { left.get(..1).unwrap_or(left) } else { left }
-    }
-
-    fn verdict(self) -> Verdict {
-        let is_open = self.is_open();
-        let unfinished =
-            || Failure::transient("work off a wallet", "its turn did not come or its commits were lost");
-        let failure = self.failure.or_else(|| if is_open { Some(unfinished()) } else { self.unreadable });
-        Verdict { done: self.done, failure }
-    }
+/// What a round came to.
+#[derive(Debug, Default)]
+struct Round {
+    /// Something is done with, for good or ill.
+    has_progress: bool,
+    /// Something failed that may pass.
+    has_failed: bool,
 }
 
 impl PostCheckouts {
     pub fn new(clients: &Clients, clock: Clock, metrics: Metrics) -> Self {
         Self {
-            table: clients.table(Policy::WORKER),
+            // A round is the attempt, and the next one the retry.
+            table: clients.table(Policy::ONCE),
             queues: clients.queues(),
             menus: Menus::default(),
             names: clients.config().names.clone(),
@@ -96,149 +77,143 @@ impl PostCheckouts {
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
         let messages = event.records.len();
         let (queue_arn, groups) = fifo::groups(event);
-        let mut works: Vec<_> = groups.iter().map(|group| self.read(&queue_arn, group)).collect();
-        if tokio::time::timeout(BATCH_BUDGET, Box::pin(self.work_off(&mut works))).await.is_err() {
-            tracing::warn!(budget_ms = BATCH_BUDGET.as_millis(), "the batch ran out of time");
-        }
-        let tenant = works.iter().find_map(|work| Some(work.commands.first()?.tenant.clone()));
-        let verdicts: Vec<_> = works.into_iter().map(Work::verdict).collect();
-        let response = fifo::hand_back(&self.queues, &queue_arn, &groups, &verdicts).await;
+        let mut works: Vec<_> =
+            groups.iter().map(|group| Work::read(group, &queue_arn, &self.names)).collect();
+        let tenant = works.iter().find_map(|work| work.tenant().cloned());
+        let tenant_id = tenant.as_ref().map(TenantId::as_str);
+        let span = tracing::info_span!("batch", tenant.id = tenant_id, queue.arn = queue_arn);
+        let worked = async {
+            if tokio::time::timeout(BATCH_BUDGET, Box::pin(self.work_off(&mut works))).await.is_err() {
+                tracing::warn!(budget_ms = BATCH_BUDGET.as_millis(), "the batch ran out of time");
+            }
+            let left: Vec<_> = works.into_iter().flat_map(Work::hand_back).collect();
+            fifo::hand_back(&self.queues, &queue_arn, &left).await
+        };
+        let response = worked.instrument(span).await;
         if let Some(tenant) = tenant {
             self.metrics.batch(&tenant, messages, response.batch_item_failures.len());
         }
         response
     }
 
-    async fn work_off(&self, works: &mut [Work]) {
+    async fn work_off(&self, works: &mut [Work<'_>]) {
         let mut pauses = Policy::WORKER.pauses();
         while works.iter().any(Work::is_open) {
-            let has_progress = self.round(works).await;
-            if !has_progress && !pauses.pause().await {
+            let round = self.round(works).await;
+            if round.has_failed && !pauses.pause().await && !round.has_progress {
                 return;
             }
         }
     }
 
-    /// Reads, decides and commits what is open, once; true if anything came of it.
-    async fn round(&self, works: &mut [Work]) -> bool {
-        let mut state = match State::read(&self.table, &self.menus, works).await {
-            Ok(state) => state,
+    /// Reads, decides and commits what is open, once; transactions run side by side.
+    async fn round(&self, works: &mut [Work<'_>]) -> Round {
+        let mut round = Round::default();
+        let plans = match State::read(&self.table, &self.menus, works).await {
+            Ok(state) => plan(works, state, self.clock.now(), &mut round),
             Err(failure) => {
-                tracing::warn!(error = %chain(&failure), "could not read the state of a batch");
-                return false;
+                round.has_failed = true;
+                let first_open = works.iter_mut().filter(|work| work.is_open());
+                first_open.for_each(|work| work.fail(failure.again().as_transient()));
+                return round;
             }
         };
-        let now = self.clock.now();
-        let mut plans = Vec::new();
-        for (index, work) in works.iter_mut().enumerate().filter(|(_, work)| work.is_open()) {
-            match Plan::make(index, work, &mut state, now) {
-                Ok(plan) => plans.push(plan),
-                Err(failure) => work.failure = Some(failure),
+        let transactions = plan::transactions(plans, works).into_iter();
+        let mut commits: FuturesUnordered<_> = transactions.map(|plans| self.commit(plans)).collect();
+        while let Some((plans, committed)) = commits.next().await {
+            round.has_progress |= committed.is_ok();
+            round.has_failed |= committed.is_err();
+            match committed {
+                Ok(()) => self.finish(&plans, works),
+                Err(NotCommitted::Cancelled(reasons)) => blame(&plans, reasons, works),
+                Err(NotCommitted::Failure(failure)) => blame_all(&plans, &failure, works),
             }
         }
-        let mut has_progress = false;
-        for transaction in plan::transactions(plans, works) {
-            has_progress |= self.commit(transaction, works).await;
-        }
-        has_progress
+        round
     }
 
-    /// Commits plans in one transaction; true if they are durable. If not, the ones to blame go
-    /// alone in the next round.
-    async fn commit(&self, plans: Vec<Plan>, works: &mut [Work]) -> bool {
+    async fn commit(&self, plans: Vec<Plan>) -> (Vec<Plan>, Result<(), NotCommitted>) {
         let writes: Vec<_> = plans.iter().flat_map(|plan| plan.writes.iter().cloned()).collect();
         let stale = if planted::is(Planted::StaleDecision) { writes.clone() } else { vec![] };
         let mut committed = if writes.is_empty() { Ok(()) } else { self.table.commit(writes).await };
         if planted::is(Planted::StaleDecision) && matches!(committed, Err(NotCommitted::Cancelled(_))) {
-            committed =
-                self.table.commit(stale.into_iter().map(Write::against_the_next_version).collect()).await;
+            let again = stale.into_iter().map(Write::against_the_next_version);
+            committed = self.table.commit(again.collect()).await;
         }
         if planted::is(Planted::ConflictIsSuccess) && matches!(committed, Err(NotCommitted::Cancelled(_))) {
             committed = Ok(());
         }
-        match committed {
-            Ok(()) => {
-                for plan in &plans {
-                    works[plan.work].done += plan.commands;
-                    self.measure(&plan.decided);
-                }
-                return true;
+        (plans, committed)
+    }
+
+    fn finish(&self, plans: &[Plan], works: &mut [Work<'_>]) {
+        for plan in plans {
+            if let Some(work) = plan.of(works) {
+                work.finish(plan.commands);
             }
-            Err(NotCommitted::Cancelled(reasons)) => blame(&plans, &reasons, works),
-            Err(NotCommitted::Failure(failure)) => {
-                tracing::warn!(error = %chain(&failure), "a commit failed, or its answer was lost");
-                for plan in &plans {
-                    works[plan.work].is_alone = true;
-                }
-                if let ([plan], false) = (plans.as_slice(), failure.is_transient()) {
-                    works[plan.work].failure = Some(failure);
-                }
-            }
+            self.measure(&plan.decided);
         }
-        false
     }
 
     fn measure(&self, decided: &[Checkout]) {
         let Some(tenant) = decided.first().map(|checkout| &checkout.tenant) else { return };
+        let now_ms = self.clock.now().as_millisecond();
         let mut accept_to_settled_ms = Vec::new();
         for checkout in decided {
             match &checkout.outcome {
                 Outcome::Settled { .. } => {
-                    let elapsed =
-                        checkout.decided_at.as_millisecond() - checkout.accepted_at.as_millisecond();
-                    accept_to_settled_ms.push(elapsed);
+                    accept_to_settled_ms.push(now_ms - checkout.accepted_at.as_millisecond());
                 }
                 Outcome::Rejected(rejection) => self.metrics.rejected(tenant, rejection.name()),
             }
         }
         self.metrics.settled(tenant, &accept_to_settled_ms);
     }
+}
 
-    /// The commands of a group, up to the first message that cannot be read.
-    fn read(&self, queue_arn: &str, group: &Group) -> Work {
-        let mut commands = Vec::new();
-        let mut unreadable = None;
-        for message in &group.messages {
-            match self.read_message(queue_arn, &group.id, &message.body) {
-                Ok(command) => commands.push(command),
-                Err(failure) => {
-                    unreadable = Some(failure);
-                    break;
-                }
+/// Decides what is open. A wallet that cannot be decided says why, and waits or is done with.
+fn plan(works: &mut [Work<'_>], mut state: State, now: Timestamp, round: &mut Round) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for (index, work) in works.iter_mut().enumerate().filter(|(_, work)| work.is_open()) {
+        match Plan::make(index, work, &mut state, now) {
+            Ok(plan) => plans.push(plan),
+            Err(failure) => {
+                round.has_failed |= failure.is_transient();
+                round.has_progress |= !failure.is_transient();
+                work.fail(failure);
             }
         }
-        let is_one_by_one = group.is_one_by_one();
-        Work { commands, unreadable, done: 0, is_alone: is_one_by_one, is_one_by_one, failure: None }
     }
+    plans
+}
 
-    /// A command that came through its own tenant's queue in its own wallet's group.
-    fn read_message(&self, queue_arn: &str, group: &str, body: &str) -> Result<PostCheckout, Failure> {
-        let message: Message =
-            serde_json::from_str(body).map_err(|error| Failure::malformed("read a message", error))?;
-        let Command::PostCheckout(command) = message.command;
-        let own_queue = self.names.queue_arn(&self.names.checkout_queue(&command.tenant));
-        let own_group = keys::wallet_group(&command.tenant, &command.employee);
-        if queue_arn != own_queue || group != own_group {
-            return Err(Failure::malformed(
-                "read a message",
-                "it names another tenant or wallet than its queue",
-            ));
+/// A transaction was cancelled: whoever was the reason goes alone from now on, the others go together
+/// again. What is invalid even alone has failed for good; lost races and throttling pass.
+fn blame(plans: &[Plan], reasons: Vec<Reason>, works: &mut [Work<'_>]) {
+    let mut reasons = reasons.into_iter();
+    for plan in plans {
+        // A reason that is missing is as bad as any.
+        let own: Vec<_> = plan.writes.iter().map(|_| reasons.next().unwrap_or(Reason::Refused)).collect();
+        if own.iter().all(|reason| *reason == Reason::None) {
+            continue;
         }
-        Ok(command)
+        if let Some(work) = plan.of(works) {
+            work.is_alone = true;
+            let is_invalid = own.contains(&Reason::Invalid) && plans.len() == 1;
+            let failed = if is_invalid { Failure::malformed } else { Failure::transient };
+            work.fail(failed("commit a wallet", format!("{own:?}")));
+        }
     }
 }
 
-/// Sends alone whoever cancelled a transaction. What is invalid even alone has failed for good;
-/// lost races and throttling pass.
-fn blame(plans: &[Plan], reasons: &[Reason], works: &mut [Work]) {
-    let mut reasons = reasons.iter();
-    for plan in plans {
-        let own: Vec<_> = reasons.by_ref().take(plan.writes.len()).collect();
-        let work = &mut works[plan.work];
-        tracing::debug!(reasons = ?own, "a transaction was cancelled");
-        if own.contains(&&Reason::Invalid) && plans.len() == 1 {
-            work.failure = Some(Failure::malformed("commit a wallet", "the table refuses what was written"));
+/// A whole call failed, or its answer was lost: once is chance, twice is somebody's fault.
+fn blame_all(plans: &[Plan], failure: &Failure, works: &mut [Work<'_>]) {
+    for work_of in plans {
+        if let Some(work) = work_of.of(works) {
+            let is_shared = plans.len() > 1;
+            work.shared_failures += u32::from(is_shared);
+            work.is_alone |= work.shared_failures >= SHARED_FAILURES || !failure.is_transient();
+            work.fail(if is_shared { failure.again().as_transient() } else { failure.again() });
         }
-        work.is_alone |= own.iter().any(|reason| **reason != Reason::None);
     }
 }

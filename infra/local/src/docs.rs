@@ -7,5 +7,5 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 pub const PATH: &str = "/docs";
 
 pub fn router() -> Router {
-    SwaggerUi::new(PATH).config(Config::from("/v1/openapi.json")).into()
+    SwaggerUi::new(PATH).config(Config::from("/v1/openapi.json").validator_url("none")).into()
 }

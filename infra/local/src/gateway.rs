@@ -146,7 +146,7 @@ fn unauthorized() -> Response {
 fn too_large() -> Response {
     problem(
         StatusCode::PAYLOAD_TOO_LARGE,
-        "urn:internal-pos:problem:payload-too-large",
+        "urn:internal-pos:problem:body-too-large",
         "Request too large",
         "A request body has at most 10 MB.",
     )

@@ -6,11 +6,12 @@ use aws::telemetry::Metrics;
 use clap::Parser;
 use local::endpoints::Endpoints;
 use local::system::{Options, System};
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::Write;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
+use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
 
 /// Internal POS in one process, on loopback ports.
@@ -35,39 +36,51 @@ struct Arguments {
 async fn main() -> ExitCode {
     match start(Arguments::parse()).await {
         Ok(system) => {
-            say(&welcome(&system.endpoints));
+            say(std::io::stdout(), &welcome(&system.endpoints));
             tokio::select! {
                 () = system.run() => ExitCode::FAILURE,
                 _ = tokio::signal::ctrl_c() => ExitCode::SUCCESS,
             }
         }
         Err(error) => {
-            say(&format!("cannot start: {}", chain(error.as_ref())));
+            say(std::io::stderr(), &format!("cannot start: {}", chain(error.as_ref())));
             ExitCode::FAILURE
         }
     }
 }
 
 async fn start(arguments: Arguments) -> Result<System, Box<dyn std::error::Error>> {
-    std::fs::create_dir_all(&arguments.dir)?;
+    let log = Arc::new(log_file(&arguments.dir)?);
     let clock = Clock::system();
-    let log = File::create(arguments.dir.join("log.jsonl"))?;
-    let metrics = Metrics::to(clock.clone(), lines_to(log.try_clone()?));
+    let metrics = Metrics::to(clock.clone(), lines_to(log.clone()));
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         // The emulators log user names, and what they refuse as if it were a fault.
         .with_env_filter(EnvFilter::new("info,awsim_core=error,awsim_cognito=error,awsim_s3=error"))
-        .with_writer(Mutex::new(log))
+        .with_span_list(false)
+        .log_internal_errors(false)
+        .with_writer(log)
         .init();
     let Arguments { dir, api_port, aws_port, dynamodb_port, max_concurrency } = arguments;
     Ok(System::start(Options { dir, api_port, aws_port, dynamodb_port, max_concurrency, metrics, clock })
         .await?)
 }
 
-fn lines_to(file: File) -> impl Fn(&str) + Send + Sync {
+/// The log goes on where it ended, so that whatever a crash left in it stays.
+fn log_file(dir: &Path) -> Result<File, String> {
+    let path = dir.join("log.jsonl");
+    let opened = DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .and_then(|()| File::options().create(true).append(true).open(&path));
+    opened.map_err(|error| format!("{} cannot be used: {error}", path.display()))
+}
+
+fn lines_to(file: Arc<File>) -> impl Fn(&str) + Send + Sync {
     move |line| {
-        if let Err(error) = (&file).write_all(format!("{line}\n").as_bytes()) {
+        if let Err(error) = (&*file).write_all(format!("{line}\n").as_bytes()) {
             tracing::warn!(%error, "a metric line was not written");
         }
     }
@@ -99,7 +112,9 @@ Sell a coffee, in another terminal:
     )
 }
 
-#[expect(clippy::print_stdout, reason = "this is what the terminal is for")]
-fn say(text: &str) {
-    println!("{text}");
+/// To a terminal that may be gone: then nobody misses it.
+fn say(mut to: impl Write, text: &str) {
+    if writeln!(to, "{text}").is_err() {
+        tracing::info!("nobody reads what is printed");
+    }
 }

@@ -5,19 +5,23 @@
 
 use aws::bus::{KIND_ATTRIBUTE, Names};
 use aws::keys;
+use aws::queue::queue_url;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType,
 };
+use aws_sdk_sqs::operation::create_queue::CreateQueueError;
 use aws_sdk_sqs::types::QueueAttributeName;
 use domain::id::TenantId;
 use serde_json::json;
+use std::collections::HashMap;
 
 /// Six times the worker's timeout of 10 s, as AWS advises, so that a slow batch is not taken twice.
 /// It is also how long a wallet stands still after a worker died with one of its messages.
 const VISIBILITY_TIMEOUT_S: &str = "60";
-/// Receives before a message goes to the dead-letter queue; AWS advises at least 5 behind a function.
-const MAX_RECEIVES: u32 = 5;
+/// Receives before a message goes to the dead-letter queue. With the worker's growing pauses these
+/// last longer than a command may wait, so an outage ends commands as `expired` and not as dead letters.
+const MAX_RECEIVES: u32 = 30;
 /// The longest that SQS keeps a message: 14 days, for whoever comes back to a dead letter.
 const DEAD_LETTER_RETENTION_S: &str = "1209600";
 /// The kinds of command that go to the checkout queue.
@@ -120,22 +124,31 @@ impl Messaging {
         created.topic_arn.ok_or(ProvisionError::Incomplete { action: "CreateTopic" })
     }
 
+    /// A queue with these attributes; one that is there gets them.
     async fn queue(
         &self,
         name: &str,
         attributes: &[(QueueAttributeName, String)],
     ) -> Result<(), ProvisionError> {
-        let mut create = self
+        let attributes = HashMap::from_iter(attributes.iter().cloned());
+        let created = self
             .sqs
             .create_queue()
             .queue_name(name)
+            .set_attributes(Some(attributes.clone()))
             .attributes(QueueAttributeName::FifoQueue, "true")
             .attributes(QueueAttributeName::DeduplicationScope, "messageGroup")
-            .attributes(QueueAttributeName::FifoThroughputLimit, "perMessageGroupId");
-        for (attribute, value) in attributes {
-            create = create.attributes(attribute.clone(), value);
+            .attributes(QueueAttributeName::FifoThroughputLimit, "perMessageGroupId")
+            .send()
+            .await;
+        match created {
+            Err(error) if error.as_service_error().is_some_and(CreateQueueError::is_queue_name_exists) => {
+                let url = queue_url(&self.names.queue_arn(name));
+                let set = self.sqs.set_queue_attributes().set_queue_url(url).set_attributes(Some(attributes));
+                set.send().await.map(|_| ()).map_err(refused("SetQueueAttributes"))
+            }
+            created => created.map(|_| ()).map_err(refused("CreateQueue")),
         }
-        create.send().await.map(|_| ()).map_err(refused("CreateQueue"))
     }
 
     async fn subscribe(&self, topic_arn: &str, queue_arn: &str) -> Result<(), ProvisionError> {

@@ -2,8 +2,11 @@
 //! one in flight for each message group (the queue sees to that), a function timeout, partial batch
 //! failures, and deletion of what was worked off. What is left becomes visible again by itself.
 
+use aws::config::Clients;
+use aws::queue::queue_url;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,28 +16,29 @@ use tokio::task::JoinSet;
 const BATCH: i32 = 10;
 /// How long a receive waits for messages: the most that SQS allows.
 const WAIT_S: i32 = 20;
+/// A receive that takes longer than it may wait has failed.
+const RECEIVE_TIMEOUT: Duration = Duration::from_secs(WAIT_S as u64 + 5);
 /// The worker function's timeout.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a receive that failed.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(200);
 
-/// One queue, and how many batches of it are worked on at the same time.
+/// A queue.
 #[derive(Debug, Clone)]
 pub struct Source {
-    pub sqs: Client,
-    pub queue_arn: String,
-    pub queue_url: String,
-    pub region: String,
-    pub max_concurrency: usize,
+    sqs: Client,
+    queue_arn: String,
+    queue_url: String,
+    region: String,
 }
 
-/// Pumps until the set is dropped or aborted.
-pub fn start<H, F>(pumps: &mut JoinSet<()>, source: &Source, handler: H)
+/// Pumps until the set is dropped or aborted, working on `max_concurrency` batches at the same time.
+pub fn start<H, F>(pumps: &mut JoinSet<()>, source: &Source, max_concurrency: usize, handler: H)
 where
     H: Fn(SqsEvent) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = SqsBatchResponse> + Send + 'static,
 {
-    for _ in 0..source.max_concurrency {
+    for _ in 0..max_concurrency {
         let (source, handler) = (source.clone(), handler.clone());
         pumps.spawn(async move {
             loop {
@@ -49,6 +53,18 @@ where
 }
 
 impl Source {
+    /// The queue behind an ARN.
+    pub fn new(clients: &Clients, queue_arn: String) -> Self {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(RECEIVE_TIMEOUT).build();
+        let config = aws_sdk_sqs::config::Builder::from(clients.sdk()).timeout_config(timeouts).build();
+        Self {
+            sqs: Client::from_conf(config),
+            queue_url: queue_url(&queue_arn).unwrap_or_default(),
+            queue_arn,
+            region: clients.config().cloud.region.clone(),
+        }
+    }
+
     /// One batch: receive, invoke, delete.
     async fn turn<H, F>(&self, handler: &H) -> Result<(), aws_sdk_sqs::Error>
     where

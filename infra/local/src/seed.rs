@@ -42,12 +42,12 @@ pub async fn tenant(
     now: Timestamp,
 ) -> Result<(), SeedError> {
     let id = &demo.tenant.id;
-    if table.read_one(&keys::tenant(id)).await?.is_some() {
-        return Ok(());
-    }
     let users = demo::users(id)?;
     for (name, _) in &users {
         users::ensure_user(cognito, pool, name.as_str(), demo::PASSWORD, id.as_str()).await?;
+    }
+    if table.read([keys::tenant(id)]).await?.take(&keys::tenant(id)).is_some() {
+        return Ok(());
     }
     create(table, people(id, users)?).await?;
     for concessionaire in &demo.concessionaires {

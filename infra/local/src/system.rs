@@ -18,7 +18,6 @@ use crate::{demo, docs};
 use aws::bus::Names;
 use aws::clock::Clock;
 use aws::config::{Clients, Config, IntakeConfig, TicketKey};
-use aws::queue::queue_url;
 use aws::retry::Policy;
 use aws::telemetry::Metrics;
 use aws_credential_types::Credentials;
@@ -26,8 +25,10 @@ use axum::Router;
 use axum::serve::ListenerExt;
 use intake::App;
 use intake::routes::{self, PUBLIC_PATHS};
+use std::fs::DirBuilder;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -91,7 +92,8 @@ impl System {
     /// Starts everything and seeds the demo if the directory is new; returns once it takes requests.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let dir = &options.dir;
-        std::fs::create_dir_all(dir).map_err(|source| StartError::Directory { path: dir.clone(), source })?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.map_err(|source| StartError::Directory { path: dir.clone(), source })?;
         let mut tasks = JoinSet::new();
 
         let (api, api_url) = listen(options.api_port).await?;
@@ -133,7 +135,7 @@ impl System {
 
     /// Runs until a part of it ends, which none should.
     pub async fn run(mut self) {
-        while let Some(ended) = self.tasks.join_next().await {
+        if let Some(ended) = self.tasks.join_next().await {
             tracing::error!(?ended, "a part of the system ended");
         }
     }
@@ -208,15 +210,8 @@ fn pump_checkouts(
     let names = &clients.config().names;
     for demo in demo::tenants()? {
         let queue_arn = names.queue_arn(&names.checkout_queue(&demo.tenant.id));
-        let source = Source {
-            sqs: clients.sqs(),
-            queue_url: queue_url(&queue_arn).unwrap_or_default(),
-            queue_arn,
-            region: REGION.to_owned(),
-            max_concurrency,
-        };
         let worker = worker.clone();
-        pump::start(tasks, &source, move |event| {
+        pump::start(tasks, &Source::new(clients, queue_arn), max_concurrency, move |event| {
             let worker = worker.clone();
             async move { worker.handle(event).await }
         });

@@ -19,9 +19,14 @@ use std::fmt;
 use std::time::Duration;
 use thiserror::Error;
 
-/// One attempt of one call; a retry may follow.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// One attempt of one call; a retry may follow. Intake's three calls of three attempts each and its
+/// longest wait stay within the 29 s that API Gateway gives them.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A first TLS handshake in a small function takes up to 900 ms.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_500);
+
+/// With a tenant id of 32 characters, the longest queue name stays within the 80 that SQS allows.
+const MAX_STAGE_LEN: usize = 10;
 
 /// Where the services are and who calls them.
 #[derive(Debug, Clone)]
@@ -115,7 +120,7 @@ impl Environment<'_> {
         let names = Names {
             region: cloud.region.clone(),
             account_id: self.required("ACCOUNT_ID"),
-            stage: self.required("STAGE"),
+            stage: self.parsed("STAGE", |stage| is_stage(&stage).then_some(stage)),
         };
         Config { cloud, names, table_name: self.required("TABLE_NAME") }
     }
@@ -152,6 +157,12 @@ fn read_intake(variable: &dyn Fn(&str) -> Option<String>) -> Result<(Config, Int
     let client_id = environment.required("USER_POOL_CLIENT_ID");
     let ticket_key = TicketKey(environment.parsed("TICKET_KEY", |hex| parse_hex(&hex)));
     environment.complete((config, IntakeConfig { client_id, ticket_key }))
+}
+
+/// Without a dash, so that no two pairs of stage and tenant name the same queue.
+fn is_stage(stage: &str) -> bool {
+    (1..=MAX_STAGE_LEN).contains(&stage.len())
+        && stage.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
 fn parse_hex(hex: &str) -> Option<[u8; 32]> {
@@ -238,7 +249,12 @@ mod tests {
 
     #[test]
     fn a_failed_start_names_every_variable() {
-        let error = read_intake(&|name| (name == "TICKET_KEY").then(|| "short".to_owned())).unwrap_err();
+        let malformed = |name: &str| match name {
+            "TICKET_KEY" => Some("short".to_owned()),
+            "STAGE" => Some("pre-prod".to_owned()),
+            _ => None,
+        };
+        let error = read_intake(&malformed).unwrap_err();
         let expected = [
             "AWS_ACCESS_KEY_ID",
             "AWS_SECRET_ACCESS_KEY",

@@ -32,6 +32,23 @@ impl Failure {
         matches!(self, Failure::Transient { .. })
     }
 
+    /// The same failure once more, for another whom it concerns; its sources are flattened.
+    pub fn again(&self) -> Self {
+        match self {
+            Failure::Transient { context, source } => Failure::transient(context, chain(source.as_ref())),
+            Failure::Malformed { context, source } => Failure::malformed(context, chain(source.as_ref())),
+        }
+    }
+
+    /// The same failure where it is not known yet whose fault it is.
+    pub fn as_transient(self) -> Self {
+        match self {
+            Failure::Transient { context, source } | Failure::Malformed { context, source } => {
+                Failure::Transient { context, source }
+            }
+        }
+    }
+
     /// Classifies an SDK error; the only place that does.
     pub fn of_sdk<E>(context: &'static str, error: SdkError<E, HttpResponse>) -> Self
     where
@@ -41,8 +58,7 @@ impl Failure {
             SdkError::ConstructionFailure(_) => false,
             SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
             SdkError::ServiceError(service) => {
-                service.raw().status().is_server_error()
-                    || service.err().code().is_some_and(|code| TRANSIENT_CODES.contains(&code))
+                !service.err().code().is_some_and(|code| MALFORMED_CODES.contains(&code))
             }
             _ => true,
         };
@@ -50,25 +66,15 @@ impl Failure {
     }
 }
 
-/// Client-side codes that say "later": throttling in each service's words, and lost races.
-const TRANSIENT_CODES: [&str; 17] = [
-    "ExpiredTokenException",
-    "KMSThrottling",
-    "KMSThrottlingException",
-    "LimitExceededException",
-    "OverLimit",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "RequestTimeout",
-    "RequestTimeoutException",
-    "ReplicatedWriteConflictException",
-    "Throttled",
-    "ThrottledException",
-    "Throttling",
-    "ThrottlingException",
-    "TransactionInProgressException",
+/// Codes that blame what was sent, in each service's words. Whatever else a service refuses
+/// (throttling, a missing permission, a clock that is off) is not the message's fault.
+const MALFORMED_CODES: [&str; 6] = [
+    "InvalidParameter",
+    "InvalidParameterValue",
+    "ItemCollectionSizeLimitExceededException",
+    "SerializationException",
+    "ValidationError",
+    "ValidationException",
 ];
 
 /// The whole chain of an error in one line, for logs: the JSON layer prints only the outermost.

@@ -40,9 +40,12 @@ fn index(item: &mut Item, entry: keys::IndexKey) {
     item.insert(keys::INDEX_SK.to_owned(), AttributeValue::S(entry.sk));
 }
 
+/// Says which item does not read, and nothing of what it holds: that may be anybody's name.
 fn from_item<'a, T: Deserialize<'a>>(item: Item) -> Result<T, Failure> {
-    serde_dynamo::aws_sdk_dynamodb_1::from_item(item)
-        .map_err(|error| Failure::malformed("read an item", error))
+    let Key { pk, sk } = key_of(&item)?;
+    serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(|_| {
+        Failure::malformed("read an item", format!("{pk} {sk} does not read as what it should be"))
+    })
 }
 
 fn text<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a str, Failure> {

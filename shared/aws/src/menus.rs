@@ -34,7 +34,11 @@ impl Menus {
         let version = (tenant.clone(), concessionaire.clone(), meals);
         let meals = match self.kept(&version) {
             Some(meals) => meals,
-            None => self.keep(version, read_meals(table, tenant, concessionaire, meals).await?),
+            None => {
+                let meals = read_meals(table, tenant, concessionaire, meals).await?;
+                // Nothing to sell is read again: it is cheap, and a mistake that gets mended.
+                if meals.is_empty() { Arc::default() } else { self.keep(version, meals) }
+            }
         };
         Ok(Menu { version: head.version, meals, sold_out: head.sold_out })
     }

@@ -17,37 +17,44 @@ impl Queues {
         Self { client }
     }
 
-    /// Makes messages visible again after `delay_seconds`. All must be in flight on the queue that
+    /// Makes messages visible again, each after its own delay. All are in flight on the queue that
     /// `queue_arn` names; one that no longer is, is somebody else's already and is passed over.
-    pub async fn release(
-        &self,
-        queue_arn: &str,
-        receipt_handles: &[String],
-        delay_seconds: i32,
-    ) -> Result<(), Failure> {
+    pub async fn release(&self, queue_arn: &str, releases: &[Release]) -> Result<(), Failure> {
         let url = queue_url(queue_arn)
             .ok_or_else(|| Failure::malformed("read a queue ARN", queue_arn.to_owned()))?;
-        for chunk in receipt_handles.chunks(MAX_BATCH) {
-            let entries = chunk.iter().enumerate().map(|(index, handle)| {
+        for chunk in releases.chunks(MAX_BATCH) {
+            let entries = chunk.iter().enumerate().map(|(index, release)| {
                 ChangeMessageVisibilityBatchRequestEntry::builder()
                     .id(index.to_string())
-                    .receipt_handle(handle)
-                    .visibility_timeout(delay_seconds)
+                    .receipt_handle(&release.receipt_handle)
+                    .visibility_timeout(release.delay_s)
                     .build()
             });
             let entries = entries
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(|error| Failure::malformed("build a visibility change", error))?;
-            self.client
+            let changed = self
+                .client
                 .change_message_visibility_batch()
                 .queue_url(&url)
                 .set_entries(Some(entries))
                 .send()
                 .await
                 .map_err(|error| Failure::of_sdk("release messages", error))?;
+            if let Some(first) = changed.failed.first() {
+                let (count, code) = (changed.failed.len(), first.code.as_str());
+                tracing::info!(count, code, "{count} messages were not released");
+            }
         }
         Ok(())
     }
+}
+
+/// A message that is handed back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    pub receipt_handle: String,
+    pub delay_s: i32,
 }
 
 /// The URL of the queue behind `arn:aws:sqs:<region>:<account>:<name>`.

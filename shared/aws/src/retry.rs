@@ -21,13 +21,16 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// In front of a terminal that waits: three attempts, some 100 ms in all.
+    /// For callers who try again themselves.
+    pub const ONCE: Policy =
+        Policy { max_attempts: 1, first_pause: Duration::ZERO, longest_pause: Duration::ZERO };
+    /// In front of a terminal that waits: three attempts, with pauses of some 100 ms in all.
     pub const INTAKE: Policy = Policy {
         max_attempts: 3,
         first_pause: Duration::from_millis(25),
         longest_pause: Duration::from_millis(100),
     };
-    /// In a worker, inside a function timeout of 10 s: six attempts, some 1.5 s in all.
+    /// In a worker, inside a function timeout of 10 s: six attempts, with pauses of some 2 s in all.
     pub const WORKER: Policy = Policy {
         max_attempts: 6,
         first_pause: Duration::from_millis(25),

@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::types::{
 };
 use domain::planted::{self, Planted};
 use domain::wallet::Wallet;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -35,12 +35,20 @@ pub struct Table {
 
 /// Items found by key.
 #[derive(Debug, Default)]
-pub struct Found(HashMap<Key, Item>);
+pub struct Found {
+    items: HashMap<Key, Item>,
+    unread: HashSet<Key>,
+}
 
 impl Found {
     /// The item under `key`, once.
     pub fn take(&mut self, key: &Key) -> Option<Item> {
-        self.0.remove(key)
+        self.items.remove(key)
+    }
+
+    /// Whether the service left `key` unprocessed, so that nobody knows what stands there.
+    pub fn is_unread(&self, key: &Key) -> bool {
+        self.unread.contains(key)
     }
 }
 
@@ -85,7 +93,8 @@ pub enum Reason {
     ConditionFailed,
     /// Another transaction or write was at the same item.
     Conflict,
-    Throttled,
+    /// Throttled, or not permitted for now.
+    Refused,
     /// Too large, or not what the table accepts.
     Invalid,
 }
@@ -99,29 +108,41 @@ impl Table {
         &self.usage
     }
 
-    /// Reads keys, strongly consistent, in one call for each [`MAX_BATCH_GET`] distinct ones; keys
-    /// that the service leaves unprocessed are asked for again.
+    /// Reads keys, strongly consistent, in one call for each [`MAX_BATCH_GET`] distinct ones; what
+    /// the service refuses or leaves unprocessed is asked for again.
     pub async fn read(&self, keys: impl IntoIterator<Item = Key>) -> Result<Found, Failure> {
-        let mut missing: Vec<Key> = keys.into_iter().collect();
-        missing.sort_unstable();
-        missing.dedup();
+        let keys: BTreeSet<Key> = keys.into_iter().collect();
+        let keys: Vec<Key> = keys.into_iter().collect();
         let mut found = Found::default();
-        let mut pauses = self.policy.pauses();
-        while !missing.is_empty() {
-            let later = missing.split_off(missing.len().min(MAX_BATCH_GET));
-            let (items, unprocessed) = retry::transient(self.policy, || self.read_once(&missing)).await?;
-            for item in items {
-                found.0.insert(key_of(&item)?, item);
-            }
-            if !unprocessed.is_empty() && !pauses.pause().await {
-                return Err(Failure::transient("read keys", "keys stayed unprocessed"));
-            }
-            missing = unprocessed.into_iter().chain(later).collect();
+        for chunk in keys.chunks(MAX_BATCH_GET) {
+            self.read_chunk(chunk.to_vec(), &mut found).await?;
         }
         Ok(found)
     }
 
-    async fn read_once(&self, keys: &[Key]) -> Result<(Vec<Item>, Vec<Key>), Failure> {
+    async fn read_chunk(&self, mut keys: Vec<Key>, found: &mut Found) -> Result<(), Failure> {
+        let mut pauses = self.policy.pauses();
+        loop {
+            let failure = match self.read_some(&keys).await {
+                Ok(part) => {
+                    found.items.extend(part.items);
+                    keys = part.unread.into_iter().collect();
+                    if keys.is_empty() {
+                        return Ok(());
+                    }
+                    Failure::transient("read keys", "keys stayed unprocessed")
+                }
+                Err(failure) => failure,
+            };
+            if !failure.is_transient() || !pauses.pause().await {
+                return Err(failure);
+            }
+        }
+    }
+
+    /// Reads up to [`MAX_BATCH_GET`] distinct keys, strongly consistent, in one call and one attempt;
+    /// what the service leaves unprocessed stays unread.
+    pub async fn read_some(&self, keys: &[Key]) -> Result<Found, Failure> {
         let asked = KeysAndAttributes::builder()
             .set_keys(Some(keys.iter().map(key_item).collect()))
             .consistent_read(true)
@@ -136,30 +157,32 @@ impl Table {
             .await
             .map_err(|error| Failure::of_sdk("read keys", error))?;
         self.count_read("BatchGetItem", answer.consumed_capacity.as_deref().unwrap_or_default());
-        let unprocessed = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
-        let unprocessed = unprocessed.map(|rest| rest.keys).unwrap_or_default();
-        let unprocessed = unprocessed.iter().map(key_of).collect::<Result<_, _>>()?;
-        let items = answer.responses.and_then(|mut tables| tables.remove(&self.name));
-        Ok((items.unwrap_or_default(), unprocessed))
+        let items = answer.responses.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default();
+        let unread = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
+        let unread = unread.map(|rest| rest.keys).unwrap_or_default();
+        Ok(Found {
+            items: items
+                .into_iter()
+                .map(|item| Ok((key_of(&item)?, item)))
+                .collect::<Result<_, Failure>>()?,
+            unread: unread.iter().map(key_of).collect::<Result<_, _>>()?,
+        })
     }
 
-    /// Reads one key, strongly consistent.
+    /// Reads one key, strongly consistent, in one attempt.
     pub async fn read_one(&self, key: &Key) -> Result<Option<Item>, Failure> {
-        retry::transient(self.policy, async || {
-            let answer = self
-                .client
-                .get_item()
-                .table_name(&self.name)
-                .set_key(Some(key_item(key)))
-                .consistent_read(true)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await
-                .map_err(|error| Failure::of_sdk("read a key", error))?;
-            self.count_read("GetItem", answer.consumed_capacity.as_slice());
-            Ok(answer.item)
-        })
-        .await
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(key_item(key)))
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(|error| Failure::of_sdk("read a key", error))?;
+        self.count_read("GetItem", answer.consumed_capacity.as_slice());
+        Ok(answer.item)
     }
 
     /// All items of a partition from its sort key prefix on, every page.
@@ -299,10 +322,10 @@ fn reason(reason: &CancellationReason) -> Reason {
     match reason.code() {
         None | Some("None") => Reason::None,
         Some("TransactionConflict") => Reason::Conflict,
-        Some("ThrottlingError" | "ProvisionedThroughputExceeded" | "RequestLimitExceeded") => {
-            Reason::Throttled
-        }
-        Some("ValidationError" | "ItemCollectionSizeLimitExceeded" | "AccessDenied") => Reason::Invalid,
+        Some(
+            "ThrottlingError" | "ProvisionedThroughputExceeded" | "RequestLimitExceeded" | "AccessDenied",
+        ) => Reason::Refused,
+        Some("ValidationError" | "ItemCollectionSizeLimitExceeded") => Reason::Invalid,
         Some(_) => Reason::ConditionFailed,
     }
 }

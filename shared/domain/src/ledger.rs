@@ -35,8 +35,10 @@ pub fn check(wallet: Wallet, mut entries: Vec<Entry>) -> Result<(), Discrepancy>
         if after.version != expected {
             return Err(Discrepancy::Version { expected });
         }
-        let before = sum;
-        sum = before.checked_add(amount).unwrap_or(before);
+        let Some(next) = sum.checked_add(amount) else {
+            return Err(Discrepancy::Balance { version: expected, stored: after.balance, sum });
+        };
+        sum = next;
         if after.balance != sum {
             return Err(Discrepancy::Balance { version: expected, stored: after.balance, sum });
         }

@@ -92,7 +92,7 @@ impl Authorizer {
         match self.verify(token).await {
             Ok(verified) => Some(self.remember(token, verified)),
             Err(refusal) => {
-                tracing::debug!(%refusal, cause = ?std::error::Error::source(&refusal), "a token was refused");
+                tracing::info!(%refusal, cause = ?std::error::Error::source(&refusal), "a token was refused");
                 None
             }
         }

@@ -1,0 +1,14 @@
+//! Real lunches: a file of sales replayed through HTTP as terminals would, then audited through the table.
+
+pub mod replay;
+
+pub mod plan;
+pub mod prepare;
+pub mod run;
+pub mod sales;
+
+pub mod send;
+pub mod terminal;
+
+pub mod audit;
+pub mod summary;

@@ -1,0 +1,70 @@
+//! Gives the demo tenant what a run needs, through the same AWS endpoints as everything else.
+//!
+//! The cashier's item is written last: where it stands, all the rest does.
+
+use crate::plan::Plan;
+use aws::failure::Failure;
+use aws::items::{self, Item, MenuHead};
+use aws::keys;
+use aws::table::Table;
+use aws_sdk_cognitoidentityprovider::Client as Cognito;
+use domain::id::{InvalidId, UserName};
+use domain::menu::MenuVersion;
+use domain::role::{Role, Status, User};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use local::demo;
+use local::seed::{self, SeedError};
+use local::users::{self, PoolIds, UsersError};
+use thiserror::Error;
+
+/// Transactions under way at the same time.
+const WRITERS: usize = 8;
+const MENU: MenuVersion = MenuVersion { meals: 1, edit: 0 };
+
+#[derive(Debug, Error)]
+pub enum PrepareError {
+    #[error("the cashier could not be made")]
+    Users(#[from] UsersError),
+    #[error("the table could not be read or written")]
+    Table(#[from] Failure),
+    #[error("an item could not be written")]
+    Seed(#[from] SeedError),
+    #[error("an id that was made is not valid")]
+    Id(#[from] InvalidId),
+}
+
+/// Makes menu, stations, buyers and cashier, as far as they are not there.
+pub async fn prepare(
+    table: &Table,
+    cognito: &Cognito,
+    pool: &PoolIds,
+    plan: &Plan,
+    now: Timestamp,
+) -> Result<(), PrepareError> {
+    if table.read_one(&keys::user(&plan.tenant, &plan.cashier)).await?.is_some() {
+        return Ok(());
+    }
+    users::ensure_user(cognito, pool, plan.cashier.as_str(), demo::PASSWORD, plan.tenant.as_str()).await?;
+    seed::create(table, stall(plan)?).await?;
+    let by: UserName = "replay".parse()?;
+    let buyers = plan.buyers.iter().map(|buyer| seed::buyer(&plan.tenant, buyer, &by, now));
+    let buyers: Vec<Vec<Item>> = buyers.collect::<Result<_, _>>()?;
+    stream::iter(buyers)
+        .map(|buyer| seed::create(table, buyer))
+        .buffer_unordered(WRITERS)
+        .try_collect::<()>()
+        .await?;
+    let role = Role::Cashier { concessionaire_id: plan.concessionaire.clone() };
+    let cashier = User { name: plan.cashier.clone(), status: Status::Active, role };
+    Ok(seed::create(table, vec![items::user(&plan.tenant, &cashier)?]).await?)
+}
+
+fn stall(plan: &Plan) -> Result<Vec<Item>, Failure> {
+    let Plan { tenant, concessionaire, meals, stations, .. } = plan;
+    let meals = meals.iter().map(|(code, meal)| items::meal(tenant, concessionaire, MENU.meals, code, meal));
+    let head = MenuHead { version: MENU, sold_out: [].into() };
+    let head = items::menu_head(tenant, concessionaire, &head);
+    let stations = stations.iter().map(|station| items::station(tenant, station));
+    meals.chain([head]).chain(stations).collect()
+}

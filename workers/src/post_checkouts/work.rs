@@ -1,0 +1,114 @@
+//! The commands of one wallet in a batch, and how far they are.
+
+use crate::fifo::{Group, HandBack, Message};
+use aws::bus::Names;
+use aws::failure::Failure;
+use aws::keys;
+use domain::command::{self, Command, PostCheckout};
+use domain::id::TenantId;
+use serde_json::error::Category;
+use std::collections::VecDeque;
+
+/// What is left to do for one message group.
+#[derive(Debug)]
+pub struct Work<'a> {
+    group: &'a Group,
+    tenant: Option<TenantId>,
+    /// Commands without a durable outcome, in order, each with its message.
+    open: VecDeque<(&'a Message, PostCheckout)>,
+    /// Messages that can never be worked off, and why.
+    dead: Vec<(&'a Message, Failure)>,
+    /// Why the first open command did not get through the last time.
+    last: Option<Failure>,
+    /// Failed calls it shared with other wallets.
+    pub shared_failures: u32,
+    /// Commits without other wallets, because it spoiled a shared transaction or may.
+    pub is_alone: bool,
+    /// Decides and commits one command at a time.
+    is_one_by_one: bool,
+}
+
+impl<'a> Work<'a> {
+    /// Reads the messages of a group.
+    pub fn read(group: &'a Group, queue_arn: &str, names: &Names) -> Self {
+        let is_one_by_one = group.is_one_by_one();
+        let mut work = Self {
+            group,
+            tenant: None,
+            open: VecDeque::new(),
+            dead: vec![],
+            last: None,
+            shared_failures: 0,
+            is_alone: is_one_by_one,
+            is_one_by_one,
+        };
+        for message in &group.messages {
+            match read(message, queue_arn, &group.id, names) {
+                Ok(command) => work.open.push_back((message, command)),
+                Err(failure) => work.dead.push((message, failure)),
+            }
+        }
+        work.tenant = work.open.front().map(|(_, command)| command.tenant.clone());
+        work
+    }
+
+    pub fn tenant(&self) -> Option<&TenantId> {
+        self.tenant.as_ref()
+    }
+
+    pub fn is_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// What to decide next.
+    pub fn next(&self) -> impl Iterator<Item = &PostCheckout> {
+        let count = if self.is_one_by_one { 1 } else { self.open.len() };
+        self.open.iter().take(count).map(|(_, command)| command)
+    }
+
+    /// The first `commands` have their outcome.
+    pub fn finish(&mut self, commands: usize) {
+        self.open.drain(..commands.min(self.open.len()));
+        self.last = None;
+    }
+
+    /// The first open command failed: for now, or for good.
+    pub fn fail(&mut self, failure: Failure) {
+        if failure.is_transient() {
+            self.last = Some(failure);
+        } else if let Some((message, _)) = self.open.pop_front() {
+            self.dead.push((message, failure));
+        }
+    }
+
+    /// Everything without a durable outcome.
+    pub fn hand_back(self) -> Vec<HandBack<'a>> {
+        let group = self.group.id.as_str();
+        let dead = self.dead.into_iter().map(|(message, failure)| (message, Some(failure)));
+        let unreached = || Failure::transient("work off a wallet", "its turn did not come");
+        let mut first = Some(self.last.unwrap_or_else(unreached));
+        let open = self.open.into_iter().map(move |(message, _)| (message, first.take()));
+        dead.chain(open).map(|(message, failure)| HandBack { group, message, failure }).collect()
+    }
+}
+
+/// A command that came through its own tenant's queue in its own wallet's group.
+fn read(message: &Message, queue_arn: &str, group: &str, names: &Names) -> Result<PostCheckout, Failure> {
+    let read: command::Message = serde_json::from_str(&message.body).map_err(unreadable)?;
+    let Command::PostCheckout(command) = read.command;
+    let own_queue = names.queue_arn(&names.checkout_queue(&command.tenant));
+    let own_group = keys::wallet_group(&command.tenant, &command.employee);
+    if queue_arn != own_queue || group != own_group {
+        return Err(Failure::malformed("read a message", "it names another tenant or wallet than its queue"));
+    }
+    Ok(command)
+}
+
+/// Where a body is wrong, without its words: they may be anybody's.
+fn unreadable(error: serde_json::Error) -> Failure {
+    let what = match error.classify() {
+        Category::Data => "it is not a command of a version that is known here",
+        Category::Syntax | Category::Eof | Category::Io => "it is not JSON",
+    };
+    Failure::malformed("read a message", format!("{what}: line {}, column {}", error.line(), error.column()))
+}
