@@ -23,8 +23,8 @@ SEEDS = 1000
 simulate: ## Simulated lunches in which everything goes wrong: SEEDS=1000 [FROM=0], or one in full: SEED=7
 	$(SIMULATE) -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --from $(or $(FROM),0))
 
-mutants: ## Plants one bug after the other and simulates until each is caught
-	$(SIMULATE) --features planted-bugs -- --mutants --seeds $(SEEDS)
+mutants: ## Plants one bug after the other and simulates until each is caught, or shows how one is: PLANT=StaleDecision
+	$(SIMULATE) --features planted-bugs -- $(if $(PLANT),--plant $(PLANT),--mutants) --seeds $(SEEDS)
 
 check: ## Formatting and lints
 	cargo fmt --all --check

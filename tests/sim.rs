@@ -3,6 +3,7 @@
 //!
 //! One seed is one history, always the same; every commit and every answer is checked.
 
+mod acts;
 mod audit;
 pub mod chaos;
 mod clock;

@@ -32,6 +32,9 @@ struct Args {
     /// Plants one bug after the other and runs seeds until each is caught.
     #[arg(long)]
     mutants: bool,
+    /// Plants this bug and explains how it is caught.
+    #[arg(long)]
+    plant: Option<String>,
     #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, usize::from))]
     threads: usize,
 }
@@ -39,10 +42,11 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     let seeds = args.from..args.from + args.seeds;
-    let is_well = match args.seed {
-        Some(seed) => tell(seed),
-        None if args.mutants => mutants(seeds, args.threads),
-        None => simulate(seeds, args.threads),
+    let is_well = match (args.seed, args.plant) {
+        (Some(seed), _) => tell(seed),
+        (None, Some(name)) => explain_mutant(&name, seeds),
+        (None, None) if args.mutants => mutants(seeds, args.threads),
+        (None, None) => simulate(seeds, args.threads),
     };
     if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -158,6 +162,11 @@ fn mutants(_: Range<u64>, _: usize) -> bool {
     false
 }
 
+#[cfg(not(feature = "planted-bugs"))]
+fn explain_mutant(_: &str, seeds: Range<u64>) -> bool {
+    mutants(seeds, 1)
+}
+
 #[cfg(feature = "planted-bugs")]
 fn mutants(seeds: Range<u64>, threads: usize) -> bool {
     use domain::planted::{Planted, plant};
@@ -177,4 +186,20 @@ fn mutants(seeds: Range<u64>, threads: usize) -> bool {
         }
     }
     survivors == 0
+}
+
+/// Plants one bug, and explains the first seed that catches it as if it were found by chance.
+#[cfg(feature = "planted-bugs")]
+fn explain_mutant(name: &str, seeds: Range<u64>) -> bool {
+    use domain::planted::{Planted, plant};
+    let named = Planted::ALL.into_iter().find(|planted| format!("{planted:?}") == name);
+    let Some(planted) = named else {
+        println!("one of {:?}", Planted::ALL);
+        return false;
+    };
+    plant(Some(planted));
+    let tally = run_all(seeds, 1, || plant(Some(planted)));
+    let Some((seed, violation)) = tally.failed else { return false };
+    explain(seed, &violation);
+    true
 }

@@ -3,15 +3,12 @@
 
 use super::Report;
 use super::chaos::Kind;
-use super::oracle::{Asked, Invariant};
-use super::script::{Act, Line, Quirk, Sale, Script, Shown};
+use super::oracle::Invariant;
+use super::script::Script;
 use super::stage::Stage;
-use super::terminal::{self, Terminal};
-use domain::employee::BadgeStatus;
-use domain::id::{ConcessionaireId, EmployeeNumber, TenantId};
-use domain::role::Status;
+use super::terminal::Terminal;
+use domain::id::{EmployeeNumber, TenantId};
 use domain::tenant::TenantStatus;
-use local::fifo::{AttributeValue, Draft};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -50,9 +47,9 @@ pub async fn play(seed: u64, script: &Script, without: &BTreeSet<Kind>, is_kept:
 
 pub struct Play {
     pub stage: Stage,
-    rng: fastrand::Rng,
+    pub rng: fastrand::Rng,
     /// Terminals that still wait for an outcome.
-    sales: JoinSet<()>,
+    pub sales: JoinSet<()>,
 }
 
 impl Play {
@@ -81,177 +78,6 @@ impl Play {
         self.stage.sim.note(self.stage.sim.oracle().check_order());
         self.days_later().await;
         self.last_look().await;
-    }
-
-    async fn act(&mut self, act: &Act) {
-        let sim = self.stage.sim.clone();
-        let now_ms = sim.clock.now_ms();
-        if let Some(kind) = act.kind().filter(|kind| *kind != Kind::Storm) {
-            sim.happened(kind);
-        }
-        match act {
-            Act::Sell(sale) => self.sell(sale),
-            Act::Credit { buyer } => sim.give_credit(&pk(&self.buyer(*buyer))),
-            Act::Suspend { tenant } => {
-                let tenant = self.tenant(*tenant);
-                let is_active = sim.office().tenants[&tenant].current().status == TenantStatus::Active;
-                let status = if is_active { TenantStatus::Suspended } else { TenantStatus::Active };
-                sim.office().set_status(&sim.table, &tenant, status, now_ms);
-            }
-            Act::Deactivate { buyer } => {
-                let of = self.buyer(*buyer);
-                sim.office().change_employee(&sim.table, &of, now_ms, |employee| {
-                    let is_active = employee.status == Status::Active;
-                    employee.status = if is_active { Status::Inactive } else { Status::Active };
-                });
-            }
-            Act::BlockBadge { buyer } => {
-                let of = self.buyer(*buyer);
-                sim.office().change_employee(&sim.table, &of, now_ms, |employee| {
-                    for status in employee.badges.values_mut() {
-                        let is_active = *status == BadgeStatus::Active;
-                        *status = if is_active { BadgeStatus::Blocked } else { BadgeStatus::Active };
-                    }
-                });
-            }
-            Act::TurnMeal { stall, meal } => {
-                let code = super::office::MEALS[meal % super::office::MEALS.len()];
-                let stall = self.stall(*stall);
-                sim.office().turn_meal(&sim.table, stall, code, now_ms);
-            }
-            Act::PrintMenu { stall } => {
-                let (tenant, stall) = self.stall(*stall);
-                sim.office().print_menu(&sim.table, &tenant, &stall, &mut self.rng, now_ms);
-            }
-            Act::Poison { buyer, how } => self.poison(*buyer, *how).await,
-            Act::Storm { service, ms } => sim.chaos().storm(*service, now_ms + ms),
-            Act::Outage { minutes } => {
-                sim.stop_everything();
-                sim.clock.jump(minutes * 60_000);
-            }
-            Act::Redrive => self.redrive().await,
-        }
-    }
-
-    pub fn buyer(&self, index: usize) -> (TenantId, EmployeeNumber) {
-        let office = self.stage.sim.office();
-        office.employees.keys().nth(index % office.employees.len()).expect("a buyer").clone()
-    }
-
-    fn tenant(&self, index: usize) -> TenantId {
-        let office = self.stage.sim.office();
-        office.tenants.keys().nth(index % office.tenants.len()).expect("a tenant").clone()
-    }
-
-    fn stall(&self, index: usize) -> (TenantId, ConcessionaireId) {
-        let office = self.stage.sim.office();
-        office.menus.keys().nth(index % office.menus.len()).expect("a stall").clone()
-    }
-
-    fn sell(&mut self, sale: &Sale) {
-        let asked = self.ask(sale);
-        match sale.quirk {
-            Quirk::None => {}
-            Quirk::Impatient => return self.start(asked, sale.wait, true, Duration::ZERO),
-            Quirk::Twin => {
-                let delay = Duration::from_millis(self.rng.u64(0..30));
-                self.start(asked.clone(), 0, false, delay);
-            }
-            Quirk::OtherBasket(delay_ms) => {
-                let basket = terminal::basket(vec![("TEA".to_owned(), self.rng.i64(5..9), None)]);
-                let other = Asked { basket, ..asked.clone() };
-                self.start(other, 0, false, Duration::from_millis(delay_ms));
-            }
-            Quirk::OtherBuyer => {
-                let employee = self.buyer_of(&asked.cashier.tenant, sale.buyer + 1);
-                let badge = asked.badge.as_ref().map(|_| format!("RF-{employee}").parse().unwrap());
-                let other = Asked { employee, badge, ..asked.clone() };
-                self.start(other, sale.wait, false, Duration::ZERO);
-            }
-        }
-        self.start(asked, sale.wait, false, Duration::ZERO);
-    }
-
-    fn start(&mut self, asked: Asked, wait: u64, is_impatient: bool, delay: Duration) {
-        let terminal = Terminal::new(self.stage.link.clone(), asked, wait, is_impatient);
-        self.sales.spawn(async move {
-            sleep(delay).await;
-            terminal.sell().await;
-        });
-    }
-
-    fn buyer_of(&self, tenant: &TenantId, index: usize) -> EmployeeNumber {
-        let office = self.stage.sim.office();
-        let own: Vec<_> = office.employees.keys().filter(|(of, _)| of == tenant).collect();
-        own[index % own.len()].1.clone()
-    }
-
-    /// What a terminal would ask for now, under a new key.
-    fn ask(&mut self, sale: &Sale) -> Asked {
-        let cashier = self.stage.cashiers[sale.terminal % self.stage.cashiers.len()].clone();
-        let employee = self.buyer_of(&cashier.tenant, sale.buyer);
-        let lines = {
-            let office = self.stage.sim.office();
-            let stall = (cashier.tenant.clone(), cashier.stall.clone());
-            let version = office.menus[&stall].current().version.meals;
-            let meals = &office.meals[&(stall.0, stall.1, version)];
-            let shown = |line: &Line| {
-                let price = line.code.parse().ok().and_then(|code| Some(meals.get(&code)?.price.get()));
-                match line.shown {
-                    Shown::Nothing => None,
-                    Shown::Price => price,
-                    Shown::Wrong => price.map(|price| price + 1),
-                }
-            };
-            sale.lines.iter().map(|line| (line.code.clone(), line.qty, shown(line))).collect()
-        };
-        let now_ms = u64::try_from(self.stage.sim.clock.now_ms()).unwrap();
-        let random: [u8; 10] = std::array::from_fn(|_| self.rng.u8(..));
-        let id = uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid();
-        Asked {
-            tenant: cashier.tenant.clone(),
-            id: id.try_into().unwrap(),
-            badge: sale.by_badge.then(|| format!("RF-{employee}").parse().unwrap()),
-            employee,
-            cashier,
-            basket: terminal::basket(lines),
-        }
-    }
-
-    /// Publishes something into a wallet's group that no worker can read, or may not.
-    pub async fn poison(&mut self, buyer: usize, how: usize) {
-        let (tenant, employee) = self.buyer(buyer);
-        let body = match how % 3 {
-            0 => "not json".to_owned(),
-            1 => r#"{"v":2,"kind":"post_checkout"}"#.to_owned(),
-            _ => {
-                let foreign = include_str!("../../shared/domain/src/golden/post_checkout_v1.json");
-                foreign.replace("\"request\": \"a5", "\"request\": \"b5")
-            }
-        };
-        let draft = Draft {
-            body,
-            group_id: Some(pk(&(tenant.clone(), employee))),
-            deduplication_id: Some(format!("poison-{}", self.rng.u64(..))),
-            attributes: [("kind".to_owned(), AttributeValue::text("post_checkout"))].into(),
-        };
-        let topic = self.stage.names.command_topic(&tenant);
-        let sent = self.stage.engine.call(move |fifo, now_ms| fifo.publish(&topic, draft, now_ms)).await;
-        sent.expect("a message");
-    }
-
-    async fn redrive(&self) {
-        let tenants: Vec<_> = self.stage.sim.office().tenants.keys().cloned().collect();
-        for tenant in tenants {
-            let source = self.stage.names.checkout_dead_letter_queue(&tenant);
-            let moved = self
-                .stage
-                .engine
-                .call(move |fifo, now_ms| fifo.start_message_move(&source, None, now_ms))
-                .await;
-            let moved = moved.expect("a dead-letter queue");
-            self.stage.sim.log(format_args!("{tenant}: {moved} dead letters moved back"));
-        }
     }
 
     /// Faults stop; whoever was suspended may buy again.
@@ -284,21 +110,6 @@ impl Play {
             let what = "a closing sale was decided, and its terminal does not know".to_owned();
             self.stage.sim.note(Err((Invariant::Ended, what)));
         }
-    }
-
-    pub fn closing_sale(&mut self, (tenant, employee): &(TenantId, EmployeeNumber)) -> Terminal {
-        let terminal = self.stage.cashiers.iter().position(|cashier| cashier.tenant == *tenant);
-        let line = Line { code: "TEA".to_owned(), qty: 1, shown: Shown::Nothing };
-        let sale = Sale {
-            terminal: terminal.expect("a cashier"),
-            buyer: 0,
-            by_badge: false,
-            lines: vec![line],
-            wait: 5,
-            quirk: Quirk::None,
-        };
-        let asked = Asked { employee: employee.clone(), ..self.ask(&sale) };
-        Terminal::new(self.stage.link.clone(), asked, 5, false)
     }
 
     /// Waits until every checkout queue is empty.

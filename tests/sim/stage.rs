@@ -22,6 +22,7 @@ use local::fifo::engine::Engine;
 use local::fifo::{self, Change, Realm};
 use local::provision::Messaging;
 use local::pump::{self, Source};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, Weak};
 use tokio::sync::Notify;
@@ -30,6 +31,9 @@ use tokio::task::JoinSet;
 const REGION: &str = "eu-west-1";
 /// Batches of one queue that are worked on at the same time.
 const WORKERS: usize = 2;
+/// One tenant in so many has a queue that gives up on messages soon: after so many receives.
+const IMPATIENT_ONE_IN: u32 = 3;
+const IMPATIENT_RECEIVES: std::ops::RangeInclusive<u32> = 3..=6;
 
 pub struct Stage {
     pub sim: Shared,
@@ -68,6 +72,9 @@ impl Stage {
         let mut pumps = JoinSet::new();
         for tenant in &tenants {
             messaging.tenant(tenant).await.expect("topic and queues");
+            if rng.u32(0..IMPATIENT_ONE_IN) == 0 {
+                lose_patience(&engine, &names, tenant, rng.u32(IMPATIENT_RECEIVES)).await;
+            }
             staff(&mut pumps, &sim, &engine, &names, &queues, tenant);
         }
         let config = IntakeConfig { client_id: CLIENT_ID.to_owned(), ticket_key: TicketKey::new([7; 32]) };
@@ -105,6 +112,16 @@ fn clients(sim: &Shared, names: &Names, queues: &Router, who: &'static str) -> C
     };
     let config = Config { cloud, names: names.clone(), table_name: TABLE_NAME.to_owned() };
     Clients::over(config, Net::client(sim, queues, who))
+}
+
+/// Makes a queue give up after a few receives, so that what could be worked off becomes a dead letter.
+async fn lose_patience(engine: &Engine, names: &Names, tenant: &TenantId, receives: u32) {
+    let queue = names.checkout_queue(tenant);
+    let dead_letters = names.queue_arn(&names.checkout_dead_letter_queue(tenant));
+    let policy = json!({ "deadLetterTargetArn": dead_letters, "maxReceiveCount": receives });
+    let attributes = [("RedrivePolicy".to_owned(), policy.to_string())].into();
+    let set = engine.call(move |fifo, now_ms| fifo.set_queue_attributes(&queue, &attributes, now_ms)).await;
+    set.expect("a queue");
 }
 
 /// Pump and workers of one tenant.
