@@ -31,7 +31,7 @@ pub enum Kind {
     Twice,
     /// Messages become visible again while their worker still runs.
     Lapse,
-    /// A worker stands still and goes on later, perhaps long after its time was up.
+    /// A worker or handler stands still and goes on later, perhaps long after its time was up.
     Freeze,
     WorkerCrash,
     IntakeCrash,
@@ -238,16 +238,24 @@ impl Chaos {
         if self.happens(Kind::WorkerCrash) {
             return Run::Crash(self.rng.u32(1..POLLS));
         }
-        if self.happens(Kind::Freeze) {
-            let ms = if self.rng.bool() { self.rng.u64(10..2_000) } else { self.rng.u64(2_000..40_000) };
-            return Run::Freeze(self.rng.u32(1..POLLS), Duration::from_millis(ms));
-        }
-        Run::ToItsEnd
+        self.freeze(POLLS)
     }
 
     pub fn intake_run(&mut self) -> Run {
         const POLLS: u32 = 16;
-        if self.happens(Kind::IntakeCrash) { Run::Crash(self.rng.u32(1..POLLS)) } else { Run::ToItsEnd }
+        if self.happens(Kind::IntakeCrash) {
+            return Run::Crash(self.rng.u32(1..POLLS));
+        }
+        self.freeze(POLLS)
+    }
+
+    /// Somewhere on the way, for less than the grace of a ticket.
+    fn freeze(&mut self, polls: u32) -> Run {
+        if !self.happens(Kind::Freeze) {
+            return Run::ToItsEnd;
+        }
+        let ms = if self.rng.bool() { self.rng.u64(10..2_000) } else { self.rng.u64(2_000..40_000) };
+        Run::Freeze(self.rng.u32(1..polls), Duration::from_millis(ms))
     }
 
     pub fn is_given_twice(&mut self) -> bool {
