@@ -66,7 +66,8 @@ fn latency(f: &mut fmt::Formatter<'_>, name: &str, latency_us: &Histogram<u64>) 
         if latency_us.is_empty() {
             write!(f, "{:>10}", "-")?;
         } else {
-            let tenths = latency_us.value_at_quantile(quantile).div_ceil(100);
+            let at_least_us = latency_us.lowest_equivalent(latency_us.value_at_quantile(quantile));
+            let tenths = at_least_us.div_ceil(100);
             write!(f, "{:>10}", format!("{}.{}", tenths / 10, tenths % 10))?;
         }
     }
