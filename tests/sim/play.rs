@@ -143,6 +143,8 @@ impl Play {
 
     /// Whatever became a dead letter comes back a day later, and charges nobody.
     pub async fn days_later(&self) {
+        // No function runs for a day: a handler that still stands still would wake up and accept.
+        self.stage.sim.stop_everything();
         self.stage.sim.clock.jump(A_DAY_MS);
         self.stage.sim.oracle().is_closed = true;
         self.redrive().await;

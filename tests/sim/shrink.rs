@@ -7,8 +7,8 @@ use super::script::Script;
 use super::{Report, run};
 use std::collections::BTreeSet;
 
-/// Runs that making it smaller may take.
-const TRIES_MAX: usize = 120;
+/// Runs that making it smaller may take: half a minute.
+const TRIES_MAX: usize = 400;
 
 /// The smallest failing run that was found.
 #[derive(Debug)]
