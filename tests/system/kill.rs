@@ -1,11 +1,13 @@
 //! `kill -9` at any moment, again and again under load: every answered `202` settles, once, and
 //! table, queues and users are as they were.
 
+use aws::failure::chain;
 use aws::retry::Policy;
 use local::endpoints::Endpoints;
 use local::system::{self, System};
+use std::fs::File;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -29,7 +31,10 @@ async fn serve() {
     #[expect(clippy::disallowed_methods, reason = "how a parent speaks to this child")]
     let dir = std::env::var(DIR_VARIABLE).expect("the parent names a directory");
     let options = tests::options(Path::new(&dir), aws::clock::Clock::system());
-    System::start(options).await.expect("the system starts").run().await;
+    match System::start(options).await {
+        Ok(system) => system.run().await,
+        Err(error) => panic!("{}", chain(&error)),
+    }
 }
 
 /// A child that is killed when it goes out of sight, also out of a test that failed.
@@ -46,10 +51,15 @@ fn spawn(dir: &Path) -> Running {
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "kill::serve", "--ignored", "--nocapture"])
         .env(DIR_VARIABLE, dir)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stdout(said(dir))
+        .stderr(said(dir))
         .spawn();
     Running(child.unwrap())
+}
+
+/// Where a child's last words go.
+fn said(dir: &Path) -> File {
+    File::options().create(true).append(true).open(dir.join("said")).unwrap()
 }
 
 /// Starts a child and waits until it says where it is.
@@ -58,8 +68,13 @@ async fn start(dir: &Path) -> (Running, Endpoints) {
     if file.exists() {
         std::fs::remove_file(&file).unwrap();
     }
-    let child = spawn(dir);
-    eventually("the child is up", async || file.exists()).await;
+    let mut child = spawn(dir);
+    eventually("the child is up", async || {
+        let ended = child.0.try_wait().unwrap();
+        assert!(ended.is_none(), "{}", std::fs::read_to_string(dir.join("said")).unwrap());
+        file.exists()
+    })
+    .await;
     (child, serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap())
 }
 

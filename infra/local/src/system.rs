@@ -99,7 +99,7 @@ impl System {
         let (api, api_url) = listen(options.api_port).await?;
         let (aws, aws_endpoint_url) = listen(options.aws_port).await?;
         let cloud = Cloud::open(&dir.join("cloud"), REGION)?;
-        let table = TableServer::start(&dir.join("table.sqlite"), options.dynamodb_port)?;
+        let table = table_server(dir, options.dynamodb_port).await?;
         let engine = engine(&dir.join("fifo.sqlite"), &options.clock)?;
         serve(&mut tasks, aws, fifo::http::router(engine, cloud.router()));
 
@@ -164,6 +164,32 @@ fn serve(tasks: &mut JoinSet<()>, listener: TcpListener, router: Router) {
     });
 }
 
+/// The engine makes a table in several steps, so the file is made aside and put in place whole: a table
+/// that a `kill` left half made is never served.
+async fn table_server(dir: &Path, port: u16) -> Result<TableServer, StartError> {
+    let path = dir.join("table.sqlite");
+    let in_dir = |source| StartError::Directory { path: path.clone(), source };
+    if !path.try_exists().map_err(in_dir)? {
+        let drafts = dir.join("table.draft");
+        if drafts.try_exists().map_err(in_dir)? {
+            std::fs::remove_dir_all(&drafts).map_err(in_dir)?;
+        }
+        std::fs::create_dir(&drafts).map_err(in_dir)?;
+        let draft = TableServer::start(&drafts.join("table.sqlite"), 0)?;
+        provision::table(&clients(&draft.endpoint_url(), &draft.endpoint_url()).dynamodb(), TABLE_NAME)
+            .await?;
+        // Stopped, it leaves one file with everything in it.
+        drop(draft);
+        if drafts.join("table.sqlite-wal").try_exists().map_err(in_dir)? {
+            return Err(in_dir(io::Error::other("its draft was not closed")));
+        }
+        let made = std::fs::read(drafts.join("table.sqlite"));
+        made.and_then(|table| durable::replace(&path, &table)).map_err(in_dir)?;
+        std::fs::remove_dir_all(&drafts).map_err(in_dir)?;
+    }
+    Ok(TableServer::start(&path, port)?)
+}
+
 fn engine(path: &Path, clock: &Clock) -> Result<Engine, StoreError> {
     let clock = clock.clone();
     let realm = Realm { region: REGION.to_owned(), account_id: ACCOUNT_ID.to_owned() };
@@ -186,11 +212,10 @@ pub fn clients(aws_endpoint_url: &str, dynamodb_endpoint_url: &str) -> Clients {
     Clients::new(Config { cloud, names, table_name: TABLE_NAME.to_owned() })
 }
 
-/// Table, topics, queues, user pool and the demo, as far as they are not there.
+/// Topics, queues, user pool and the demo, as far as they are not there.
 async fn furnish(clients: &Clients, clock: &Clock) -> Result<PoolIds, StartError> {
     let cognito = aws_sdk_cognitoidentityprovider::Client::new(clients.sdk());
     let pool = users::ensure_pool(&cognito, POOL_NAME).await?;
-    provision::table(&clients.dynamodb(), TABLE_NAME).await?;
     let messaging =
         Messaging { sns: clients.sns(), sqs: clients.sqs(), names: clients.config().names.clone() };
     let table = clients.table(Policy::WORKER);

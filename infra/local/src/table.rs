@@ -15,7 +15,7 @@ use dynoxide::{Database, server::serve_with_shutdown};
 use tokio::{runtime, sync::watch};
 
 /// How long a stop waits for requests in flight; past it their connections are cut.
-const STOP_MS: u64 = 1_000;
+const STOP_MS: u64 = 250;
 
 /// One request holds the lock while the other thread parses the next: about 5 % more than one thread, measured.
 const THREADS: usize = 2;
