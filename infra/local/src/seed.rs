@@ -54,9 +54,11 @@ pub async fn tenant(
         create(table, stall(id, concessionaire)?).await?;
     }
     let by = "seed".parse::<UserName>().map_err(DemoError::from)?;
+    let mut buyers = Vec::new();
     for index in 0..demo::EMPLOYEES {
-        create(table, buyer(id, &demo::employee(index)?, &by, now)?).await?;
+        buyers.extend(buyer(id, &demo::employee(index)?, &by, now)?);
     }
+    create(table, buyers).await?;
     create(table, vec![items::tenant(&demo.tenant)?]).await
 }
 
@@ -79,7 +81,8 @@ fn stall(tenant: &TenantId, concessionaire: &DemoConcessionaire) -> Result<Vec<I
     Ok(stall)
 }
 
-/// An employee with badges, and a wallet with the movement that explains its balance.
+/// An employee with a badge, and a wallet with the movement that explains its balance: four items, so that
+/// whole buyers share a transaction.
 pub fn buyer(
     tenant: &TenantId,
     employee: &Employee,
