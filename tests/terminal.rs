@@ -53,6 +53,12 @@ impl Terminal {
         self.try_sell(key, body, wait).await.expect("the API answers")
     }
 
+    /// A sale, followed to its outcome.
+    pub async fn buy(&self, key: Uuid, body: &Value) -> Answer {
+        let answer = self.sell(key, body, 5).await;
+        if answer.status == 202 { self.follow(&answer).await } else { answer }
+    }
+
     /// A sale by a terminal that may find nobody there.
     pub async fn try_sell(&self, key: Uuid, body: &Value, wait: u8) -> reqwest::Result<Answer> {
         let (key, wait) = (key.to_string(), format!("wait={wait}"));
@@ -61,16 +67,16 @@ impl Terminal {
             ("prefer", wait.as_str()),
             ("content-type", "application/json"),
         ];
-        let request = self.http.post(format!("{}/v1/checkouts", self.api_url)).body(body.to_string());
+        let request = self.http.post(format!("{}{}", self.api_url, till::CHECKOUTS)).body(body.to_string());
         self.send(request, &headers).await
     }
 
     /// Follows a `Location` until the checkout is decided.
     pub async fn follow(&self, accepted: &Answer) -> Answer {
-        let location = accepted.header("location").expect("a Location").to_owned();
+        let location = accepted.location(&self.api_url).expect("a Location");
         let decided = async {
             loop {
-                let answer = self.get(&location, &[]).await;
+                let answer = self.send(self.http.get(location.clone()), &[]).await.expect("the API answers");
                 if answer.outcome() != "pending" {
                     return answer;
                 }

@@ -7,7 +7,9 @@
 
 pub mod audit;
 pub mod faults;
+pub mod routes;
 pub mod sim;
+pub mod target;
 pub mod terminal;
 
 use aws::clock::Clock;
@@ -126,7 +128,7 @@ pub fn options(dir: &Path, clock: Clock) -> Options {
         aws_port: 0,
         dynamodb_port: 0,
         max_concurrency: WORKERS,
-        metrics: Metrics::to(clock.clone(), |_| ()),
+        metrics: Metrics::to(clock.clone(), "test", |_| ()),
         clock,
     }
 }

@@ -2,6 +2,7 @@
 //! publish, and perhaps wait. Whoever is refused with a 4xx before that has enqueued nothing.
 
 use crate::app::App;
+use crate::base_path::BasePath;
 use crate::caller::Identity;
 use crate::etag;
 use crate::order::{CheckoutRequest, Order};
@@ -63,6 +64,7 @@ const LOOK_AGAIN: HeaderValue = HeaderValue::from_static("1");
 pub async fn post(
     State(app): State<App>,
     identity: Identity,
+    base_path: BasePath,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
@@ -83,8 +85,11 @@ pub async fn post(
     if sale.tenant.status != TenantStatus::Active {
         return Err(Problem::TenantSuspended);
     }
+    if !sale.tenant.is_ready() {
+        return Err(Problem::TenantNotReady);
+    }
     let ticket = sale.publish(&app, order).await?;
-    sale.answer(&app, ticket, prefer::wait(&headers)).await
+    sale.answer(&app, ticket, prefer::wait(&headers), &base_path).await
 }
 
 /// Who sells what where, from the first call.
@@ -195,18 +200,24 @@ impl Sale {
     }
 
     /// `202` at once, or what came of it within `wait`.
-    async fn answer(&self, app: &App, ticket: Ticket, wait: Duration) -> Result<Response, Problem> {
+    async fn answer(
+        &self,
+        app: &App,
+        ticket: Ticket,
+        wait: Duration,
+        base_path: &BasePath,
+    ) -> Result<Response, Problem> {
         match tokio::time::timeout(wait, self.await_outcome(app, wait)).await {
             Ok(Ok(Some(checkout))) => {
                 let mut response = self.outcome(checkout)?;
                 response.headers_mut().insert(PREFERENCE_APPLIED, applied(wait)?);
                 Ok(response)
             }
-            Ok(Ok(None)) | Err(_) => self.accepted(app, ticket),
+            Ok(Ok(None)) | Err(_) => self.accepted(app, ticket, base_path),
             // The command is safe: the client finds the outcome where the `Location` says.
             Ok(Err(failure)) => {
                 tracing::warn!(error = chain(&failure), "stopped waiting for an outcome");
-                self.accepted(app, ticket)
+                self.accepted(app, ticket, base_path)
             }
         }
     }
@@ -222,11 +233,12 @@ impl Sale {
         Ok(None)
     }
 
-    fn accepted(&self, app: &App, ticket: Ticket) -> Result<Response, Problem> {
+    fn accepted(&self, app: &App, ticket: Ticket, base_path: &BasePath) -> Result<Response, Problem> {
         let subject = Subject { tenant: &self.tenant.id, employee: &self.employee.number, id: self.id };
         let sealed = ticket.seal(&app.ticket_key, subject);
         let location =
             format!("/v1/employees/{}/checkouts/{}?ticket={sealed}", self.employee.number, self.id);
+        let location = base_path.join(&location);
         let location =
             HeaderValue::try_from(location).map_err(|error| Failure::malformed("write a Location", error))?;
         let headers = [(LOCATION, location), (RETRY_AFTER, LOOK_AGAIN)];

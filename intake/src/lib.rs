@@ -9,6 +9,7 @@ mod employees;
 mod menus;
 mod meta;
 
+mod base_path;
 mod body;
 mod caller;
 mod etag;

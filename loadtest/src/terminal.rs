@@ -6,7 +6,7 @@ use aws::retry::Policy;
 use domain::id::CheckoutId;
 use http::{HeaderMap, StatusCode};
 use local::endpoints::Endpoints;
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, RequestBuilder, Url};
 use serde_json::{Value, json};
 use std::time::Duration;
 use thiserror::Error;
@@ -27,6 +27,9 @@ const LOOKS: Policy = Policy {
     first_pause: Duration::from_millis(20),
     longest_pause: Duration::from_secs(1),
 };
+
+/// Where sales are sent to, below the API's URL.
+pub const CHECKOUTS: &str = "/v1/checkouts";
 
 #[derive(Debug)]
 pub struct Terminal {
@@ -60,6 +63,12 @@ pub enum TerminalError {
 }
 
 impl Answer {
+    /// Where the outcome of a sale will be, for a client that knows the API under this URL.
+    pub fn location(&self, api_url: &str) -> Option<Url> {
+        let sold_at = Url::parse(&format!("{api_url}{CHECKOUTS}")).ok()?;
+        sold_at.join(self.header("location")?).ok()
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
@@ -114,7 +123,7 @@ impl Terminal {
     /// Sends a sale until it is accepted or its outcome is there.
     pub async fn sell(&self, key: CheckoutId, body: &Value) -> Result<Answer, TerminalError> {
         let (url, key, body) =
-            (format!("{}/v1/checkouts", self.endpoints.api_url), key.to_string(), body.to_string());
+            (format!("{}{CHECKOUTS}", self.endpoints.api_url), key.to_string(), body.to_string());
         self.persist(|| {
             let request = self.http.post(&url).header("idempotency-key", &key);
             request.header("content-type", "application/json").body(body.clone())
@@ -124,11 +133,10 @@ impl Terminal {
 
     /// Follows the `Location` of an accepted sale until it is decided.
     pub async fn follow(&self, accepted: &Answer) -> Result<Answer, TerminalError> {
-        let location = accepted.header("location").ok_or(TerminalError::NoLocation)?;
-        let url = format!("{}{location}", self.endpoints.api_url);
+        let url = accepted.location(&self.endpoints.api_url).ok_or(TerminalError::NoLocation)?;
         let mut looks = LOOKS.pauses();
         while looks.pause().await {
-            let answer = self.persist(|| self.http.get(&url)).await?;
+            let answer = self.persist(|| self.http.get(url.clone())).await?;
             if answer.outcome() != "pending" {
                 return Ok(answer);
             }

@@ -7,6 +7,7 @@ use super::oracle::Asked;
 use super::play::{Play, pk};
 use super::script::{Act, Line, Quirk, Sale, Shown};
 use super::terminal::{self, Terminal};
+use domain::command::Purpose;
 use domain::employee::BadgeStatus;
 use domain::id::{ConcessionaireId, EmployeeNumber, TenantId};
 use domain::role::Status;
@@ -176,7 +177,7 @@ impl Play {
     pub async fn redrive(&self) {
         let tenants: Vec<_> = self.stage.sim.office().tenants.keys().cloned().collect();
         for tenant in tenants {
-            let source = self.stage.names.checkout_dead_letter_queue(&tenant);
+            let source = self.stage.names.dead_letter_queue(&tenant, Purpose::Checkouts);
             let moved = self
                 .stage
                 .engine

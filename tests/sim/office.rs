@@ -4,6 +4,7 @@
 use super::table::TableModel;
 use aws::items::{self, Item, MenuHead};
 use domain::booking::{Booking, BookingKind};
+use domain::command::Purpose;
 use domain::employee::{BadgeStatus, Employee};
 use domain::id::{ConcessionaireId, EmployeeNumber, StationId, TenantId, UserName};
 use domain::menu::{Meal, Meals, MenuVersion};
@@ -214,6 +215,7 @@ fn company(id: &TenantId, rng: &mut fastrand::Rng) -> Tenant {
         currency: "PHP".to_owned().try_into().unwrap(),
         business_day: BusinessDay::new("Asia/Manila", 0).unwrap(),
         overdraft_limit: Money::from_minor(if rng.u32(0..3) == 0 { 300 } else { 0 }),
+        reached: Purpose::ALL.into(),
     }
 }
 

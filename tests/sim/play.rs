@@ -7,6 +7,7 @@ use super::oracle::Invariant;
 use super::script::Script;
 use super::stage::Stage;
 use super::terminal::Terminal;
+use domain::command::Purpose;
 use domain::id::{EmployeeNumber, TenantId};
 use domain::tenant::TenantStatus;
 use std::collections::BTreeSet;
@@ -131,7 +132,7 @@ impl Play {
         let tenants: Vec<_> = self.stage.sim.office().tenants.keys().cloned().collect();
         let mut waiting = 0;
         for tenant in tenants {
-            let queue = self.stage.names.checkout_queue(&tenant);
+            let queue = self.stage.names.queue(&tenant, Purpose::Checkouts);
             let attributes =
                 self.stage.engine.call(move |fifo, now_ms| fifo.queue_attributes(&queue, now_ms)).await;
             let attributes = attributes.expect("a queue");

@@ -15,6 +15,7 @@ use aws::bus::Names;
 use aws::config::{Clients, Cloud, Config, IntakeConfig, TicketKey};
 use aws_credential_types::Credentials;
 use axum::Router;
+use domain::command::Purpose;
 use domain::id::TenantId;
 use intake::App;
 use local::cloud::ACCOUNT_ID;
@@ -116,8 +117,8 @@ fn clients(sim: &Shared, names: &Names, queues: &Router, who: &'static str) -> C
 
 /// Makes a queue give up after a few receives, so that what could be worked off becomes a dead letter.
 async fn lose_patience(engine: &Engine, names: &Names, tenant: &TenantId, receives: u32) {
-    let queue = names.checkout_queue(tenant);
-    let dead_letters = names.queue_arn(&names.checkout_dead_letter_queue(tenant));
+    let queue = names.queue(tenant, Purpose::Checkouts);
+    let dead_letters = names.queue_arn(&names.dead_letter_queue(tenant, Purpose::Checkouts));
     let policy = json!({ "deadLetterTargetArn": dead_letters, "maxReceiveCount": receives });
     let attributes = [("RedrivePolicy".to_owned(), policy.to_string())].into();
     let set = engine.call(move |fifo, now_ms| fifo.set_queue_attributes(&queue, &attributes, now_ms)).await;
@@ -133,12 +134,12 @@ fn staff(
     queues: &Router,
     tenant: &TenantId,
 ) {
-    let queue = names.checkout_queue(tenant);
+    let queue = names.queue(tenant, Purpose::Checkouts);
     let queue_arn = names.queue_arn(&queue);
     let poller = clients(sim, names, queues, "poller");
     let source = Source::new(&poller, queue_arn);
     let clients = clients(sim, names, queues, "worker");
     let warm = Arc::new(Mutex::new(Crew::worker(sim, &clients)));
     let crew = Crew { sim: sim.clone(), engine: engine.clone(), clients, queue, warm };
-    pump::start(pumps, &source, WORKERS, move |event| crew.clone().invoke(event));
+    pump::start(pumps, &source, WORKERS, &Arc::new(crew));
 }

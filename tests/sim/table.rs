@@ -115,6 +115,9 @@ fn attribute_of(json: Value) -> AttributeValue {
         ("NULL", _) => AttributeValue::Null(true),
         ("M", value @ Value::Object(_)) => AttributeValue::M(item_of(value)),
         ("L", Value::Array(values)) => AttributeValue::L(values.into_iter().map(attribute_of).collect()),
+        ("SS", Value::Array(texts)) => {
+            AttributeValue::Ss(texts.iter().map(|text| text.as_str().expect("a text").to_owned()).collect())
+        }
         (tag, value) => panic!("no attribute of ours: {tag} {value}"),
     }
 }
@@ -133,6 +136,7 @@ fn attribute_json(value: &AttributeValue) -> Value {
         AttributeValue::Null(_) => json!({ "NULL": true }),
         AttributeValue::M(item) => json!({ "M": json_of(item) }),
         AttributeValue::L(values) => json!({ "L": values.iter().map(attribute_json).collect::<Vec<_>>() }),
+        AttributeValue::Ss(texts) => json!({ "SS": texts }),
         other => panic!("no attribute of ours: {other:?}"),
     }
 }

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Sleep;
+use workers::lambda::Worker;
 use workers::post_checkouts::PostCheckouts;
 
 /// Where a batch goes: one warm worker a tenant, replaced when it dies.
@@ -28,14 +29,20 @@ pub struct Crew {
     pub warm: Arc<Mutex<PostCheckouts>>,
 }
 
+impl Worker for Crew {
+    /// One invocation, as its caller sees it: a worker that died hands everything back.
+    async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
+        self.invoke(event).await
+    }
+}
+
 impl Crew {
     pub fn worker(sim: &Shared, clients: &Clients) -> PostCheckouts {
         let clock = sim.clock.clock();
-        PostCheckouts::new(clients, clock.clone(), Metrics::to(clock, |_| ()))
+        PostCheckouts::new(clients, clock.clone(), Metrics::to(clock, "test", |_| ()))
     }
 
-    /// One invocation, as its caller sees it: a worker that died hands everything back.
-    pub async fn invoke(self, event: SqsEvent) -> SqsBatchResponse {
+    async fn invoke(&self, event: SqsEvent) -> SqsBatchResponse {
         let (run, is_given_twice, lapses) = {
             let mut chaos = self.sim.chaos();
             (chaos.worker_run(), chaos.is_given_twice(), chaos.lapses())
@@ -132,7 +139,7 @@ impl Crew {
 /// The command of a message, if it can be read and came the right way.
 fn command(record: &SqsMessage, group: &str) -> Option<PostCheckout> {
     let message: Message = serde_json::from_str(record.body.as_deref()?).ok()?;
-    let Command::PostCheckout(command) = message.command;
+    let Command::PostCheckout(command) = message.command else { return None };
     (keys::wallet_group(&command.tenant, &command.employee) == group).then_some(command)
 }
 

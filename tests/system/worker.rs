@@ -2,13 +2,16 @@
 
 use aws::clock::Clock;
 use aws::config::Clients;
+use aws::items;
 use aws::keys;
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::checkout::{Checkout, Outcome};
-use domain::command::{Basket, Command, Message, OrderLine, PostCheckout, RequestHash};
+use domain::command::{Basket, Command, Message, OrderLine, PostCheckout, Probe, Purpose, RequestHash};
 use domain::id::CheckoutId;
+use domain::tenant::Tenant;
 use jiff::{SignedDuration, Timestamp};
+use local::system::System;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,7 +19,9 @@ use std::time::Duration;
 use tests::faults::{self, Fault};
 use tests::{World, audit};
 use uuid::Uuid;
+use workers::lambda::Worker;
 use workers::post_checkouts::PostCheckouts;
+use workers::probe::Probes;
 
 fn now() -> Timestamp {
     Clock::system().now()
@@ -84,7 +89,7 @@ fn faulty(world: &World, choice: impl Fn(&str, &str, u32) -> Fault + Send + Sync
     });
     let clients = Clients::over(world.system.clients.config().clone(), http_client);
     let clock = Clock::system();
-    PostCheckouts::new(&clients, clock.clone(), Metrics::to(clock, |_| ()))
+    PostCheckouts::new(&clients, clock.clone(), Metrics::to(clock, "test", |_| ()))
 }
 
 /// A worker whose answers from the table are rewritten.
@@ -94,7 +99,7 @@ fn faulty_replies(
 ) -> PostCheckouts {
     let clients = Clients::over(world.system.clients.config().clone(), faults::rewriting(rewrite));
     let clock = Clock::system();
-    PostCheckouts::new(&clients, clock.clone(), Metrics::to(clock, |_| ()))
+    PostCheckouts::new(&clients, clock.clone(), Metrics::to(clock, "test", |_| ()))
 }
 
 /// Records which employees' partitions each commit writes to.
@@ -370,4 +375,69 @@ async fn from_the_third_receive_on_messages_go_one_by_one() {
     assert_eq!(commits(&worker), 3);
     assert_eq!(wallet(&world, "100001").await, (491_000, 3));
     assert_eq!(wallet(&world, "100002").await, ONE_COFFEE);
+}
+
+/// A probe for a tenant, from the queue of a tenant.
+fn probe(of: &str, through: &str) -> SqsEvent {
+    let command = Command::Probe(Probe { tenant: of.parse().unwrap(), id: Uuid::now_v7() });
+    let body = serde_json::to_string(&Message::new(command)).unwrap();
+    let mut event = event(&[(keys::probe_group(&of.parse().unwrap()), body, 1)]);
+    event.records[0].event_source_arn =
+        Some(format!("arn:aws:sqs:eu-west-1:000000000000:pos-local-{through}"));
+    event
+}
+
+/// A tenant is ready when a probe came through each of its queues, and through nobody else's.
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_say_which_queues_are_reached() {
+    let world = World::idle().await;
+    let (table, acme) = (world.system.app.table(), "acme".parse().unwrap());
+    let stored = async || {
+        let item = table.read_one(&keys::tenant(&acme)).await.unwrap().unwrap();
+        items::stored_tenant(&acme, item).unwrap()
+    };
+    let unreached = items::tenant(&Tenant { reached: [].into(), ..stored().await }).unwrap();
+    let put = world.system.clients.dynamodb().put_item().set_item(Some(unreached));
+    put.table_name(&world.system.clients.config().table_name).send().await.unwrap();
+    let cashier = world.terminal("acme-cashier").await;
+    let sell = async || cashier.sell(Uuid::now_v7(), &tests::terminal::coffee("RF100001", 1), 0).await;
+    assert_eq!((sell().await.status, sell().await.problem()), (503, "tenant-not-ready"));
+
+    let checkouts = &world.system.worker;
+    let admin = Probes::new(&world.system.clients, Purpose::Admin);
+    let replenishment = Probes::new(&world.system.clients, Purpose::Replenishment);
+    for astray in [probe("acme", "globex-admin.fifo"), probe("acme", "acme-checkouts.fifo")] {
+        assert_eq!(handed_back(&admin.handle(astray).await), ["0"]);
+    }
+    assert_eq!(handed_back(&admin.handle(probe("nobody", "nobody-admin.fifo")).await), ["0"]);
+    assert_eq!(handed_back(&admin.handle(batch(&[&coffee("100001")], 1)).await), ["0"]);
+    for _ in 0..2 {
+        assert_eq!(handed_back(&checkouts.handle(probe("acme", "acme-checkouts.fifo")).await), [""; 0]);
+        assert_eq!(handed_back(&admin.handle(probe("acme", "acme-admin.fifo")).await), [""; 0]);
+        assert_eq!(stored().await.reached, [Purpose::Checkouts, Purpose::Admin].into());
+    }
+    assert_eq!(sell().await.problem(), "tenant-not-ready");
+    assert_eq!(handed_back(&replenishment.handle(probe("acme", "acme-replenishment.fifo")).await), [""; 0]);
+    assert!(stored().await.is_ready());
+    assert_eq!(sell().await.status, 202);
+}
+
+/// Data of a release that knew no probes: the next start finds out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_of_an_older_release_is_probed_at_the_start() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let start = async || System::start(tests::options(dir.path(), Clock::system())).await.unwrap();
+    let (key, acme) = (keys::tenant(&"acme".parse().unwrap()), "acme".parse().unwrap());
+    let system = start().await;
+    let mut item = system.app.table().read_one(&key).await.unwrap().unwrap();
+    item.remove("q").unwrap();
+    let put = system.clients.dynamodb().put_item().set_item(Some(item));
+    put.table_name(&system.clients.config().table_name).send().await.unwrap();
+    drop(system);
+    let system = start().await;
+    tests::eventually("the tenant is reached", async || {
+        let item = system.app.table().read_one(&key).await.unwrap().unwrap();
+        items::stored_tenant(&acme, item).unwrap().is_ready()
+    })
+    .await;
 }

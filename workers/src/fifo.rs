@@ -7,7 +7,9 @@
 use aws::failure::{Failure, chain};
 use aws::queue::{Queues, Release};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use domain::command::{self, Command};
 use domain::planted::{self, Planted};
+use serde_json::error::Category;
 use std::time::Duration;
 
 /// From this receive on, a message shares neither transaction nor update with another.
@@ -32,6 +34,23 @@ pub struct Message {
     /// How often it has been received, this time included.
     pub receives: u32,
     pub body: String,
+}
+
+impl Message {
+    /// The command in it.
+    pub fn read(&self) -> Result<Command, Failure> {
+        let read: command::Message = serde_json::from_str(&self.body).map_err(unreadable)?;
+        Ok(read.command)
+    }
+}
+
+/// Where a body is wrong, without its words: they may be anybody's.
+fn unreadable(error: serde_json::Error) -> Failure {
+    let what = match error.classify() {
+        Category::Data => "it is not a command of a version that is known here",
+        Category::Syntax | Category::Eof | Category::Io => "it is not JSON",
+    };
+    Failure::malformed("read a message", format!("{what}: line {}, column {}", error.line(), error.column()))
 }
 
 /// A message that is not done.

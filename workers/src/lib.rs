@@ -1,5 +1,7 @@
 //! Message in, table out: one worker a file, named by its verb.
 
 pub mod post_checkouts;
+pub mod probe;
 
 pub mod fifo;
+pub mod lambda;

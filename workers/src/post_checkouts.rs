@@ -9,10 +9,13 @@ mod state;
 mod work;
 
 use crate::fifo;
+use crate::lambda::Worker;
+use crate::probe::Probes;
 use aws::bus::Names;
 use aws::clock::Clock;
 use aws::config::Clients;
 use aws::failure::Failure;
+use aws::keys;
 use aws::menus::Menus;
 use aws::queue::Queues;
 use aws::retry::Policy;
@@ -20,6 +23,7 @@ use aws::table::{NotCommitted, Reason, Table, Write};
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::checkout::{Checkout, Outcome};
+use domain::command::Purpose;
 use domain::id::TenantId;
 use domain::planted::{self, Planted};
 use futures_util::StreamExt;
@@ -40,6 +44,7 @@ const SHARED_FAILURES: u32 = 2;
 pub struct PostCheckouts {
     table: Table,
     queues: Queues,
+    probes: Probes,
     menus: Menus,
     names: Names,
     clock: Clock,
@@ -61,6 +66,7 @@ impl PostCheckouts {
             // A round is the attempt, and the next one the retry.
             table: clients.table(Policy::ONCE),
             queues: clients.queues(),
+            probes: Probes::new(clients, Purpose::Checkouts),
             menus: Menus::default(),
             names: clients.config().names.clone(),
             clock,
@@ -73,10 +79,11 @@ impl PostCheckouts {
         &self.table
     }
 
-    /// Works off one batch and names what is handed back.
-    pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
+    async fn work_off_batch(&self, event: SqsEvent) -> SqsBatchResponse {
         let messages = event.records.len();
         let (queue_arn, groups) = fifo::groups(event);
+        let (probes, groups): (Vec<_>, Vec<_>) =
+            groups.into_iter().partition(|group| keys::is_probe_group(&group.id));
         let mut works: Vec<_> =
             groups.iter().map(|group| Work::read(group, &queue_arn, &self.names)).collect();
         let tenant = works.iter().find_map(|work| work.tenant().cloned());
@@ -86,7 +93,8 @@ impl PostCheckouts {
             if tokio::time::timeout(BATCH_BUDGET, Box::pin(self.work_off(&mut works))).await.is_err() {
                 tracing::warn!(budget_ms = BATCH_BUDGET.as_millis(), "the batch ran out of time");
             }
-            let left: Vec<_> = works.into_iter().flat_map(Work::hand_back).collect();
+            let mut left = self.probes.work_off(&queue_arn, &probes).await;
+            left.extend(works.into_iter().flat_map(Work::hand_back));
             fifo::hand_back(&self.queues, &queue_arn, &left).await
         };
         let response = worked.instrument(span).await;
@@ -168,6 +176,12 @@ impl PostCheckouts {
             }
         }
         self.metrics.settled(tenant, &accept_to_settled_ms);
+    }
+}
+
+impl Worker for PostCheckouts {
+    async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
+        self.work_off_batch(event).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! The demo: two companies, each with two stalls, two hundred employees and a user in each role.
 //! Everything here is made up.
 
+use domain::command::Purpose;
 use domain::employee::{BadgeStatus, Employee};
 use domain::id::{ConcessionaireId, InvalidId, MealCode, StationId, TenantId, UserName};
 use domain::menu::Meal;
@@ -85,6 +86,7 @@ fn demo_tenant(id: &str, name: &str, currency: &str, day: BusinessDay) -> Result
         currency: currency.to_owned().try_into()?,
         business_day: day,
         overdraft_limit: Money::ZERO,
+        reached: Purpose::ALL.into(),
     };
     let concessionaires =
         vec![concessionaire("kitchen", &KITCHEN)?, concessionaire("coffee-bar", &COFFEE_BAR)?];

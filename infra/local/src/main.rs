@@ -52,7 +52,7 @@ async fn main() -> ExitCode {
 async fn start(arguments: Arguments) -> Result<System, Box<dyn std::error::Error>> {
     let log = Arc::new(log_file(&arguments.dir)?);
     let clock = Clock::system();
-    let metrics = Metrics::to(clock.clone(), lines_to(log.clone()));
+    let metrics = Metrics::to(clock.clone(), local::system::STAGE, lines_to(log.clone()));
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

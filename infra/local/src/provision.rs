@@ -12,20 +12,19 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_sqs::operation::create_queue::CreateQueueError;
 use aws_sdk_sqs::types::QueueAttributeName;
+use domain::command::Purpose;
 use domain::id::TenantId;
 use serde_json::json;
 use std::collections::HashMap;
 
 /// Six times the worker's timeout of 10 s, as AWS advises, so that a slow batch is not taken twice.
 /// It is also how long a wallet stands still after a worker died with one of its messages.
-const VISIBILITY_TIMEOUT_S: &str = "60";
+pub const VISIBILITY_TIMEOUT_S: u32 = 60;
 /// Receives before a message goes to the dead-letter queue. With the worker's growing pauses these
 /// last longer than a command may wait, so an outage ends commands as `expired` and not as dead letters.
-const MAX_RECEIVES: u32 = 30;
+pub const MAX_RECEIVES: u32 = 30;
 /// The longest that SQS keeps a message: 14 days, for whoever comes back to a dead letter.
-const DEAD_LETTER_RETENTION_S: &str = "1209600";
-/// The kinds of command that go to the checkout queue.
-const CHECKOUT_KINDS: [&str; 1] = ["post_checkout"];
+pub const RETENTION_S: u32 = 1_209_600;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ProvisionError {
@@ -88,27 +87,32 @@ pub struct Messaging {
 }
 
 impl Messaging {
-    /// A tenant's own topic, its checkout queue with its dead-letter queue, and the filtered way
-    /// from the one to the other.
+    /// A tenant's own topic, and for each purpose a queue with its dead-letter queue and the filtered
+    /// way to it.
     pub async fn tenant(&self, tenant: &TenantId) -> Result<(), ProvisionError> {
         let topic_arn = self.topic(&self.names.command_topic(tenant)).await?;
-        let dead_letters = self.names.checkout_dead_letter_queue(tenant);
-        self.queue(
-            &dead_letters,
-            &[(QueueAttributeName::MessageRetentionPeriod, DEAD_LETTER_RETENTION_S.to_owned())],
-        )
-        .await?;
+        for purpose in Purpose::ALL {
+            self.way(&topic_arn, tenant, purpose).await?;
+        }
+        Ok(())
+    }
+
+    async fn way(&self, topic_arn: &str, tenant: &TenantId, purpose: Purpose) -> Result<(), ProvisionError> {
+        let dead_letters = self.names.dead_letter_queue(tenant, purpose);
+        let retention = (QueueAttributeName::MessageRetentionPeriod, RETENTION_S.to_string());
+        self.queue(&dead_letters, std::slice::from_ref(&retention)).await?;
         let redrive = json!({
             "deadLetterTargetArn": self.names.queue_arn(&dead_letters),
             "maxReceiveCount": MAX_RECEIVES,
         });
-        let queue = self.names.checkout_queue(tenant);
+        let queue = self.names.queue(tenant, purpose);
         let attributes = [
-            (QueueAttributeName::VisibilityTimeout, VISIBILITY_TIMEOUT_S.to_owned()),
+            retention,
+            (QueueAttributeName::VisibilityTimeout, VISIBILITY_TIMEOUT_S.to_string()),
             (QueueAttributeName::RedrivePolicy, redrive.to_string()),
         ];
         self.queue(&queue, &attributes).await?;
-        self.subscribe(&topic_arn, &self.names.queue_arn(&queue)).await
+        self.subscribe(topic_arn, &self.names.queue_arn(&queue), purpose).await
     }
 
     async fn topic(&self, name: &str) -> Result<String, ProvisionError> {
@@ -151,8 +155,13 @@ impl Messaging {
         }
     }
 
-    async fn subscribe(&self, topic_arn: &str, queue_arn: &str) -> Result<(), ProvisionError> {
-        let filter = json!({ KIND_ATTRIBUTE: CHECKOUT_KINDS });
+    async fn subscribe(
+        &self,
+        topic_arn: &str,
+        queue_arn: &str,
+        purpose: Purpose,
+    ) -> Result<(), ProvisionError> {
+        let filter = json!({ KIND_ATTRIBUTE: purpose.kinds() });
         self.sns
             .subscribe()
             .topic_arn(topic_arn)

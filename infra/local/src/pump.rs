@@ -9,8 +9,10 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use workers::lambda::Worker;
 
 /// Messages in a batch: the most that Lambda takes from a FIFO queue.
 const BATCH: i32 = 10;
@@ -33,16 +35,15 @@ pub struct Source {
 }
 
 /// Pumps until the set is dropped or aborted, working on `max_concurrency` batches at the same time.
-pub fn start<H, F>(pumps: &mut JoinSet<()>, source: &Source, max_concurrency: usize, handler: H)
+pub fn start<W>(pumps: &mut JoinSet<()>, source: &Source, max_concurrency: usize, worker: &Arc<W>)
 where
-    H: Fn(SqsEvent) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = SqsBatchResponse> + Send + 'static,
+    W: Worker + Send + Sync + 'static,
 {
     for _ in 0..max_concurrency {
-        let (source, handler) = (source.clone(), handler.clone());
+        let (source, worker) = (source.clone(), worker.clone());
         pumps.spawn(async move {
             loop {
-                if let Err(error) = source.turn(&handler).await {
+                if let Err(error) = source.turn(&worker).await {
                     let error = aws_sdk_sqs::error::DisplayErrorContext(&error);
                     tracing::warn!(queue = source.queue_arn, %error, "a queue could not be read or cleared");
                     tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
@@ -66,10 +67,9 @@ impl Source {
     }
 
     /// One batch: receive, invoke, delete.
-    async fn turn<H, F>(&self, handler: &H) -> Result<(), aws_sdk_sqs::Error>
+    async fn turn<W>(&self, worker: &Arc<W>) -> Result<(), aws_sdk_sqs::Error>
     where
-        H: Fn(SqsEvent) -> F,
-        F: Future<Output = SqsBatchResponse> + Send + 'static,
+        W: Worker + Send + Sync + 'static,
     {
         let received = self
             .sqs
@@ -84,8 +84,8 @@ impl Source {
         if messages.is_empty() {
             return Ok(());
         }
-        let event = self.event(&messages);
-        let kept = invoke(handler(event), &messages).await;
+        let (event, worker) = (self.event(&messages), worker.clone());
+        let kept = invoke(async move { worker.handle(event).await }, &messages).await;
         self.delete(messages.iter().filter(|message| !kept.contains(id(message)))).await
     }
 

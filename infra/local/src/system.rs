@@ -15,14 +15,16 @@ use crate::seed::{self, SeedError};
 use crate::table::{TableError, TableServer};
 use crate::users::{self, PoolIds, UsersError};
 use crate::{demo, docs};
-use aws::bus::Names;
+use aws::bus::{Names, NotPublished};
 use aws::clock::Clock;
 use aws::config::{Clients, Config, IntakeConfig, TicketKey};
 use aws::retry::Policy;
 use aws::telemetry::Metrics;
+use aws::{items, keys};
 use aws_credential_types::Credentials;
 use axum::Router;
 use axum::serve::ListenerExt;
+use domain::command::{Command, Probe, Purpose};
 use intake::App;
 use intake::routes::{self, PUBLIC_PATHS};
 use std::fs::DirBuilder;
@@ -34,9 +36,11 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use workers::post_checkouts::PostCheckouts;
+use workers::probe::Probes;
 
 const REGION: &str = "eu-west-1";
-const STAGE: &str = "local";
+/// The stage that everything here is named after.
+pub const STAGE: &str = "local";
 const TABLE_NAME: &str = "pos-local";
 const POOL_NAME: &str = "pos-local";
 /// Where a system keeps its data and listens. Port 0 is any free one.
@@ -74,6 +78,8 @@ pub enum StartError {
     Provision(#[from] ProvisionError),
     #[error("the demo could not be written")]
     Seed(#[from] SeedError),
+    #[error("the queues could not be probed")]
+    Probe(#[from] NotPublished),
 }
 
 /// A running system; dropping it stops it.
@@ -114,7 +120,8 @@ impl System {
         serve(&mut tasks, api, gateway::guard(router, authorizer, &public));
 
         let worker = Arc::new(PostCheckouts::new(&clients, options.clock.clone(), options.metrics.clone()));
-        pump_checkouts(&mut tasks, &clients, &worker, options.max_concurrency)?;
+        pump(&mut tasks, &clients, &worker, options.max_concurrency)?;
+        probe(&clients).await?;
         let endpoints = Endpoints {
             api_url,
             aws_endpoint_url,
@@ -130,7 +137,7 @@ impl System {
 
     /// Sets more workers to the queues.
     pub fn work(&mut self, max_concurrency: usize) -> Result<(), StartError> {
-        pump_checkouts(&mut self.tasks, &self.clients, &self.worker, max_concurrency)
+        pump(&mut self.tasks, &self.clients, &self.worker, max_concurrency)
     }
 
     /// Runs until a part of it ends, which none should.
@@ -226,20 +233,42 @@ async fn furnish(clients: &Clients, clock: &Clock) -> Result<PoolIds, StartError
     Ok(pool)
 }
 
-fn pump_checkouts(
+/// Feeds the queues of both companies to their workers.
+fn pump(
     tasks: &mut JoinSet<()>,
     clients: &Clients,
-    worker: &Arc<PostCheckouts>,
+    checkouts: &Arc<PostCheckouts>,
     max_concurrency: usize,
 ) -> Result<(), StartError> {
     let names = &clients.config().names;
     for demo in demo::tenants()? {
-        let queue_arn = names.queue_arn(&names.checkout_queue(&demo.tenant.id));
-        let worker = worker.clone();
-        pump::start(tasks, &Source::new(clients, queue_arn), max_concurrency, move |event| {
-            let worker = worker.clone();
-            async move { worker.handle(event).await }
-        });
+        for purpose in Purpose::ALL {
+            let queue_arn = names.queue_arn(&names.queue(&demo.tenant.id, purpose));
+            let source = Source::new(clients, queue_arn);
+            match purpose {
+                Purpose::Checkouts => pump::start(tasks, &source, max_concurrency, checkouts),
+                Purpose::Admin | Purpose::Replenishment => {
+                    let probes = Arc::new(Probes::new(clients, purpose));
+                    pump::start(tasks, &source, max_concurrency.min(1), &probes);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sends a probe through the queues of whoever is not known to be reached: a company of an older release.
+async fn probe(clients: &Clients) -> Result<(), StartError> {
+    let (table, bus) = (clients.table(Policy::WORKER), clients.bus(Policy::WORKER));
+    for demo in demo::tenants()? {
+        let (id, key) = (&demo.tenant.id, keys::tenant(&demo.tenant.id));
+        let stored = table.read([key.clone()]).await.map_err(SeedError::from)?.take(&key);
+        let tenant =
+            stored.map(|item| items::stored_tenant(id, item)).transpose().map_err(SeedError::from)?;
+        if tenant.is_some_and(|tenant| !tenant.is_ready()) {
+            let probe = Probe { tenant: id.clone(), id: uuid::Uuid::new_v4() };
+            bus.publish(Command::Probe(probe)).await?;
+        }
     }
     Ok(())
 }

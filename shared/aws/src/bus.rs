@@ -6,7 +6,7 @@ use crate::retry::{self, Policy};
 use aws_sdk_sns::Client;
 use aws_sdk_sns::operation::publish::PublishError;
 use aws_sdk_sns::types::MessageAttributeValue;
-use domain::command::{Command, Message};
+use domain::command::{Command, Message, Purpose};
 use domain::id::TenantId;
 use domain::planted::{self, Planted};
 use thiserror::Error;
@@ -32,13 +32,14 @@ impl Names {
         format!("arn:aws:sns:{}:{}:{}", self.region, self.account_id, self.command_topic(tenant))
     }
 
-    /// The tenant's own queue of checkouts.
-    pub fn checkout_queue(&self, tenant: &TenantId) -> String {
-        self.resource(tenant, "checkouts")
+    /// One of the tenant's own queues.
+    pub fn queue(&self, tenant: &TenantId, purpose: Purpose) -> String {
+        self.resource(tenant, purpose.as_str())
     }
 
-    pub fn checkout_dead_letter_queue(&self, tenant: &TenantId) -> String {
-        self.resource(tenant, "checkouts-dlq")
+    /// Where messages end that could not be worked off.
+    pub fn dead_letter_queue(&self, tenant: &TenantId, purpose: Purpose) -> String {
+        self.resource(tenant, &format!("{}-dlq", purpose.as_str()))
     }
 
     pub fn queue_arn(&self, queue: &str) -> String {
@@ -75,14 +76,15 @@ impl Bus {
     /// Returns once the topic has the command for certain. Sending the same command again within
     /// five minutes is swallowed by the topic; later it meets its own outcome in the table.
     pub async fn publish(&self, command: Command) -> Result<(), NotPublished> {
-        let Command::PostCheckout(checkout) = &command;
-        let topic_arn = self.names.command_topic_arn(&checkout.tenant);
-        let group = keys::wallet_group(&checkout.tenant, &checkout.employee);
-        let deduplication_id = if planted::is(Planted::DeduplicatedByKey) {
-            checkout.id.to_string()
-        } else {
-            checkout.request.to_string()
+        let (tenant, group, deduplication_id) = match &command {
+            Command::PostCheckout(checkout) => {
+                let by_key = planted::is(Planted::DeduplicatedByKey);
+                let id = if by_key { checkout.id.to_string() } else { checkout.request.to_string() };
+                (&checkout.tenant, keys::wallet_group(&checkout.tenant, &checkout.employee), id)
+            }
+            Command::Probe(probe) => (&probe.tenant, keys::probe_group(&probe.tenant), probe.id.to_string()),
         };
+        let topic_arn = self.names.command_topic_arn(tenant);
         let kind = MessageAttributeValue::builder()
             .data_type("String")
             .string_value(command.kind())

@@ -29,6 +29,8 @@ pub const SK: &str = "SK";
 pub const INDEX: &str = "GSI1";
 pub const INDEX_PK: &str = "GSI1PK";
 pub const INDEX_SK: &str = "GSI1SK";
+/// The attribute that says when an item may be forgotten, in seconds since the epoch.
+pub const TTL: &str = "TTL";
 
 /// Where an item stands. Made by the functions below only.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -121,6 +123,17 @@ pub fn wallet_group(tenant: &TenantId, employee: &EmployeeNumber) -> String {
     employee_pk(tenant, employee)
 }
 
+/// The message group of a tenant's probes.
+pub fn probe_group(tenant: &TenantId) -> String {
+    format!("{}{PROBE_SUFFIX}", tenant_pk(tenant))
+}
+
+/// Whether a message group is one of probes, whosever.
+pub fn is_probe_group(group: &str) -> bool {
+    group.ends_with(PROBE_SUFFIX)
+}
+
+const PROBE_SUFFIX: &str = "#PROBE";
 pub(crate) const EMPLOYEE: &str = "EMPLOYEE";
 pub(crate) const WALLET: &str = "WALLET";
 const CHECKOUT_PREFIX: &str = "CHECKOUT#";

@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, ConsumedCapacity, KeysAndAttributes, Put, ReturnConsumedCapacity,
     TransactWriteItem, Update,
 };
+use domain::command::Purpose;
 use domain::planted::{self, Planted};
 use domain::wallet::Wallet;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -59,6 +60,8 @@ pub enum Write {
     Create(Item),
     /// Sets a wallet that must still have the version that was read.
     MoveWallet { key: Key, from_version: u64, to: Wallet },
+    /// Notes that a tenant, who must exist, is reached through a queue.
+    Reach { key: Key, purpose: Purpose },
 }
 
 impl Write {
@@ -69,7 +72,7 @@ impl Write {
                 let to = Wallet { version: to.version + 1, ..to };
                 Write::MoveWallet { key, from_version: from_version + 1, to }
             }
-            created @ Write::Create(_) => created,
+            other @ (Write::Create(_) | Write::Reach { .. }) => other,
         }
     }
 }
@@ -293,6 +296,16 @@ impl Table {
                     .expression_attribute_values(":b", AttributeValue::N(to.balance.to_string()))
                     .expression_attribute_values(":v", AttributeValue::N(to.version.to_string()))
                     .expression_attribute_values(":from", AttributeValue::N(from_version.to_string()))
+                    .build();
+                update.map(|update| item.update(update).build())
+            }
+            Write::Reach { key, purpose } => {
+                let update = Update::builder()
+                    .table_name(&self.name)
+                    .set_key(Some(key_item(&key)))
+                    .update_expression("ADD q :q")
+                    .condition_expression("attribute_exists(PK)")
+                    .expression_attribute_values(":q", AttributeValue::Ss(vec![purpose.as_str().to_owned()]))
                     .build();
                 update.map(|update| item.update(update).build())
             }

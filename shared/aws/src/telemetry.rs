@@ -1,6 +1,6 @@
 //! Logs and metrics: JSON lines on standard output, where CloudWatch reads both.
 //!
-//! No secret, token, body or personal name reaches a line; the tenant is in every metric.
+//! No secret, token, body or personal name reaches a line; stage and tenant are in every metric.
 
 use crate::clock::Clock;
 use domain::id::TenantId;
@@ -28,6 +28,7 @@ pub fn init() {
 #[derive(Clone)]
 pub struct Metrics {
     clock: Clock,
+    stage: String,
     line: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -46,8 +47,8 @@ pub enum Unit {
 
 impl Metrics {
     /// Lines on standard output, as Lambda hands them to CloudWatch.
-    pub fn stdout(clock: Clock) -> Self {
-        Self::to(clock, |line| {
+    pub fn stdout(clock: Clock, stage: &str) -> Self {
+        Self::to(clock, stage, |line| {
             let mut out = std::io::stdout().lock();
             if let Err(error) = writeln!(out, "{line}") {
                 tracing::warn!(%error, "a metric line was not written");
@@ -55,8 +56,8 @@ impl Metrics {
         })
     }
 
-    pub fn to(clock: Clock, line: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self { clock, line: Arc::new(line) }
+    pub fn to(clock: Clock, stage: &str, line: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { clock, stage: stage.to_owned(), line: Arc::new(line) }
     }
 
     /// How many checkouts settled, and how long each took from acceptance.
@@ -85,6 +86,8 @@ impl Metrics {
 
     /// One line in the embedded metric format.
     fn emit(&self, dimensions: &[(&str, &str)], metrics: &[(&str, Unit, Value)]) {
+        let stage = ("Stage", self.stage.as_str());
+        let dimensions: Vec<_> = [stage].iter().chain(dimensions).copied().collect();
         let names: Vec<_> = dimensions.iter().map(|(name, _)| name).collect();
         let declared: Vec<_> = metrics
             .iter()
@@ -114,7 +117,7 @@ mod tests {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let clock = Clock::from_fn(|| jiff::Timestamp::from_millisecond(1_000).unwrap());
         let sink = lines.clone();
-        let metrics = Metrics::to(clock, move |line| sink.lock().unwrap().push(line.to_owned()));
+        let metrics = Metrics::to(clock, "dev", move |line| sink.lock().unwrap().push(line.to_owned()));
         metrics.settled(&"acme".parse().unwrap(), &[12, 15]);
         let line: Value = serde_json::from_str(&lines.lock().unwrap()[0]).unwrap();
         let expected = json!({
@@ -122,13 +125,14 @@ mod tests {
                 "Timestamp": 1_000,
                 "CloudWatchMetrics": [{
                     "Namespace": "InternalPos",
-                    "Dimensions": [["Tenant"]],
+                    "Dimensions": [["Stage", "Tenant"]],
                     "Metrics": [
                         { "Name": "Settled", "Unit": "Count" },
                         { "Name": "AcceptToSettled", "Unit": "Milliseconds" },
                     ],
                 }],
             },
+            "Stage": "dev",
             "Tenant": "acme",
             "Settled": 2,
             "AcceptToSettled": [12, 15],

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use thiserror::Error;
+use uuid::Uuid;
 
 /// How long after it was accepted a checkout may still settle: 5 minutes.
 pub const CHECKOUT_LIFETIME: SignedDuration = SignedDuration::from_mins(5);
@@ -21,14 +22,50 @@ pub const MAX_LINES: usize = 50;
 /// A command as it travels. The tag is the `kind` attribute that queues filter on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a batch holds ten, nearly always of the large kind")]
 pub enum Command {
     PostCheckout(PostCheckout),
+    Probe(Probe),
 }
 
 impl Command {
     pub fn kind(&self) -> &'static str {
         match self {
-            Command::PostCheckout(_) => "post_checkout",
+            Command::PostCheckout(_) => POST_CHECKOUT,
+            Command::Probe(_) => PROBE,
+        }
+    }
+}
+
+const POST_CHECKOUT: &str = "post_checkout";
+const PROBE: &str = "probe";
+
+/// What one of a tenant's queues is for; each feeds one kind of worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    Checkouts,
+    Admin,
+    Replenishment,
+}
+
+impl Purpose {
+    pub const ALL: [Self; 3] = [Self::Checkouts, Self::Admin, Self::Replenishment];
+
+    /// As names and stored items have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Checkouts => "checkouts",
+            Self::Admin => "admin",
+            Self::Replenishment => "replenishment",
+        }
+    }
+
+    /// The kinds of command that go this way. A probe goes every way.
+    pub fn kinds(self) -> &'static [&'static str] {
+        match self {
+            Self::Checkouts => &[POST_CHECKOUT, PROBE],
+            Self::Admin | Self::Replenishment => &[PROBE],
         }
     }
 }
@@ -68,6 +105,15 @@ impl From<FormatVersion> for u8 {
     fn from(_: FormatVersion) -> u8 {
         1
     }
+}
+
+/// Find out whether a tenant's queues are reached: a filter may take a quarter of an hour to apply, and
+/// until then its topic drops what it would let through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    pub tenant: TenantId,
+    /// Another one each time, or the topic would swallow it as a resend.
+    pub id: Uuid,
 }
 
 /// Sell a basket to one employee.
@@ -286,6 +332,22 @@ mod tests {
         assert_eq!(serde_json::to_string_pretty(&message).unwrap(), golden.trim_end());
         let v2 = golden.replacen("\"v\": 1", "\"v\": 2", 1);
         assert!(serde_json::from_str::<Message>(&v2).is_err());
+    }
+
+    #[test]
+    fn a_probe_of_version_1_reads_as_it_always_did() {
+        let id = "01900000-0000-7000-8000-000000000000".parse().unwrap();
+        let message = Message::new(Command::Probe(Probe { tenant: "acme".parse().unwrap(), id }));
+        let golden = r#"{"v":1,"kind":"probe","tenant":"acme","id":"01900000-0000-7000-8000-000000000000"}"#;
+        assert_eq!(serde_json::to_string(&message).unwrap(), golden);
+        assert_eq!(serde_json::from_str::<Message>(golden).unwrap(), message);
+    }
+
+    #[test]
+    fn a_purpose_is_stored_under_its_name() {
+        for purpose in Purpose::ALL {
+            assert_eq!(serde_json::to_value(purpose).unwrap(), purpose.as_str());
+        }
     }
 
     #[test]

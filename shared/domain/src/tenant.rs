@@ -1,11 +1,13 @@
 //! A tenant: its currency, its business day, and what it allows.
 
+use crate::command::Purpose;
 use crate::id::{ConcessionaireId, StationId, TenantId};
 use crate::money::Money;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use thiserror::Error;
 
@@ -18,6 +20,15 @@ pub struct Tenant {
     pub business_day: BusinessDay,
     /// How far below zero a wallet may go; zero unless the tenant says otherwise.
     pub overdraft_limit: Money,
+    /// Queues through which a probe has come.
+    pub reached: BTreeSet<Purpose>,
+}
+
+impl Tenant {
+    /// Whether every command finds its way; until then nothing is accepted.
+    pub fn is_ready(&self) -> bool {
+        Purpose::ALL.iter().all(|purpose| self.reached.contains(purpose))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,9 +4,8 @@ use crate::fifo::{Group, HandBack, Message};
 use aws::bus::Names;
 use aws::failure::Failure;
 use aws::keys;
-use domain::command::{self, Command, PostCheckout};
+use domain::command::{Command, PostCheckout, Purpose};
 use domain::id::TenantId;
-use serde_json::error::Category;
 use std::collections::VecDeque;
 
 /// What is left to do for one message group.
@@ -94,21 +93,13 @@ impl<'a> Work<'a> {
 
 /// A command that came through its own tenant's queue in its own wallet's group.
 fn read(message: &Message, queue_arn: &str, group: &str, names: &Names) -> Result<PostCheckout, Failure> {
-    let read: command::Message = serde_json::from_str(&message.body).map_err(unreadable)?;
-    let Command::PostCheckout(command) = read.command;
-    let own_queue = names.queue_arn(&names.checkout_queue(&command.tenant));
+    let Command::PostCheckout(command) = message.read()? else {
+        return Err(Failure::malformed("read a message", "it is another worker's, or in another's group"));
+    };
+    let own_queue = names.queue_arn(&names.queue(&command.tenant, Purpose::Checkouts));
     let own_group = keys::wallet_group(&command.tenant, &command.employee);
     if queue_arn != own_queue || group != own_group {
         return Err(Failure::malformed("read a message", "it names another tenant or wallet than its queue"));
     }
     Ok(command)
-}
-
-/// Where a body is wrong, without its words: they may be anybody's.
-fn unreadable(error: serde_json::Error) -> Failure {
-    let what = match error.classify() {
-        Category::Data => "it is not a command of a version that is known here",
-        Category::Syntax | Category::Eof | Category::Io => "it is not JSON",
-    };
-    Failure::malformed("read a message", format!("{what}: line {}, column {}", error.line(), error.column()))
 }

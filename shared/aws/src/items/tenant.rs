@@ -3,11 +3,13 @@
 use super::{Item, from_item, to_item};
 use crate::failure::Failure;
 use crate::keys;
+use domain::command::Purpose;
 use domain::id::{ConcessionaireId, StationId, TenantId, UserName};
 use domain::money::Money;
 use domain::role::{Role, Status, User};
 use domain::tenant::{BusinessDay, Currency, Station, Tenant, TenantStatus};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 #[derive(Serialize, Deserialize)]
 struct TenantItem {
@@ -19,6 +21,9 @@ struct TenantItem {
     ch: u8,
     /// The overdraft limit.
     od: Money,
+    /// Queues that a probe reached: a string set, which no two workers overwrite.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty", with = "serde_dynamo::string_set")]
+    q: BTreeSet<Purpose>,
 }
 
 pub fn tenant(tenant: &Tenant) -> Result<Item, Failure> {
@@ -29,6 +34,7 @@ pub fn tenant(tenant: &Tenant) -> Result<Item, Failure> {
         tz: tenant.business_day.zone_name().to_owned(),
         ch: tenant.business_day.closing_hour(),
         od: tenant.overdraft_limit,
+        q: tenant.reached.clone(),
     };
     to_item(keys::tenant(&tenant.id), &attributes)
 }
@@ -44,6 +50,7 @@ pub fn stored_tenant(id: &TenantId, item: Item) -> Result<Tenant, Failure> {
         currency: stored.cur,
         business_day,
         overdraft_limit: stored.od,
+        reached: stored.q,
     })
 }
 

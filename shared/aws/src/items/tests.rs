@@ -4,6 +4,7 @@ use super::*;
 use aws_sdk_dynamodb::primitives::Blob;
 use domain::booking::{Booking, BookingKind};
 use domain::checkout::{Bill, Checkout, Outcome, Rejection, SoldLine};
+use domain::command::Purpose;
 use domain::command::RequestHash;
 use domain::employee::{BadgeStatus, Employee};
 use domain::id::TenantId;
@@ -149,8 +150,12 @@ fn everything_else_reads_back() {
         currency: "PHP".to_owned().try_into().unwrap(),
         business_day: BusinessDay::new("Asia/Manila", 4).unwrap(),
         overdraft_limit: Money::from_minor(5),
+        reached: [].into(),
     };
-    assert_eq!(stored_tenant(&acme(), tenant(&tenant_value).unwrap()).unwrap(), tenant_value);
+    for reached in [vec![], vec![Purpose::Admin], Purpose::ALL.to_vec()] {
+        let tenant_value = Tenant { reached: reached.into_iter().collect(), ..tenant_value.clone() };
+        assert_eq!(stored_tenant(&acme(), tenant(&tenant_value).unwrap()).unwrap(), tenant_value);
+    }
 
     let cashier = User {
         name: "acme-cashier".parse().unwrap(),

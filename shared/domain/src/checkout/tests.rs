@@ -69,6 +69,7 @@ fn decide_case(case: &Case) -> Checkout {
         currency: "EUR".to_owned().try_into().unwrap(),
         business_day: BusinessDay::new("Asia/Manila", 0).unwrap(),
         overdraft_limit: Money::from_minor(case.overdraft),
+        reached: [].into(),
     };
     let employee = Employee {
         number: "7".parse().unwrap(),

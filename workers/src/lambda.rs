@@ -1,0 +1,25 @@
+//! What makes a worker a Lambda.
+
+use aws::clock::Clock;
+use aws::config::{self, Clients};
+use aws::telemetry::{self, Metrics};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+/// Works off batches of one kind of queue.
+pub trait Worker {
+    /// Works off one batch and names what is handed back.
+    fn handle(&self, event: SqsEvent) -> impl Future<Output = SqsBatchResponse> + Send;
+}
+
+/// Makes a worker once and gives it every batch that this Lambda gets.
+pub async fn run<W: Worker>(make: impl FnOnce(&Clients, Clock, Metrics) -> W) -> Result<(), Error> {
+    telemetry::init();
+    let (config, clock) = (config::worker()?, Clock::system());
+    let metrics = Metrics::stdout(clock.clone(), &config.names.stage);
+    let worker = make(&Clients::new(config), clock, metrics);
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
+        Ok::<_, Error>(Box::pin(worker.handle(event.payload)).await)
+    }))
+    .await
+}

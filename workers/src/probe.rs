@@ -1,0 +1,80 @@
+//! Notes which queues of a tenant its commands reach; a tenant sells nothing before all are.
+//!
+//! Every worker lets probes through. One that does not know any other command is `Probes` alone.
+
+use crate::fifo::{self, Group, HandBack, Message};
+use crate::lambda::Worker;
+use aws::bus::Names;
+use aws::config::Clients;
+use aws::failure::Failure;
+use aws::keys;
+use aws::queue::Queues;
+use aws::retry::Policy;
+use aws::table::{NotCommitted, Reason, Table, Write};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use domain::command::{Command, Purpose};
+
+#[derive(Debug, Clone)]
+pub struct Probes {
+    table: Table,
+    queues: Queues,
+    names: Names,
+    purpose: Purpose,
+}
+
+impl Probes {
+    /// For the workers of queues with this purpose.
+    pub fn new(clients: &Clients, purpose: Purpose) -> Self {
+        Self {
+            table: clients.table(Policy::ONCE),
+            queues: clients.queues(),
+            names: clients.config().names.clone(),
+            purpose,
+        }
+    }
+
+    /// Works off groups of probes, and names what is left of them.
+    pub async fn work_off<'a>(&self, queue_arn: &str, groups: &'a [Group]) -> Vec<HandBack<'a>> {
+        let mut left = Vec::new();
+        for group in groups {
+            for message in &group.messages {
+                if let Err(failure) = self.reach(queue_arn, message).await {
+                    left.push(HandBack { group: &group.id, message, failure: Some(failure) });
+                }
+            }
+        }
+        left
+    }
+
+    async fn reach(&self, queue_arn: &str, message: &Message) -> Result<(), Failure> {
+        let Command::Probe(probe) = message.read()? else {
+            return Err(Failure::malformed("read a probe", "it is another command"));
+        };
+        if queue_arn != self.names.queue_arn(&self.names.queue(&probe.tenant, self.purpose)) {
+            return Err(Failure::malformed("read a probe", "it names another tenant than its queue"));
+        }
+        let reached = Write::Reach { key: keys::tenant(&probe.tenant), purpose: self.purpose };
+        match self.table.commit(vec![reached]).await {
+            Ok(()) => {
+                let purpose = self.purpose.as_str();
+                tracing::info!(tenant.id = probe.tenant.as_str(), purpose, "a probe came through {purpose}");
+                Ok(())
+            }
+            Err(NotCommitted::Cancelled(reasons)) if reasons.contains(&Reason::ConditionFailed) => {
+                Err(Failure::malformed("note a probe", "there is no such tenant"))
+            }
+            Err(NotCommitted::Cancelled(reasons)) => {
+                Err(Failure::transient("note a probe", format!("{reasons:?}")))
+            }
+            Err(NotCommitted::Failure(failure)) => Err(failure),
+        }
+    }
+}
+
+impl Worker for Probes {
+    async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
+        let (queue_arn, groups) = fifo::groups(event);
+        let left = self.work_off(&queue_arn, &groups).await;
+        fifo::hand_back(&self.queues, &queue_arn, &left).await
+    }
+}
