@@ -1,4 +1,4 @@
-//! Hostile callers, route by route: every route of the API has a row here, or this fails.
+//! Hostile callers who come with more than HTTP: pools of their own, and ids that only one tenant has.
 
 use aws::items;
 use aws::keys;
@@ -7,90 +7,11 @@ use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::id::TenantId;
-use domain::role::RoleKind::{self, Admin, Cashier, Employee, Manager, Platform};
 use domain::tenant::Station;
 use local::{demo, seed, users};
-use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use tests::World;
-use tests::terminal::{Answer, Terminal, coffee};
-use uuid::Uuid;
-
-/// A route, how to call it, and who may.
-struct Row {
-    operation: &'static str,
-    call: Call,
-    admits: &'static [RoleKind],
-}
-
-/// A request; `{number}`, `{badge}`, `{stall}` and `{station}` stand for the ids of somebody.
-enum Call {
-    Get(&'static str),
-    Sell(&'static str),
-}
-
-const EVERYBODY: [RoleKind; 4] = [Admin, Manager, Cashier, Employee];
-/// Routes that ask for no token and tell nothing of anybody.
-const PUBLIC: [&str; 1] = ["getHealth"];
-
-fn rows() -> Vec<Row> {
-    let sell = r#"{"rfid":"{badge}","station":"{station}","items":[{"code":"COFFEE","qty":1}]}"#;
-    let sell_by_number =
-        r#"{"employee_number":"{number}","station":"{station}","items":[{"code":"COFFEE","qty":1}]}"#;
-    let checkout = "/v1/employees/{number}/checkouts/01900000-0000-7000-8000-000000000000";
-    vec![
-        Row { operation: "postCheckout", call: Call::Sell(sell), admits: &[Manager, Cashier] },
-        Row { operation: "postCheckout", call: Call::Sell(sell_by_number), admits: &[Manager, Cashier] },
-        Row { operation: "getCheckout", call: Call::Get(checkout), admits: &EVERYBODY },
-        Row { operation: "getEmployee", call: Call::Get("/v1/employees/{number}"), admits: &EVERYBODY },
-        Row { operation: "getMenu", call: Call::Get("/v1/concessionaires/{stall}/menu"), admits: &EVERYBODY },
-    ]
-}
-
-/// Ids that fill a row.
-struct Ids {
-    number: &'static str,
-    badge: &'static str,
-    stall: &'static str,
-    station: &'static str,
-}
-
-const OWN: Ids = Ids { number: "100001", badge: "RF100001", stall: "coffee-bar", station: "coffee-bar-1" };
-/// Of Acme alone.
-const ACMES: Ids =
-    Ids { number: "777001", badge: "ACME777001", stall: "acme-grill", station: "acme-grill-1" };
-const NOBODYS: Ids = Ids { number: "999999", badge: "RF999999", stall: "nobody", station: "nobody-1" };
-
-impl Row {
-    async fn call(&self, terminal: &Terminal, ids: &Ids) -> Answer {
-        let fill = |text: &str| {
-            let text = text.replace("{number}", ids.number).replace("{badge}", ids.badge);
-            text.replace("{stall}", ids.stall).replace("{station}", ids.station)
-        };
-        match self.call {
-            Call::Get(path) => terminal.get(&fill(path), &[]).await,
-            Call::Sell(body) => {
-                let key = Uuid::now_v7().to_string();
-                let headers = [("idempotency-key", key.as_str()), ("content-type", "application/json")];
-                terminal.post("/v1/checkouts", &headers, &fill(body)).await
-            }
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_route_has_a_row() {
-    let world = World::start().await;
-    let cashier = world.terminal("acme-cashier").await;
-    let served = cashier.get("/v1/openapi.json", &[]).await;
-    let paths = served.body["paths"].as_object().unwrap().values();
-    let operations = paths.flat_map(|path| path.as_object().unwrap().values());
-    let described: BTreeSet<_> =
-        operations.map(|operation| operation["operationId"].as_str().unwrap().to_owned()).collect();
-    let rows = rows();
-    let listed = rows.iter().map(|row| row.operation).chain(PUBLIC);
-    assert_eq!(described, listed.map(str::to_owned).collect());
-}
+use tests::routes::{ACMES, NOBODYS, OWN, rows};
+use tests::terminal::Terminal;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forged_token_opens_no_route() {
@@ -198,92 +119,4 @@ async fn what_is_anothers_is_nobodys() {
             assert_eq!((acmes.status, acmes.body), (nobodys.status, nobodys.body), "{operation}, {user}");
         }
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_role_does_what_it_may_and_no_more() {
-    let world = World::start().await;
-    let roles = [
-        (Platform, "platform"),
-        (Admin, "admin"),
-        (Manager, "manager"),
-        (Cashier, "cashier"),
-        (Employee, "employee"),
-    ];
-    for (role, name) in roles {
-        let user = world.terminal(&format!("acme-{name}")).await;
-        for row in rows() {
-            let answer = row.call(&user, &OWN).await;
-            let is_refused = answer.status == 403;
-            assert_eq!(is_refused, !row.admits.contains(&role), "{}, {name}: {answer:?}", row.operation);
-        }
-    }
-    // An employee sees one wallet only.
-    let employee = world.terminal("acme-employee").await;
-    for row in rows().iter().filter(|row| matches!(row.call, Call::Get(path) if path.contains("{number}"))) {
-        let colleague = Ids { number: "100002", ..OWN };
-        let (theirs, nobodys) = (row.call(&employee, &colleague).await, row.call(&employee, &NOBODYS).await);
-        assert_eq!((theirs.status, theirs.body), (404, nobodys.body), "{}", row.operation);
-    }
-    world.settle().await;
-}
-
-/// A body, and the status and places that the answer names.
-async fn check(cashier: &Terminal, body: &str, status: u16, places: &[&str]) {
-    let key = Uuid::now_v7().to_string();
-    let headers = [("idempotency-key", key.as_str()), ("content-type", "application/json")];
-    let answer = cashier.post("/v1/checkouts", &headers, body).await;
-    let named: Vec<_> = answer.body["errors"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|error| error["pointer"].clone())
-        .collect();
-    let shown = body.get(..body.len().min(120)).unwrap_or(body);
-    assert_eq!(
-        (answer.status, named),
-        (status, places.iter().map(|place| json!(place)).collect()),
-        "{shown}"
-    );
-    assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{shown}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_wrong_field_of_a_body_is_named() {
-    let world = World::start().await;
-    let cashier = world.terminal("acme-cashier").await;
-    let order =
-        |items: Value| json!({ "rfid": "RF100001", "station": "coffee-bar-1", "items": items }).to_string();
-    for qty in [json!(0), json!(-1), json!(100), json!(1.5), json!(1e30), json!("1"), json!(null), json!([1])]
-    {
-        check(&cashier, &order(json!([{ "code": "COFFEE", "qty": qty }])), 400, &["/items/0/qty"]).await;
-    }
-    for price in [json!(-1), json!(0.5), json!(1_000_000_001), json!("4500")] {
-        check(
-            &cashier,
-            &order(json!([{ "code": "COFFEE", "qty": 1, "price": price }])),
-            400,
-            &["/items/0/price"],
-        )
-        .await;
-    }
-    let many = vec![json!({ "code": "COFFEE", "qty": 1 }); 51];
-    check(&cashier, &order(json!(many)), 400, &["/items"]).await;
-    check(&cashier, &order(json!([])), 400, &["/items"]).await;
-    let meddling = r#"{"rfid":"RF100001","station":"coffee-bar-1","tenant":"globex","items":[{"code":"A#B","qty":1,"total":0}]}"#;
-    check(&cashier, meddling, 400, &["/items/0/code", "/items/0/total", "/tenant"]).await;
-    check(&cashier, r#"{"items":{"code":"COFFEE"}}"#, 400, &["/rfid", "/station", "/items"]).await;
-    for not_json in ["", "null", "[]", "{", "\u{feff}{}", "{\"rfid\":\"\u{0}\"}"] {
-        check(&cashier, not_json, 400, &[""]).await;
-    }
-    let twice = r#"{"rfid":"RF100001","rfid":"RF100002","station":"coffee-bar-1","items":[{"code":"COFFEE","qty":1}]}"#;
-    check(&cashier, twice, 400, &[""]).await;
-    check(&cashier, &order(json!([])).replace("[]", r#"[{"code":"COFFEE","qty":1,"qty":2}]"#), 400, &[""])
-        .await;
-    let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
-    check(&cashier, &deep, 400, &[""]).await;
-    check(&cashier, &format!(r#"{{"rfid":"{}"}}"#, "x".repeat(65_536)), 413, &[]).await;
-    let at_the_limit = format!("{{{}}}", " ".repeat(65_534));
-    check(&cashier, &at_the_limit, 400, &["/rfid", "/station", "/items"]).await;
-    assert_eq!(cashier.sell(Uuid::now_v7(), &coffee("RF100001", 1), 5).await.outcome(), "settled");
 }

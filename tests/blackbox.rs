@@ -1,0 +1,10 @@
+//! The black-box suite: what a terminal, an employee and an attacker see of a system that they know by
+//! its endpoints alone. Against a world of its own, or with `POS_ENDPOINTS=path` against any other that
+//! holds the demo: the local system, an emulated cloud, a real account.
+//!
+//! Tests share the system, so each has employees of its own, and takes their balances as it finds them.
+
+#[path = "blackbox/contract.rs"]
+mod contract;
+#[path = "blackbox/hostile.rs"]
+mod hostile;
