@@ -1,6 +1,6 @@
 """An emulated AWS on a loopback port, for as long as a `with` block lasts.
 
-It checks the policies of roles (AUTH), and remembers who called what (CLOUDTRAIL_RECORDING).
+It refuses what the role of whoever calls does not grant (AUTH).
 """
 
 import os
@@ -14,6 +14,8 @@ import urllib.request
 from pathlib import Path
 
 REGION = "eu-west-1"
+# APIs have names below it.
+API_HOST = "localhost"
 ACCOUNT_ID = "000000000000"
 START_S = 60
 STOP_S = 10
@@ -42,12 +44,10 @@ class Cloud:
         settings = {
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": "127.0.0.1",
-            "MINISTACK_HOST": "127.0.0.1",
+            "MINISTACK_HOST": API_HOST,
             "MINISTACK_REGION": REGION,
             "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
             "AUTH": "true",
-            "CLOUDTRAIL_RECORDING": "1",
-            "CLOUDTRAIL_MAX_EVENTS": "1000000",
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             # No container is ever started.
@@ -56,9 +56,11 @@ class Cloud:
             "S3_DATA_DIR": str(self.directory / "s3"),
         }
         self.log = self.log_path.open("wb")
+        # Functions take their endpoint from their template, not from here.
+        environment = {name: value for name, value in self.environment().items() if name != "AWS_ENDPOINT_URL"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "ministack"],
-            env=self.environment() | settings,
+            env=environment | settings,
             cwd=self.directory,
             stdout=self.log,
             stderr=subprocess.STDOUT,

@@ -1,16 +1,22 @@
 """The real templates and packages, put into the emulated cloud as `make deploy` and `make tenant` put
 them onto AWS: by the SAM CLI, through CloudFormation change sets.
 
-One thing is done for the emulator: nested SAM templates are translated where they were uploaded, with
-SAM's own translator, because it translates only what it is handed itself.
+Some things are done for the emulator, in nested templates where they were uploaded. It translates SAM and
+resolves secrets only in what it is handed itself; it asks for a grant of a batch by its own name; and it
+reads the gateway's own responses from resources only.
 """
 
+import base64
 import json
 import re
+import secrets
 import subprocess
+import time
 from pathlib import Path
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from cloud import ACCOUNT_ID, REGION
 from samtranslator.public.translator import ManagedPolicyLoader
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
@@ -18,6 +24,22 @@ from samtranslator.yaml_helper import yaml_parse
 INFRA = Path(__file__).resolve().parent.parent
 S3_URL = "https://s3.amazonaws.com"
 DEPLOY_S = 300
+BATCH_OF = {"sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility"}
+# Thirty receives, handed back at once each time.
+POISON_S = 120
+# Purposes of a tenant's queues, and the workers behind them.
+PURPOSES = {"checkouts": "post-checkouts", "admin": "administer", "replenishment": "replenish"}
+NOTHING_TO_DO = {
+    "intake": {
+        "resource": "/v1/health",
+        "path": "/v1/health",
+        "httpMethod": "GET",
+        "headers": {},
+        "multiValueHeaders": {},
+        "requestContext": {"path": "/v1/health", "httpMethod": "GET", "resourcePath": "/v1/health"},
+        "isBase64Encoded": False,
+    },
+} | {worker: {"Records": []} for worker in PURPOSES.values()}
 
 
 class DeployError(Exception):
@@ -55,6 +77,72 @@ class Stacks:
     def outputs(self, stack: str) -> dict[str, str]:
         return {output["OutputKey"]: output["OutputValue"] for output in self.describe(stack).get("Outputs", [])}
 
+    def functions_start(self, stage: str) -> None:
+        """Calls every function once with nothing to do; raises with the words of one that does not start."""
+        functions = self.client("lambda")
+        for purpose, payload in NOTHING_TO_DO.items():
+            answer = functions.invoke(
+                FunctionName=f"pos-{stage}-{purpose}:live", Payload=json.dumps(payload), LogType="Tail"
+            )
+            told = answer["Payload"].read().decode()
+            if "FunctionError" in answer:
+                log = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace")
+                raise DeployError(f"{purpose} does not start: {told}\n{log}")
+
+    def isolated(self, stage: str, tenants: list[str]) -> list[str]:
+        """What leads from one tenant's topic or queue to anything that is not its own."""
+        wrong = []
+        for tenant in tenants:
+            own = f":pos-{stage}-{tenant}-"
+            topic = f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:pos-{stage}-{tenant}-commands.fifo"
+            subscriptions = self.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+            ends = [subscription["Endpoint"] for subscription in subscriptions]
+            if len(ends) != len(PURPOSES) or not all(own in end for end in ends):
+                wrong.append(f"{topic} leads to {ends}")
+            for purpose, worker in PURPOSES.items():
+                queue = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:pos-{stage}-{tenant}-{purpose}.fifo"
+                mappings = self.client("lambda").list_event_source_mappings(EventSourceArn=queue)
+                fed = [mapping["FunctionArn"] for mapping in mappings["EventSourceMappings"]]
+                if len(fed) != 1 or not fed[0].endswith(f":pos-{stage}-{worker}:live"):
+                    wrong.append(f"{queue} feeds {fed}")
+        return wrong
+
+    def poison(self, stage: str, tenant: str) -> None:
+        """Sends what nobody can read through every queue of a tenant, and waits until each has given it up."""
+        self.client("sns").publish(
+            TopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:pos-{stage}-{tenant}-commands.fifo",
+            Message="poison",
+            MessageGroupId=f"T#{tenant}#PROBE",
+            MessageDeduplicationId="poison",
+            MessageAttributes={"kind": {"DataType": "String", "StringValue": "probe"}},
+        )
+        deadline = time.monotonic() + POISON_S
+        while time.monotonic() < deadline:
+            left = [purpose for purpose in PURPOSES if self._depth(f"pos-{stage}-{tenant}-{purpose}-dlq.fifo") != 1]
+            if not left:
+                return
+            time.sleep(1)
+        raise DeployError(f"poison did not become a dead letter of {', '.join(left)} in {POISON_S} s")
+
+    def _depth(self, queue: str) -> int:
+        sqs = self.client("sqs")
+        url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        name = "ApproximateNumberOfMessages"
+        return int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
+
+    def last_words(self) -> str:
+        """The end of what each function logged, and of what the cloud complained about."""
+        logs = self.client("logs")
+        words = []
+        try:
+            for group in logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/pos-")["logGroups"]:
+                events = logs.filter_log_events(logGroupName=group["logGroupName"])["events"]
+                words += [f"{group['logGroupName']}: {event['message'].rstrip()}" for event in events[-5:]]
+        except (BotoCoreError, ClientError) as error:
+            words.append(f"no logs: {error}")
+        complaints = [line for line in self.cloud.log_path.read_text(errors="replace").splitlines() if " ERROR " in line]
+        return "\n".join(words + complaints[-10:])
+
     def _sam(self, arguments: list) -> None:
         command = [str(argument) for argument in [self.sam, *arguments]]
         done = subprocess.run(
@@ -81,5 +169,45 @@ class Stacks:
             nested = yaml_parse(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
             if "Transform" in nested:
                 nested = transform(nested, parameters, ManagedPolicyLoader(None))
+                stand_in_for_secrets(nested)
+                grant_batches(nested)
+                take_out_gateway_responses(nested)
                 s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(nested).encode())
             self._translate(nested, parameters)
+
+
+def stand_in_for_secrets(template: dict) -> None:
+    """Puts a random key where a function's environment refers to a secret."""
+    for resource in template["Resources"].values():
+        variables = resource.get("Properties", {}).get("Environment", {}).get("Variables", {})
+        for name, value in variables.items():
+            if "{{resolve:secretsmanager:" in str(value):
+                variables[name] = secrets.token_hex(32)
+
+
+def grant_batches(template: dict) -> None:
+    """Names batches beside what they are batches of; on AWS the one grants the other."""
+    for resource in template["Resources"].values():
+        for policy in resource.get("Properties", {}).get("Policies", []):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                granted = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+                statement["Action"] = granted + [batch for batch, one in BATCH_OF.items() if one in granted]
+
+
+def take_out_gateway_responses(template: dict) -> None:
+    """Makes resources of the responses that an API's body describes, before the API is deployed."""
+    resources = template["Resources"]
+    made = {}
+    for name, api in resources.items():
+        body = api.get("Properties", {}).get("Body", {})
+        for kind, response in body.pop("x-amazon-apigateway-gateway-responses", {}).items():
+            properties = {key[0].upper() + key[1:]: value for key, value in response.items()}
+            properties |= {"RestApiId": {"Ref": name}, "ResponseType": kind}
+            made[kind.title().replace("_", "")] = {
+                "Type": "AWS::ApiGateway::GatewayResponse",
+                "Properties": properties,
+            }
+    for deployment in resources.values():
+        if deployment["Type"] == "AWS::ApiGateway::Deployment":
+            deployment["DependsOn"] = list(made)
+    resources |= made

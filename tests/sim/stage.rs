@@ -110,6 +110,7 @@ fn clients(sim: &Shared, names: &Names, queues: &Router, who: &'static str) -> C
         credentials: Credentials::new("sim", "sim", None, None, "sim"),
         endpoint_url: Some(url.clone()),
         dynamodb_endpoint_url: Some(url),
+        app_name: None,
     };
     let config = Config { cloud, names: names.clone(), table_name: TABLE_NAME.to_owned() };
     Clients::over(config, Net::client(sim, queues, who))

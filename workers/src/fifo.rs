@@ -98,6 +98,9 @@ fn message(record: SqsMessage, receives: u32) -> Message {
 /// Reports what is not done, and makes it visible again soon rather than after the whole
 /// visibility timeout.
 pub async fn hand_back(queues: &Queues, queue_arn: &str, left: &[HandBack<'_>]) -> SqsBatchResponse {
+    if left.is_empty() {
+        return SqsBatchResponse::default();
+    }
     left.iter().for_each(log);
     let releases: Vec<_> = left.iter().map(release).collect();
     match tokio::time::timeout(RELEASE_BUDGET, queues.release(queue_arn, &releases)).await {

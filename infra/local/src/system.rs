@@ -210,6 +210,7 @@ pub fn clients(aws_endpoint_url: &str, dynamodb_endpoint_url: &str) -> Clients {
         credentials: Credentials::new("local", "local", None, None, "local"),
         endpoint_url: Some(aws_endpoint_url.to_owned()),
         dynamodb_endpoint_url: Some(dynamodb_endpoint_url.to_owned()),
+        app_name: None,
     };
     let names = Names {
         region: REGION.to_owned(),

@@ -62,18 +62,25 @@ pub async fn ensure_pool(cognito: &Client, name: &str) -> Result<PoolIds, UsersE
     Ok(PoolIds { pool_id, client_id })
 }
 
-/// A user of `tenant_id` who signs in with `password` from the start. A user who is there and confirmed keeps
-/// the password they have; one of another tenant is an error.
+/// The pool and app client called `name`, where both are there.
+pub async fn find(cognito: &Client, name: &str) -> Result<Option<PoolIds>, UsersError> {
+    let Some(pool_id) = find_pool(cognito, name).await? else { return Ok(None) };
+    let client_id = find_client(cognito, &pool_id, name).await?;
+    Ok(client_id.map(|client_id| PoolIds { pool_id, client_id }))
+}
+
+/// A user of `tenant_id` who signs in with `password` from the start, and whether they had to be given it. A
+/// user who is there and confirmed keeps the password they have; one of another tenant is an error.
 pub async fn ensure_user(
     cognito: &Client,
     pool: &PoolIds,
     username: &str,
     password: &str,
     tenant_id: &str,
-) -> Result<(), UsersError> {
+) -> Result<bool, UsersError> {
     match find_user(cognito, pool, username).await? {
         Some(user) if user.tenant_id.as_deref() != Some(tenant_id) => return Err(UsersError::AnotherTenant),
-        Some(user) if user.confirmed => return Ok(()),
+        Some(user) if user.confirmed => return Ok(false),
         Some(_) => {}
         None => create_user(cognito, pool, username, tenant_id).await?,
     }
@@ -86,7 +93,7 @@ pub async fn ensure_user(
         .send()
         .await
         .map_err(refused("AdminSetUserPassword"))?;
-    Ok(())
+    Ok(true)
 }
 
 struct User {

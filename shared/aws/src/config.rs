@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProt
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
+use aws_types::app_name::AppName;
 use aws_types::region::Region;
 use std::fmt;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub struct Cloud {
     /// Set only where the services are not AWS's own.
     pub endpoint_url: Option<String>,
     pub dynamodb_endpoint_url: Option<String>,
+    /// Who calls, as the services log it: the name of a function.
+    pub app_name: Option<AppName>,
 }
 
 /// What every function needs.
@@ -103,7 +106,7 @@ impl Environment<'_> {
         })
     }
 
-    fn config(&mut self) -> Config {
+    fn cloud(&mut self) -> Cloud {
         let credentials = Credentials::new(
             self.required("AWS_ACCESS_KEY_ID"),
             self.required("AWS_SECRET_ACCESS_KEY"),
@@ -111,12 +114,17 @@ impl Environment<'_> {
             None,
             "environment",
         );
-        let cloud = Cloud {
+        Cloud {
             region: self.required("AWS_REGION"),
             credentials,
             endpoint_url: self.optional("AWS_ENDPOINT_URL"),
             dynamodb_endpoint_url: self.optional("AWS_ENDPOINT_URL_DYNAMODB"),
-        };
+            app_name: self.optional("AWS_LAMBDA_FUNCTION_NAME").and_then(|name| AppName::new(name).ok()),
+        }
+    }
+
+    fn config(&mut self) -> Config {
+        let cloud = self.cloud();
         let names = Names {
             region: cloud.region.clone(),
             account_id: self.required("ACCOUNT_ID"),
@@ -133,6 +141,13 @@ impl Environment<'_> {
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 fn process_variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// Where an operator's services are, and who asks.
+pub fn cloud() -> Result<Cloud, ConfigError> {
+    let mut environment = Environment { variable: &process_variable, missing: vec![] };
+    let cloud = environment.cloud();
+    environment.complete(cloud)
 }
 
 /// The configuration of a worker function.
@@ -201,6 +216,7 @@ impl Clients {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .timeout_config(timeouts);
         sdk.set_endpoint_url(config.cloud.endpoint_url.clone());
+        sdk.set_app_name(config.cloud.app_name.clone());
         Self { sdk: sdk.build(), config }
     }
 

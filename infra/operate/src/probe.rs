@@ -1,0 +1,45 @@
+//! Probes a tenant's queues until its commands reach every worker.
+
+use crate::stage::Stage;
+use aws::bus::NotPublished;
+use aws::failure::Failure;
+use aws::{items, keys};
+use domain::command::{Command, Probe, Purpose};
+use domain::id::TenantId;
+use std::time::Duration;
+use thiserror::Error;
+use uuid::Uuid;
+
+/// Between two probes, and between two looks.
+const PAUSE: Duration = Duration::from_secs(2);
+/// SNS says that a filter takes up to 15 minutes to apply.
+const PATIENCE: Duration = Duration::from_mins(20);
+
+#[derive(Debug, Error)]
+pub enum ProbeError {
+    #[error("the probe was not published; is the tenant's stack there?")]
+    NotPublished(#[from] NotPublished),
+    #[error("the tenant cannot be read")]
+    Table(#[from] Failure),
+    #[error("no probe came through {} in {} minutes", .missing.join(", "), PATIENCE.as_secs() / 60)]
+    Unreached { missing: Vec<&'static str> },
+}
+
+/// Returns once a probe came through each queue.
+pub async fn until_ready(stage: &Stage, id: &TenantId) -> Result<(), ProbeError> {
+    let (bus, table, key) = (stage.bus(), stage.table(), keys::tenant(id));
+    let mut missing = Purpose::ALL.to_vec();
+    for _ in 0..PATIENCE.as_secs() / PAUSE.as_secs() {
+        let probe = Probe { tenant: id.clone(), id: Uuid::new_v4() };
+        bus.publish(Command::Probe(probe)).await?;
+        tokio::time::sleep(PAUSE).await;
+        let stored = table.read([key.clone()]).await?.take(&key);
+        let stored = stored.ok_or_else(|| Failure::malformed("read a tenant", "it is missing"))?;
+        let tenant = items::stored_tenant(id, stored)?;
+        missing.retain(|purpose| !tenant.reached.contains(purpose));
+        if missing.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(ProbeError::Unreached { missing: missing.into_iter().map(Purpose::as_str).collect() })
+}

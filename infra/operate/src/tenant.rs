@@ -1,0 +1,86 @@
+//! Opens a tenant: its item, its first administrator, and a probe through every queue.
+
+use crate::probe::{self, ProbeError};
+use crate::stage::Stage;
+use aws::failure::Failure;
+use aws::items;
+use clap::Args;
+use domain::id::{InvalidId, TenantId, UserName};
+use domain::money::Money;
+use domain::role::{Role, Status, User};
+use domain::tenant::{BusinessDay, InvalidTenant, Tenant, TenantStatus};
+use local::seed::{self, SeedError};
+use local::users::{self, UsersError};
+use thiserror::Error;
+
+/// Random bytes in a first password, written as twice as many hexadecimal digits.
+const PASSWORD_BYTES: usize = 12;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// As its stack has it.
+    #[arg(long)]
+    id: TenantId,
+    #[arg(long)]
+    name: String,
+    /// An ISO 4217 code.
+    #[arg(long)]
+    currency: String,
+    /// A name of the IANA database.
+    #[arg(long)]
+    zone: String,
+    /// The local hour before which a sale still belongs to the day before.
+    #[arg(long, default_value_t = 0)]
+    closing_hour: u8,
+    /// The user name of the first administrator.
+    #[arg(long)]
+    admin: UserName,
+}
+
+#[derive(Debug, Error)]
+pub enum OpenError {
+    #[error("no such tenant can be")]
+    Invalid(#[from] InvalidTenant),
+    #[error(transparent)]
+    Id(#[from] InvalidId),
+    #[error("there is no randomness for a password: {0}")]
+    Password(getrandom::Error),
+    #[error("the administrator could not be made")]
+    Users(#[from] UsersError),
+    #[error("an item could not be written")]
+    Item(#[from] Failure),
+    #[error("the table did not take the tenant")]
+    Table(#[from] SeedError),
+    #[error("the tenant is there, but its queues are not reached")]
+    Probe(#[from] ProbeError),
+}
+
+/// What stands already stays as it is.
+pub async fn open(stage: &Stage, arguments: Arguments) -> Result<String, OpenError> {
+    let Arguments { id, name, currency, zone, closing_hour, admin } = arguments;
+    let tenant = Tenant {
+        id: id.clone(),
+        name,
+        status: TenantStatus::Active,
+        currency: currency.try_into()?,
+        business_day: BusinessDay::new(&zone, closing_hour)?,
+        overdraft_limit: Money::ZERO,
+        reached: [].into(),
+    };
+    let password = password()?;
+    let is_new =
+        users::ensure_user(&stage.cognito, &stage.pool, admin.as_str(), &password, id.as_str()).await?;
+    let user = User { name: admin.clone(), status: Status::Active, role: Role::Admin };
+    for item in [items::tenant(&tenant)?, items::user(&id, &user)?] {
+        seed::create(&stage.table(), vec![item]).await?;
+    }
+    probe::until_ready(stage, &id).await?;
+    let key = if is_new { format!("with the password {password}") } else { "as before".to_owned() };
+    Ok(format!("{id} is open; {admin} signs in {key}"))
+}
+
+fn password() -> Result<String, OpenError> {
+    let mut bytes = [0; PASSWORD_BYTES];
+    getrandom::fill(&mut bytes).map_err(OpenError::Password)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
