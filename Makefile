@@ -1,10 +1,10 @@
 # `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay test simulate mutants check format deny reset
+.PHONY: help run replay test simulate mutants check format deny reset lint-templates package deploy-test deploy tenant destroy
 
 help: ## What there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Start the whole system here, with a demo in it, and say how to sell a coffee
 	cargo run --package local -- $(ARGS)
@@ -13,8 +13,9 @@ replay: ## Sell a file's lunches to a running system and audit: FILE=path.csv [D
 	@test -n "$(FILE)" || { echo "make replay FILE=path.csv [DAY=2017-02-04] [RATE=n|max]"; exit 2; }
 	cargo run --quiet --package loadtest -- replay --file "$(FILE)" $(if $(DAY),--day $(DAY)) $(if $(RATE),--rate $(RATE))
 
-test: check ## Everything: formatting, lints, unit and system tests, a thousand simulated lunches
+test: check lint-templates ## Everything: formatting, lints, unit and system tests, simulated lunches, a deployment
 	cargo test --workspace
+	$(MAKE) deploy-test
 	$(MAKE) simulate
 
 SIMULATE = cargo run --quiet --profile sim --package tests --bin simulate
@@ -35,6 +36,54 @@ format: ## Format the code
 
 deny: ## Licences, sources, bans and advisories of what this stands on (needs cargo-deny)
 	cargo deny check
+
+# Python tools, each set in an environment of its own, pinned with hashes. To renew a lock:
+# uv pip compile --universal --python-version 3.10 --generate-hashes --no-header NAME.in -o NAME.txt
+VENVS ?= .venv
+DEPLOY = $(VENVS)/deploy/bin
+EMULATE = $(VENVS)/emulate/bin
+LINT = $(VENVS)/lint/bin
+
+$(VENVS)/%/.ready: infra/tools/%.txt
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
+
+lint-templates: $(VENVS)/lint/.ready ## Template lint: cfn-lint, and checkov for what is not safe
+	$(LINT)/cfn-lint infra/*.yaml
+	LOG_LEVEL=ERROR $(LINT)/checkov --directory infra --framework cloudformation --compact --quiet --skip-download
+
+# What AWS runs unless STAGE's parameters say otherwise; this machine may lack its standard library.
+ARCHITECTURE = arm64
+
+package: $(VENVS)/deploy/.ready ## Build every function for Lambda, and say how large it is and how fast it starts: ARCHITECTURE=arm64
+	PATH="$(abspath $(DEPLOY)):$$PATH" python3 infra/package.py --architecture $(ARCHITECTURE)
+	$(if $(filter x86_64,$(ARCHITECTURE)),cargo run --quiet --package loadtest -- startup --packages .package)
+
+deploy-test: ARCHITECTURE = x86_64
+deploy-test: package $(VENVS)/emulate/.ready ## Deploy onto an emulated AWS and run the black-box suite there; BREAK=index shows how it fails
+	$(EMULATE)/python infra/emulated/deploy_test.py --sam $(abspath $(DEPLOY)/sam) $(if $(BREAK),--break $(BREAK))
+
+SAM = $(abspath $(DEPLOY)/sam)
+
+deploy: package ## Deploy a stage onto AWS: STAGE=dev [ARCHITECTURE=arm64] [PARAMETERS="Canary=true AlarmEmail=..."]
+	@test -n "$(STAGE)" || { echo 'make deploy STAGE=dev [PARAMETERS="AlarmEmail=..."]'; exit 2; }
+	$(SAM) deploy --template-file infra/template.yaml --stack-name pos-$(STAGE) --resolve-s3 --no-fail-on-empty-changeset \
+		--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND \
+		--parameter-overrides Stage=$(STAGE) Architecture=$(ARCHITECTURE) $(PARAMETERS)
+
+tenant: $(VENVS)/deploy/.ready ## Open a tenant of a stage: STAGE=dev TENANT=acme NAME="Acme" CURRENCY=PHP ZONE=Asia/Manila ADMIN=ann
+	@test -n "$(and $(STAGE),$(TENANT),$(NAME),$(CURRENCY),$(ZONE),$(ADMIN))" || \
+		{ echo 'make tenant STAGE=dev TENANT=acme NAME="Acme" CURRENCY=PHP ZONE=Asia/Manila ADMIN=ann'; exit 2; }
+	$(SAM) deploy --template-file infra/tenant.yaml --stack-name pos-$(STAGE)-$(TENANT) --resolve-s3 \
+		--no-fail-on-empty-changeset --capabilities CAPABILITY_AUTO_EXPAND \
+		--parameter-overrides Stage=$(STAGE) Tenant=$(TENANT)
+	cargo run --quiet --package operate -- --stage $(STAGE) tenant --id $(TENANT) --name "$(NAME)" \
+		--currency $(CURRENCY) --zone $(ZONE) --closing-hour $(or $(CLOSING_HOUR),0) --admin $(ADMIN)
+
+destroy: $(VENVS)/deploy/.ready ## Take down a tenant or, without one, a stage; table, users and logs' role stay: STAGE=dev [TENANT=acme]
+	@test -n "$(STAGE)" || { echo "make destroy STAGE=dev [TENANT=acme]"; exit 2; }
+	$(SAM) delete --stack-name pos-$(STAGE)$(if $(TENANT),-$(TENANT))
 
 reset: ## Forget what the local system keeps in .local
 	rm -rf .local

@@ -12,5 +12,7 @@ mod hostile;
 mod kill;
 #[path = "system/replay.rs"]
 mod replay;
+#[path = "system/templates.rs"]
+mod templates;
 #[path = "system/worker.rs"]
 mod worker;

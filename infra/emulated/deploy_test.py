@@ -6,9 +6,11 @@ black-box suite. Then every call that the functions made is held against what th
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,28 +22,36 @@ from stacks import DeployError, Stacks
 STAGE = "test"
 TENANTS = ["acme", "globex"]
 SUITE_S = 900
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sam", type=Path, required=True, help="the SAM CLI")
-    parser.add_argument("--operate", type=Path, required=True, help="the operator's tool")
-    parser.add_argument("--suite", type=Path, required=True, help="the black-box suite")
+    parser.add_argument("--break", dest="defect", choices=DEFECTS, help="breaks something first, to see it found")
     arguments = parser.parse_args()
     # SAM's translator asks for one.
     os.environ["AWS_DEFAULT_REGION"] = REGION
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pos-cloud-")))
         cloud = stack.enter_context(Cloud(directory))
-        stacks = Stacks(cloud, arguments.sam, directory)
+        stacks = Stacks(cloud, arguments.sam, copy(directory))
+        if arguments.defect:
+            DEFECTS[arguments.defect](stacks.infra)
         try:
-            return prove(stack, cloud, stacks, arguments)
+            return prove(stack, cloud, stacks)
         except (DeployError, subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             print(f"\ndeploy-test failed: {error}\n\n{stacks.last_words()}", file=sys.stderr)
             return 1
 
 
-def prove(stack: ExitStack, cloud: Cloud, stacks: Stacks, arguments: argparse.Namespace) -> int:
+def copy(directory: Path) -> Path:
+    """Templates and packages as they are now, where the SAM CLI may leave what it likes."""
+    shutil.copytree(ROOT / ".package", directory / ".package", ignore=shutil.ignore_patterns("bootstrap"))
+    return Path(shutil.copytree(ROOT / "infra", directory / "infra", ignore=shutil.ignore_patterns("*.rs", "*.py")))
+
+
+def prove(stack: ExitStack, cloud: Cloud, stacks: Stacks) -> int:
     name = f"pos-{STAGE}"
     recorder = stack.enter_context(Recorder(cloud.endpoint_url))
     parameters = {"Stage": STAGE, "Architecture": "x86_64", "AwsEndpointUrl": recorder.url}
@@ -55,11 +65,15 @@ def prove(stack: ExitStack, cloud: Cloud, stacks: Stacks, arguments: argparse.Na
         print(f"{name}-{tenant} is there")
         run(
             cloud,
-            [arguments.operate, "--stage", STAGE, "demo", "--tenant", tenant]
-            + ["--api-url", api_url, "--endpoints", endpoints],
+            ["run", "--quiet", "--package", "operate", "--", "--stage", STAGE, "demo", "--tenant", tenant]
+            + ["--api-url", api_url, "--endpoints", str(endpoints)],
         )
     stacks.poison(STAGE, TENANTS[0])
-    run(cloud, [arguments.suite, "--test-threads", "4"], {"POS_ENDPOINTS": str(endpoints)})
+    run(
+        cloud,
+        ["test", "--package", "tests", "--test", "blackbox", "--", "--test-threads", "4"],
+        {"POS_ENDPOINTS": str(endpoints)},
+    )
     failures = stacks.isolated(STAGE, TENANTS) + permissions.differences(stacks, STAGE, recorder.seen)
     for failure in failures:
         print(f"deploy-test: {failure}", file=sys.stderr)
@@ -73,10 +87,32 @@ Not proven here: arm64 (the packages are x86_64); canary deployments (CodeDeploy
 that nested templates are translated and their secrets resolved (done beforehand here); TLS, throttling, alarms."""
 
 
-def run(cloud: Cloud, command: list, extra: dict[str, str] | None = None) -> None:
+def run(cloud: Cloud, arguments: list[str], extra: dict[str, str] | None = None) -> None:
     sys.stdout.flush()
     environment = cloud.environment() | (extra or {})
-    subprocess.run([str(part) for part in command], env=environment, timeout=SUITE_S, check=True)
+    subprocess.run(["cargo", *arguments], cwd=ROOT, env=environment, timeout=SUITE_S, check=True)
+
+
+def break_bootstrap(infra: Path) -> None:
+    with zipfile.ZipFile(infra.parent / ".package" / "administer.zip", "w") as package:
+        entry = zipfile.ZipInfo("bootstrap")
+        entry.external_attr = 0o100755 << 16
+        package.writestr(entry, "#!/bin/sh\necho version GLIBC_2.99 not found >&2\nexit 1\n")
+
+
+def rewrite(template: Path, before: str, after: str) -> None:
+    text = template.read_text()
+    assert before in text, f"{template.name} has no {before!r}"
+    template.write_text(text.replace(before, after))
+
+
+# What somebody may get wrong, done to a copy of the templates and packages.
+DEFECTS = {
+    "bootstrap": break_bootstrap,
+    "environment": lambda infra: rewrite(infra / "workers.yaml", "TABLE_NAME: !Ref TableName", "OTHER_NAME: none"),
+    "index": lambda infra: rewrite(infra / "table.yaml", "IndexName: GSI1", "IndexName: GSI2"),
+    "grant": lambda infra: rewrite(infra / "workers.yaml", "dynamodb:PutItem, ", ""),
+}
 
 
 if __name__ == "__main__":

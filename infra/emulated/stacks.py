@@ -21,7 +21,6 @@ from samtranslator.public.translator import ManagedPolicyLoader
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-INFRA = Path(__file__).resolve().parent.parent
 S3_URL = "https://s3.amazonaws.com"
 DEPLOY_S = 300
 BATCH_OF = {"sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility"}
@@ -47,16 +46,16 @@ class DeployError(Exception):
 
 
 class Stacks:
-    def __init__(self, cloud, sam: Path, directory: Path):
-        self.cloud, self.sam, self.directory = cloud, sam, directory
+    def __init__(self, cloud, sam: Path, infra: Path):
+        self.cloud, self.sam, self.infra = cloud, sam, infra
         session = boto3.Session("test", "test", region_name=cloud.environment()["AWS_REGION"])
         self.client = lambda service: session.client(service, endpoint_url=cloud.endpoint_url)
 
     def deploy(self, template: str, stack: str, parameters: dict[str, str]) -> None:
         """Packages and deploys a template; raises with CloudFormation's own reason."""
-        packaged = self.directory / f"{stack}.yaml"
+        packaged = self.infra / f"packaged-{stack}.yaml"
         self._sam(
-            ["package", "--template-file", INFRA / template, "--output-template-file", packaged, "--resolve-s3"]
+            ["package", "--template-file", self.infra / template, "--output-template-file", packaged, "--resolve-s3"]
         )
         # The SAM CLI knows uploads by AWS's own host name only; the emulated cloud knows it too.
         packaged.write_text(packaged.read_text().replace(self.cloud.endpoint_url, S3_URL))
@@ -148,7 +147,7 @@ class Stacks:
         done = subprocess.run(
             command,
             env=self.cloud.environment(),
-            cwd=self.directory,
+            cwd=self.infra,
             capture_output=True,
             text=True,
             timeout=DEPLOY_S,

@@ -12,3 +12,5 @@ pub mod terminal;
 
 pub mod audit;
 pub mod summary;
+
+pub mod startup;

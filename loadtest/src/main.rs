@@ -6,9 +6,10 @@ use clap::{Args, Parser};
 use jiff::civil::Date;
 use loadtest::replay::{Replay, ReplayError};
 use loadtest::send::{Pace, Rate};
+use loadtest::startup::{self, Startup, StartupError};
 use loadtest::summary::Summary;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Real lunches against a running Internal POS.
@@ -34,6 +35,12 @@ enum Command {
         #[command(flatten)]
         sales: Sales,
     },
+    /// Start packaged functions, beside one that does nothing.
+    Startup {
+        /// Where `make package` left them.
+        #[arg(long, default_value = ".package")]
+        packages: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -55,28 +62,42 @@ fn date(text: &str) -> Result<Date, String> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Command::parse()).await {
-        Ok(summary) => {
-            say(&summary.to_string());
-            if summary.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
+    let is_fine = match Command::parse() {
+        Command::Startup { packages } => startup(&packages).map_err(|error| chain(&error)),
+        Command::Replay { sales, rate, terminals } => report(replay(sales, Pace { rate, terminals }).await),
+        Command::Audit { sales } => report(audit(sales).await),
+    };
+    match is_fine {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            say(&chain(&error));
+            say(&error);
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(command: Command) -> Result<Summary, ReplayError> {
-    match command {
-        Command::Replay { sales: Sales { file, day, endpoints }, rate, terminals } => {
-            let now = Clock::system().now();
-            Replay::begin(&endpoints, &file, day, now)?.run(Pace { rate, terminals }, now).await
-        }
-        Command::Audit { sales: Sales { file, day, endpoints } } => {
-            Replay::last(&endpoints, &file, day)?.audit().await
-        }
+fn startup(packages: &Path) -> Result<bool, StartupError> {
+    let startups = startup::measure(packages)?;
+    for startup in &startups {
+        say(&startup.to_string());
     }
+    Ok(startups.iter().all(Startup::is_within_limit))
+}
+
+fn report(summary: Result<Summary, ReplayError>) -> Result<bool, String> {
+    let summary = summary.map_err(|error| chain(&error))?;
+    say(&summary.to_string());
+    Ok(summary.is_clean())
+}
+
+async fn replay(sales: Sales, pace: Pace) -> Result<Summary, ReplayError> {
+    let now = Clock::system().now();
+    Replay::begin(&sales.endpoints, &sales.file, sales.day, now)?.run(pace, now).await
+}
+
+async fn audit(sales: Sales) -> Result<Summary, ReplayError> {
+    Replay::last(&sales.endpoints, &sales.file, sales.day)?.audit().await
 }
 
 #[expect(clippy::print_stdout, reason = "this is what the command is for")]

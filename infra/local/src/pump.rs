@@ -15,13 +15,13 @@ use tokio::task::JoinSet;
 use workers::lambda::Worker;
 
 /// Messages in a batch: the most that Lambda takes from a FIFO queue.
-const BATCH: i32 = 10;
+pub const BATCH: i32 = 10;
 /// How long a receive waits for messages: the most that SQS allows.
 const WAIT_S: i32 = 20;
 /// A receive that takes longer than it may wait has failed.
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(WAIT_S as u64 + 5);
 /// The worker function's timeout.
-const FUNCTION_TIMEOUT: Duration = Duration::from_secs(10);
+pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a receive that failed.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(200);
 

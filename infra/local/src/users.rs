@@ -17,11 +17,11 @@ use aws_sdk_cognitoidentityprovider::{
 pub const TENANT_ATTRIBUTE: &str = "custom:tenant_id";
 
 /// A shift is longer than an hour, but a role taken away counts at once anyway: it is not in the token.
-const ID_TOKEN_S: i32 = 3_600;
-const REFRESH_TOKEN_S: i32 = 30 * 24 * 3_600;
+pub const ID_TOKEN_S: i32 = 3_600;
+pub const REFRESH_TOKEN_S: i32 = 30 * 24 * 3_600;
 
 /// NIST SP 800-63B asks for length before character classes; terminals type these once a shift.
-const PASSWORD_LENGTH_MIN: i32 = 12;
+pub const PASSWORD_LENGTH_MIN: i32 = 12;
 
 /// Cognito's page limit for pools and clients.
 const PAGE: i32 = 60;

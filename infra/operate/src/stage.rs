@@ -3,10 +3,12 @@
 use aws::bus::{Bus, Names};
 use aws::clock::Clock;
 use aws::config::{self, Clients, Config, ConfigError};
+use aws::keys;
 use aws::retry::Policy;
 use aws::table::Table;
 use aws_sdk_cognitoidentityprovider::Client as Cognito;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
+use aws_sdk_dynamodb::types::TableDescription;
 use local::users::{self, PoolIds, UsersError};
 use thiserror::Error;
 
@@ -22,7 +24,7 @@ pub struct Stage {
 pub enum StageError {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("the table {name} cannot be seen: {reason}")]
+    #[error("the table {name} cannot be used: {reason}")]
     Table { name: String, reason: String },
     #[error("the user pool cannot be seen")]
     Users(#[from] UsersError),
@@ -54,12 +56,17 @@ impl Stage {
     }
 }
 
-/// The account that the table belongs to.
+/// The account that the table belongs to, if the table is one of this release.
 async fn account(clients: &Clients, table: &str) -> Result<String, StageError> {
     let refused = |reason: String| StageError::Table { name: table.to_owned(), reason };
     let described = clients.dynamodb().describe_table().table_name(table).send().await;
     let described = described.map_err(|error| refused(DisplayErrorContext(error).to_string()))?;
-    let arn = described.table.and_then(|table| table.table_arn).unwrap_or_default();
+    let described = described.table.unwrap_or_else(|| TableDescription::builder().build());
+    let mut indexes = described.global_secondary_indexes().iter();
+    if !indexes.any(|index| index.index_name() == Some(keys::INDEX)) {
+        return Err(refused(format!("it has no index {}; it is another release's", keys::INDEX)));
+    }
+    let arn = described.table_arn.unwrap_or_default();
     let account = arn.split(':').nth(4).map(str::to_owned);
     account.ok_or_else(|| refused(format!("its ARN reads {arn:?}")))
 }

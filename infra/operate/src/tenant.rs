@@ -5,7 +5,7 @@ use crate::stage::Stage;
 use aws::failure::Failure;
 use aws::items;
 use clap::Args;
-use domain::id::{InvalidId, TenantId, UserName};
+use domain::id::{TenantId, UserName};
 use domain::money::Money;
 use domain::role::{Role, Status, User};
 use domain::tenant::{BusinessDay, InvalidTenant, Tenant, TenantStatus};
@@ -41,8 +41,6 @@ pub struct Arguments {
 pub enum OpenError {
     #[error("no such tenant can be")]
     Invalid(#[from] InvalidTenant),
-    #[error(transparent)]
-    Id(#[from] InvalidId),
     #[error("there is no randomness for a password: {0}")]
     Password(getrandom::Error),
     #[error("the administrator could not be made")]

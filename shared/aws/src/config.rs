@@ -7,7 +7,8 @@ use crate::table::Table;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
@@ -152,21 +153,23 @@ pub fn cloud() -> Result<Cloud, ConfigError> {
 
 /// The configuration of a worker function.
 pub fn worker() -> Result<Config, ConfigError> {
-    read_worker(&process_variable)
+    worker_from(&process_variable)
 }
 
 /// The configuration of the intake function.
 pub fn intake() -> Result<(Config, IntakeConfig), ConfigError> {
-    read_intake(&process_variable)
+    intake_from(&process_variable)
 }
 
-fn read_worker(variable: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+/// The same from anything that knows variables by name.
+pub fn worker_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
     let mut environment = Environment { variable, missing: vec![] };
     let config = environment.config();
     environment.complete(config)
 }
 
-fn read_intake(variable: &dyn Fn(&str) -> Option<String>) -> Result<(Config, IntakeConfig), ConfigError> {
+/// The same from anything that knows variables by name.
+pub fn intake_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<(Config, IntakeConfig), ConfigError> {
     let mut environment = Environment { variable, missing: vec![] };
     let config = environment.config();
     let client_id = environment.required("USER_POOL_CLIENT_ID");
@@ -196,8 +199,8 @@ pub struct Clients {
 impl Clients {
     /// Clients over a pooled HTTP client with TLS.
     pub fn new(config: Config) -> Self {
-        let tls = Provider::Rustls(CryptoMode::Ring);
-        Self::over(config, aws_smithy_http_client::Builder::new().tls_provider(tls).build_https())
+        let client = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+        Self::over(config, client.tls_context(trusting_amazon()).build_https())
     }
 
     /// Clients over an HTTP client of the caller's.
@@ -259,6 +262,19 @@ impl Clients {
     }
 }
 
+/// Trusts the roots that AWS signs under and no other. Reading whatever certificates the system has would be
+/// most of a function's start: 2 of 3.2 ms.
+fn trusting_amazon() -> TlsContext {
+    let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
+    TlsContext::builder()
+        .with_trust_store(roots)
+        .build()
+        .expect("nothing in a context of roots alone can fail")
+}
+
+/// Amazon Trust Services, as published at <https://www.amazontrust.com/repository/>; the first expires in 2037.
+const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,7 +286,7 @@ mod tests {
             "STAGE" => Some("pre-prod".to_owned()),
             _ => None,
         };
-        let error = read_intake(&malformed).unwrap_err();
+        let error = intake_from(&malformed).unwrap_err();
         let expected = [
             "AWS_ACCESS_KEY_ID",
             "AWS_SECRET_ACCESS_KEY",

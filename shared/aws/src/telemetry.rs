@@ -10,7 +10,8 @@ use std::io::Write;
 use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
 
-const NAMESPACE: &str = "InternalPos";
+/// Of every metric.
+pub const NAMESPACE: &str = "InternalPos";
 /// Values in one array of the embedded metric format, a CloudWatch limit.
 const MAX_VALUES: usize = 100;
 

@@ -1,0 +1,179 @@
+//! How fast packaged functions start: from the process's begin to its first request for an event, beside a
+//! function that does nothing. The two take turns, so that what disturbs one disturbs the other.
+
+use std::fmt;
+use std::io::{self, BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+
+/// What starts are held against.
+const EMPTY: &str = "empty";
+/// Starts of each function; odd, so that one is in the middle.
+const STARTS: usize = 21;
+/// An environment in which every function starts. Nothing is called before the first event.
+const ENVIRONMENT: [(&str, &str); 8] = [
+    ("AWS_ACCESS_KEY_ID", "none"),
+    ("AWS_SECRET_ACCESS_KEY", "none"),
+    ("AWS_REGION", "eu-west-1"),
+    ("ACCOUNT_ID", "000000000000"),
+    ("STAGE", "test"),
+    ("TABLE_NAME", "none"),
+    ("USER_POOL_CLIENT_ID", "none"),
+    ("TICKET_KEY", "00000000000000000000000000000000000000000000000000000000000000ff"),
+];
+/// The most that a start may take, as a multiple of the empty function's.
+const MAX_RATIO: f64 = 3.0;
+/// A function that has not started by then does not.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Error)]
+pub enum StartupError {
+    #[error("{path} cannot be used; has `make package` run?")]
+    Package { path: PathBuf, source: io::Error },
+    #[error("no port for the Runtime API")]
+    Port(#[from] io::Error),
+    #[error("{function} asked for no event within {} s", PATIENCE.as_secs())]
+    Silent { function: String },
+}
+
+/// One start.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    elapsed: Duration,
+    /// Resident at the first request, in KiB.
+    resident_kib: u64,
+}
+
+/// What starts of one function came to, in the middle.
+#[derive(Debug)]
+pub struct Startup {
+    pub function: String,
+    pub median: Duration,
+    pub empty_median: Duration,
+    pub resident_kib: u64,
+    pub empty_resident_kib: u64,
+}
+
+impl Startup {
+    pub fn is_within_limit(&self) -> bool {
+        self.ratio() <= MAX_RATIO
+    }
+
+    #[expect(clippy::float_arithmetic, reason = "a ratio of times, far from any money")]
+    fn ratio(&self) -> f64 {
+        self.median.as_secs_f64() / self.empty_median.as_secs_f64()
+    }
+}
+
+impl fmt::Display for Startup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "  {:<16}{:>7} us to its first event, {:.2} of an empty one's {} us;{:>7} KiB resident, {} KiB",
+            self.function,
+            self.median.as_micros(),
+            self.ratio(),
+            self.empty_median.as_micros(),
+            self.resident_kib,
+            self.empty_resident_kib,
+        )
+    }
+}
+
+/// Starts every function in a directory of packages.
+pub fn measure(packages: &Path) -> Result<Vec<Startup>, StartupError> {
+    let unusable = |source| StartupError::Package { path: packages.to_owned(), source };
+    let mut functions = Vec::new();
+    for entry in std::fs::read_dir(packages).map_err(unusable)? {
+        let name = entry.map_err(unusable)?.file_name().to_string_lossy().into_owned();
+        if name != EMPTY && packages.join(&name).join("bootstrap").is_file() {
+            functions.push(name);
+        }
+    }
+    functions.sort();
+    functions.into_iter().map(|function| beside_empty(packages, function)).collect()
+}
+
+fn beside_empty(packages: &Path, function: String) -> Result<Startup, StartupError> {
+    let (mut ours, mut empty) = (Vec::new(), Vec::new());
+    for _ in 0..STARTS {
+        ours.push(start(packages, &function)?);
+        empty.push(start(packages, EMPTY)?);
+    }
+    let (ours, empty) = (middle(ours), middle(empty));
+    Ok(Startup {
+        function,
+        median: ours.elapsed,
+        empty_median: empty.elapsed,
+        resident_kib: ours.resident_kib,
+        empty_resident_kib: empty.resident_kib,
+    })
+}
+
+fn middle(mut starts: Vec<Start>) -> Start {
+    starts.sort_by_key(|start| start.elapsed);
+    starts[starts.len() / 2]
+}
+
+fn start(packages: &Path, function: &str) -> Result<Start, StartupError> {
+    let path = packages.join(function).join("bootstrap");
+    let runtime_api = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = runtime_api.local_addr()?.to_string();
+    let (asked, first_request) = mpsc::channel();
+    thread::spawn(move || {
+        let request = runtime_api.accept().and_then(|(stream, _)| {
+            let mut line = String::new();
+            BufReader::new(&stream).read_line(&mut line)?;
+            Ok((Instant::now(), stream))
+        });
+        // Whoever waited may have given up.
+        drop(asked.send(request));
+    });
+    let began = Instant::now();
+    let spawned = Command::new(&path)
+        .env_clear()
+        .envs(ENVIRONMENT)
+        .env("AWS_LAMBDA_RUNTIME_API", address)
+        .env("AWS_LAMBDA_FUNCTION_NAME", function)
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut process = Running(spawned.map_err(|source| StartupError::Package { path, source })?);
+    let answered = first_request.recv_timeout(PATIENCE);
+    let (at, _held) = answered.map_err(|_| StartupError::Silent { function: function.to_owned() })??;
+    let resident_kib = resident_kib(process.0.id());
+    process.stop()?;
+    Ok(Start { elapsed: at.duration_since(began), resident_kib })
+}
+
+struct Running(Child);
+
+impl Running {
+    fn stop(&mut self) -> io::Result<()> {
+        self.0.kill()?;
+        self.0.wait().map(|_| ())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            tracing::debug!(%error, "a function was gone already");
+        }
+    }
+}
+
+/// Nothing where there is no `/proc`.
+fn resident_kib(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
+}

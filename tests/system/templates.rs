@@ -1,0 +1,298 @@
+//! Templates and code say the same: names, keys, routes, limits. Whatever differs would only show on AWS.
+
+use aws::bus::{KIND_ATTRIBUTE, Names};
+use aws::clock::Clock;
+use aws::config;
+use aws::failure::Failure;
+use aws::keys;
+use aws::telemetry::{Metrics, NAMESPACE};
+use axum::response::IntoResponse;
+use domain::command::Purpose;
+use domain::id::TenantId;
+use intake::problem::Problem;
+use intake::routes::{self, PUBLIC_PATHS};
+use local::{provision, pump, users};
+use serde_json::{Map, Value, json};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+/// A template as JSON, with tags in their long form (`!Ref` as `Ref`, `!Sub` as `Fn::Sub`, ...).
+fn template(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra").join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    long_form(yaml_serde::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}")))
+}
+
+fn long_form(value: yaml_serde::Value) -> Value {
+    match value {
+        yaml_serde::Value::Tagged(tagged) => {
+            let tag = tagged.tag.to_string();
+            let tag = tag.trim_start_matches('!');
+            let name = if matches!(tag, "Ref" | "Condition") { tag.to_owned() } else { format!("Fn::{tag}") };
+            json!({ name: long_form(tagged.value) })
+        }
+        yaml_serde::Value::Mapping(mapping) => {
+            let entries =
+                mapping.into_iter().map(|(key, value)| (key.as_str().unwrap().to_owned(), long_form(value)));
+            Value::Object(entries.collect::<Map<_, _>>())
+        }
+        yaml_serde::Value::Sequence(values) => Value::Array(values.into_iter().map(long_form).collect()),
+        scalar => serde_json::to_value(scalar).unwrap(),
+    }
+}
+
+fn properties(template: &Value, resource: &str) -> Value {
+    let properties = &template["Resources"][resource]["Properties"];
+    assert!(properties.is_object(), "no resource {resource}");
+    properties.clone()
+}
+
+/// What Lambda itself puts into every environment.
+const FROM_LAMBDA: [&str; 5] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_LAMBDA_FUNCTION_NAME",
+];
+/// Read by the code, and set where the table has an endpoint of its own: nowhere on AWS.
+const LOCAL_ALONE: &str = "AWS_ENDPOINT_URL_DYNAMODB";
+/// Read by `lambda_http`, not by us.
+const FOR_THE_RUNTIME: &str = "AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH";
+
+type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+#[test]
+fn functions_get_the_variables_that_they_read() {
+    let asked = |read: fn(Variables<'_>)| {
+        let names = RefCell::new(BTreeSet::new());
+        read(&|name: &str| {
+            names.borrow_mut().insert(name.to_owned());
+            None
+        });
+        let mut names = names.into_inner();
+        names.retain(|name| !FROM_LAMBDA.contains(&name.as_str()) && name != LOCAL_ALONE);
+        names
+    };
+    let set = |variables: &Value| -> BTreeSet<String> {
+        let names = variables["Environment"]["Variables"].as_object().unwrap().keys().cloned();
+        names.filter(|name| name != FOR_THE_RUNTIME).collect()
+    };
+    let intake = properties(&template("api.yaml"), "Function");
+    assert_eq!(set(&intake), asked(|variable| assert!(config::intake_from(variable).is_err())));
+    let workers = &template("workers.yaml")["Globals"]["Function"];
+    assert_eq!(set(workers), asked(|variable| assert!(config::worker_from(variable).is_err())));
+}
+
+#[test]
+fn the_table_has_the_keys_of_the_schema() {
+    let table = properties(&template("table.yaml"), "Table");
+    let key = |hash: &str, range: &str| json!([{ "AttributeName": hash, "KeyType": "HASH" }, { "AttributeName": range, "KeyType": "RANGE" }]);
+    assert_eq!(table["KeySchema"], key(keys::PK, keys::SK));
+    let index = json!([{
+        "IndexName": keys::INDEX,
+        "KeySchema": key(keys::INDEX_PK, keys::INDEX_SK),
+        "Projection": { "ProjectionType": "ALL" },
+    }]);
+    assert_eq!(table["GlobalSecondaryIndexes"], index);
+    assert_eq!(table["TimeToLiveSpecification"]["AttributeName"], keys::TTL);
+}
+
+/// Every route of the router, and none besides; a token is asked for everywhere but on public paths.
+#[test]
+fn the_api_has_the_routes_of_the_router() {
+    let function = properties(&template("api.yaml"), "Function");
+    let events = function["Events"].as_object().unwrap().values().map(|event| &event["Properties"]);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let deployed: BTreeSet<_> = events
+        .map(|event| (text(&event["Path"]), text(&event["Method"]), event["Auth"]["Authorizer"] == "NONE"))
+        .collect();
+    let described = serde_json::to_value(routes::description()).unwrap();
+    let routed = described["paths"].as_object().unwrap().iter();
+    let routed = routed.flat_map(|(path, methods)| {
+        methods.as_object().unwrap().keys().map(move |method| (path.clone(), method.clone()))
+    });
+    let description = PUBLIC_PATHS.into_iter().filter(|path| path.ends_with("openapi.json"));
+    let routed = routed.chain(description.map(|path| (path.to_owned(), "get".to_owned())));
+    let routed = routed.map(|(path, method)| {
+        let is_public = PUBLIC_PATHS.contains(&path.as_str());
+        (path, method, is_public)
+    });
+    assert_eq!(deployed, routed.collect());
+}
+
+/// What the gateway answers in the API's stead reads as if the API had.
+#[tokio::test]
+async fn the_gateways_problems_are_those_of_the_api() {
+    let problems = [
+        Problem::Unauthorized,
+        Problem::Forbidden,
+        Problem::NotFound,
+        Problem::BodyTooLarge,
+        Problem::UnsupportedMediaType,
+        Problem::Unavailable(Failure::transient("test", "later")),
+    ];
+    let mut documents = Vec::new();
+    for problem in problems {
+        let body = axum::body::to_bytes(problem.into_response().into_body(), usize::MAX).await.unwrap();
+        documents.push(serde_json::from_slice::<Value>(&body).unwrap());
+    }
+    let responses = properties(&template("api.yaml"), "Api")["GatewayResponses"].clone();
+    for (kind, response) in responses.as_object().unwrap() {
+        let content_type = &response["ResponseParameters"]["Headers"]["Content-Type"];
+        assert_eq!(content_type, "'application/problem+json'", "{kind}");
+        let template = response["ResponseTemplates"]["application/json"].as_str().unwrap();
+        // The one that holds a variable, and the ones that only a gateway can answer.
+        if matches!(kind.as_str(), "DEFAULT_4XX" | "DEFAULT_5XX" | "THROTTLED" | "QUOTA_EXCEEDED") {
+            continue;
+        }
+        let document: Value =
+            serde_json::from_str(template).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        assert!(documents.contains(&document), "{kind}: {document}");
+        assert_eq!(document["status"], response["StatusCode"], "{kind}");
+    }
+}
+
+fn names(stage: &str) -> Names {
+    Names { region: "eu-west-1".to_owned(), account_id: "000000000000".to_owned(), stage: stage.to_owned() }
+}
+
+#[test]
+fn queues_are_called_and_set_as_the_code_expects() {
+    let messaging = template("messaging.yaml");
+    let (names, acme): (_, TenantId) = (names("dev"), "acme".parse().unwrap());
+    for purpose in Purpose::ALL {
+        let called = |resource: &str| {
+            let name = properties(&messaging, resource)["QueueName"]["Fn::Sub"].as_str().unwrap().to_owned();
+            let name = name.replace("${Stage}", "dev").replace("${Tenant}", "acme");
+            name.replace("${Purpose}", purpose.as_str())
+        };
+        assert_eq!(called("Queue"), names.queue(&acme, purpose));
+        assert_eq!(called("DeadLetters"), names.dead_letter_queue(&acme, purpose));
+    }
+    let topic = properties(&template("tenant.yaml"), "Commands");
+    assert_eq!(topic["FifoThroughputScope"], "MessageGroup");
+    let topic = topic["TopicName"]["Fn::Sub"].as_str().unwrap().replace("${Stage}", "dev");
+    assert_eq!(topic.replace("${Tenant}", "acme"), names.command_topic(&acme));
+
+    let queue = properties(&messaging, "Queue");
+    assert_eq!(queue["VisibilityTimeout"], provision::VISIBILITY_TIMEOUT_S);
+    assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], provision::MAX_RECEIVES);
+    for resource in ["Queue", "DeadLetters", "Undelivered"] {
+        let queue = properties(&messaging, resource);
+        assert_eq!(queue["MessageRetentionPeriod"], provision::RETENTION_S, "{resource}");
+        assert_eq!(
+            (&queue["FifoQueue"], &queue["DeduplicationScope"]),
+            (&json!(true), &json!("messageGroup"))
+        );
+        assert_eq!(queue["FifoThroughputLimit"], "perMessageGroupId", "{resource}");
+    }
+}
+
+#[test]
+fn the_longest_names_are_short_enough() {
+    let (names, tenant): (_, TenantId) = (names("a123456789"), "t".repeat(32).parse().unwrap());
+    for purpose in Purpose::ALL {
+        let undelivered = names.queue(&tenant, purpose).replace(".fifo", "-undelivered.fifo");
+        assert!(undelivered.len() <= 80, "{undelivered}");
+    }
+}
+
+#[test]
+fn mappings_feed_workers_as_workers_expect() {
+    let mapping = properties(&template("messaging.yaml"), "Mapping");
+    assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    assert_eq!(mapping["BatchSize"], pump::BATCH);
+    let timeout = &template("workers.yaml")["Globals"]["Function"]["Timeout"];
+    assert_eq!(*timeout, pump::FUNCTION_TIMEOUT.as_secs());
+    let six_times = 6 * pump::FUNCTION_TIMEOUT.as_secs();
+    assert_eq!(u64::from(provision::VISIBILITY_TIMEOUT_S), six_times);
+}
+
+#[test]
+fn filters_let_through_what_a_purpose_is_for() {
+    let filter = properties(&template("messaging.yaml"), "Subscription")["FilterPolicy"].clone();
+    assert_eq!(filter, json!({ KIND_ATTRIBUTE: { "Ref": "Kinds" } }));
+    let tenant = template("tenant.yaml");
+    let ways = tenant["Resources"].as_object().unwrap().values();
+    let ways = ways.filter(|resource| resource["Properties"]["TemplateURL"] == "messaging.yaml");
+    let deployed: BTreeSet<_> = ways
+        .map(|way| {
+            let parameters = &way["Properties"]["Parameters"];
+            let text = |name: &str| parameters[name].as_str().unwrap().to_owned();
+            (text("Purpose"), text("Kinds"))
+        })
+        .collect();
+    let expected = Purpose::ALL.map(|purpose| (purpose.as_str().to_owned(), purpose.kinds().join(",")));
+    assert_eq!(deployed, expected.into());
+}
+
+#[test]
+fn the_user_pool_is_the_one_that_the_code_makes() {
+    let users_yaml = template("users.yaml");
+    let (pool, client) = (properties(&users_yaml, "Pool"), properties(&users_yaml, "Client"));
+    let schema = &pool["Schema"][0];
+    assert_eq!(format!("custom:{}", schema["Name"].as_str().unwrap()), users::TENANT_ATTRIBUTE);
+    assert_eq!(schema["Mutable"], false);
+    assert_eq!(client["ReadAttributes"], json!([users::TENANT_ATTRIBUTE]));
+    assert!(!client["WriteAttributes"].as_array().unwrap().contains(&json!(users::TENANT_ATTRIBUTE)));
+    assert_eq!(pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"], true);
+    assert_eq!(pool["Policies"]["PasswordPolicy"]["MinimumLength"], users::PASSWORD_LENGTH_MIN);
+    let validities =
+        ["IdTokenValidity", "AccessTokenValidity", "RefreshTokenValidity"].map(|name| &client[name]);
+    assert_eq!(
+        validities,
+        [users::ID_TOKEN_S, users::ID_TOKEN_S, users::REFRESH_TOKEN_S].map(|s| json!(s)).each_ref()
+    );
+}
+
+/// A dashboard that searches for a metric that nobody emits shows nothing, for ever.
+#[test]
+fn the_dashboard_shows_metrics_that_are_emitted() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = lines.clone();
+    let metrics = Metrics::to(Clock::system(), "dev", move |line| sink.lock().unwrap().push(line.to_owned()));
+    metrics.settled(&"acme".parse().unwrap(), &[1]);
+    metrics.rejected(&"acme".parse().unwrap(), "sold-out");
+    let body = properties(&template("alarms.yaml"), "Dashboard")["DashboardBody"]["Fn::Sub"].clone();
+    let body = body.as_str().unwrap();
+    let mut shown = 0;
+    for line in lines.lock().unwrap().iter() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let declared = &line["_aws"]["CloudWatchMetrics"][0];
+        let mut dimensions: Vec<_> =
+            declared["Dimensions"][0].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        dimensions.sort_unstable();
+        for metric in declared["Metrics"].as_array().unwrap() {
+            let name = metric["Name"].as_str().unwrap();
+            let search = format!(
+                r#"SEARCH('{{{NAMESPACE},{}}} MetricName=\"{name}\" Stage=\"${{Stage}}\"'"#,
+                dimensions.join(",")
+            );
+            assert!(body.contains(&search), "no widget has {search}");
+            shown += 1;
+        }
+    }
+    assert_eq!(body.matches(&format!("{{{NAMESPACE},")).count(), shown);
+    let filled = body.replace("${Stage}", "dev").replace("${AWS::Region}", "eu-west-1");
+    serde_json::from_str::<Value>(&filled).unwrap();
+}
+
+/// Named actions on named resources: no star, no scan.
+#[test]
+fn roles_grant_nothing_at_large() {
+    for name in ["api.yaml", "workers.yaml"] {
+        let template = template(name);
+        for (logical_id, role) in template["Resources"].as_object().unwrap() {
+            for policy in role["Properties"]["Policies"].as_array().into_iter().flatten() {
+                for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+                    let actions = statement["Action"].to_string();
+                    assert!(!actions.contains('*') && !actions.contains("Scan"), "{logical_id}: {actions}");
+                    assert_ne!(statement["Resource"], "*", "{logical_id}");
+                }
+            }
+        }
+    }
+}
