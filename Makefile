@@ -46,7 +46,7 @@ LINT = $(VENVS)/lint/bin
 
 $(VENVS)/%/.ready: infra/tools/%.txt
 	python3 -m venv $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
 	touch $@
 
 lint-templates: $(VENVS)/lint/.ready ## Template lint: cfn-lint, and checkov for what is not safe

@@ -32,7 +32,7 @@ def main() -> int:
 def build(architecture: str) -> None:
     # Paths of this machine stay out of the binaries.
     cargo_home = os.environ.get("CARGO_HOME", str(Path.home() / ".cargo"))
-    remap = f"--remap-path-prefix={ROOT}=. --remap-path-prefix={cargo_home}=cargo"
+    remap = f"--remap-path-prefix={cargo_home}=cargo"
     environment = os.environ | {"RUSTFLAGS": f"{os.environ.get('RUSTFLAGS', '')} {remap}".strip()}
     target = "--arm64" if architecture == "arm64" else "--x86-64"
     for what in (["--package", "intake", "--package", "workers", "--bins"], ["--package", "workers", "--example", EMPTY]):
