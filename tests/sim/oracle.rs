@@ -5,6 +5,8 @@ use super::office::Cashier;
 use domain::checkout::{Checkout, Outcome};
 use domain::command::{Basket, RequestHash};
 use domain::id::{CheckoutId, EmployeeNumber, Rfid, TenantId};
+use jiff::SignedDuration;
+use local::provision;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,6 +14,8 @@ use std::fmt;
 /// How long after its expiry a ticket may read `pending`.
 const GRACE_MS: i64 = 60_000;
 const LIFETIME_MS: i64 = 300_000;
+/// How long a queue remembers a message.
+const RETENTION: SignedDuration = SignedDuration::from_secs(provision::RETENTION_S as i64);
 
 /// What must hold. The first that does not ends a simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -200,7 +204,8 @@ impl Oracle {
     }
 
     /// One wallet's commands, as they came to be accepted: whoever was accepted before another was
-    /// even sent is decided no later. Dead letters lost their place in the line.
+    /// even sent is decided no later. Dead letters lost their place in the line, and so did what its queue
+    /// forgot while somebody stood still with it in their hands.
     pub fn check_order(&self) -> Verdict {
         let live = self.known.iter().filter(|(hash, _)| !self.dead.contains(*hash));
         let decided: Vec<_> = live
@@ -211,6 +216,9 @@ impl Oracle {
             .collect();
         for (hash, known, first) in &decided {
             let Some(accepted) = known.accepted else { continue };
+            if first.decided_at > first.accepted_at + RETENTION {
+                continue;
+            }
             let later = decided.iter().filter(|(_, other, second)| {
                 other.first_sent > accepted
                     && (&second.tenant, &second.employee) == (&first.tenant, &first.employee)
