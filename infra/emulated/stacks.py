@@ -12,6 +12,7 @@ import re
 import secrets
 import subprocess
 import time
+import uuid
 from pathlib import Path
 
 import boto3
@@ -122,6 +123,19 @@ class Stacks:
                 return
             time.sleep(1)
         raise DeployError(f"poison did not become a dead letter of {', '.join(left)} in {POISON_S} s")
+
+    def leave_undelivered(self, stage: str, tenant: str, purpose: str) -> None:
+        """Puts a probe where the topic would, had it not reached the queue."""
+        sqs = self.client("sqs")
+        url = sqs.get_queue_url(QueueName=f"pos-{stage}-{tenant}-{purpose}-undelivered.fifo")["QueueUrl"]
+        probe = {"v": 1, "kind": "probe", "tenant": tenant, "id": str(uuid.uuid4())}
+        group, deduplication_id = f"T#{tenant}#PROBE", probe["id"]
+        sqs.send_message(
+            QueueUrl=url,
+            MessageBody=json.dumps(probe),
+            MessageGroupId=group,
+            MessageDeduplicationId=deduplication_id,
+        )
 
     def _depth(self, queue: str) -> int:
         sqs = self.client("sqs")

@@ -27,8 +27,11 @@ async fn intake_reads_twice_and_the_worker_writes_four_units_and_one() {
     let accepted = cashier.sell(Uuid::now_v7(), &lunch, 0).await;
     assert_eq!(accepted.status, 202);
     world.settle().await;
-    assert_eq!(calls(&intake.take()), [("BatchGetItem", 2)]);
+    let spent = intake.take();
+    assert_eq!(calls(&spent), [("BatchGetItem", 2)]);
+    assert_eq!(spent.read_decis, 60, "a unit for each key, whether something stands there or not");
     let spent = worker.take();
+    assert_eq!(spent.read_decis, 50, "tenant, menu, employee, wallet, checkout");
     assert_eq!(calls(&spent), [("BatchGetItem", 1), ("TransactWriteItems", 1)]);
     assert_eq!(spent.write_decis, 50, "4 units for two items in a transaction, 1 for the index");
     assert_eq!(cashier.follow(&accepted).await.outcome(), "settled");

@@ -171,6 +171,7 @@ fn queues_are_called_and_set_as_the_code_expects() {
         };
         assert_eq!(called("Queue"), names.queue(&acme, purpose));
         assert_eq!(called("DeadLetters"), names.dead_letter_queue(&acme, purpose));
+        assert_eq!(called("Undelivered"), names.undelivered_queue(&acme, purpose));
     }
     let topic = properties(&template("tenant.yaml"), "Commands");
     assert_eq!(topic["FifoThroughputScope"], "MessageGroup");
@@ -195,7 +196,7 @@ fn queues_are_called_and_set_as_the_code_expects() {
 fn the_longest_names_are_short_enough() {
     let (names, tenant): (_, TenantId) = (names("a123456789"), "t".repeat(32).parse().unwrap());
     for purpose in Purpose::ALL {
-        let undelivered = names.queue(&tenant, purpose).replace(".fifo", "-undelivered.fifo");
+        let undelivered = names.undelivered_queue(&tenant, purpose);
         assert!(undelivered.len() <= 80, "{undelivered}");
     }
 }

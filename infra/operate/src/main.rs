@@ -4,6 +4,7 @@
 
 mod demo;
 mod probe;
+mod redeliver;
 mod stage;
 mod tenant;
 
@@ -28,6 +29,8 @@ enum Action {
     Tenant(tenant::Arguments),
     /// Fills tenants whose stacks exist with the demo, and says how to reach it. For stages that nobody pays on.
     Demo(demo::Arguments),
+    /// Publishes again what a tenant's topic could not hand to a queue.
+    Redeliver(redeliver::Arguments),
 }
 
 #[tokio::main]
@@ -40,6 +43,7 @@ async fn main() -> ExitCode {
                 Ok::<_, Box<dyn std::error::Error>>(tenant::open(&stage, arguments).await?)
             }
             Action::Demo(arguments) => Ok(demo::fill(&stage, &arguments).await?),
+            Action::Redeliver(arguments) => Ok(redeliver::redeliver(&stage, &arguments).await?),
         }
     };
     match done.await {

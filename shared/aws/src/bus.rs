@@ -42,6 +42,11 @@ impl Names {
         self.resource(tenant, &format!("{}-dlq", purpose.as_str()))
     }
 
+    /// Where messages end that the topic could not hand to the queue.
+    pub fn undelivered_queue(&self, tenant: &TenantId, purpose: Purpose) -> String {
+        self.resource(tenant, &format!("{}-undelivered", purpose.as_str()))
+    }
+
     pub fn queue_arn(&self, queue: &str) -> String {
         format!("arn:aws:sqs:{}:{}:{queue}", self.region, self.account_id)
     }
