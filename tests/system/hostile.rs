@@ -4,20 +4,35 @@ use aws::items;
 use aws::keys;
 use aws::retry::Policy;
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::id::TenantId;
 use domain::tenant::Station;
 use local::{demo, seed, users};
 use tests::World;
 use tests::routes::{ACMES, NOBODYS, OWN, rows};
-use tests::terminal::Terminal;
 
+/// Tokens of the same user that are signed well, and meant for another app or issued by another pool. What
+/// altered tokens open is in `blackbox`; expired ones and other signing keys are tried on the gateway alone.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_forged_token_opens_no_route() {
+async fn a_token_for_somebody_else_opens_no_route() {
     let world = World::start().await;
     let cashier = world.terminal("acme-cashier").await;
-    for (forgery, token) in forgeries(&world, &cashier).await {
+    let cognito = aws_sdk_cognitoidentityprovider::Client::new(world.system.clients.sdk());
+    let elsewhere = users::ensure_pool(&cognito, "elsewhere").await.unwrap();
+    users::ensure_user(&cognito, &elsewhere, "acme-cashier", demo::PASSWORD, "acme").await.unwrap();
+    let second_client = cognito
+        .create_user_pool_client()
+        .user_pool_id(&world.system.endpoints.user_pool_id)
+        .client_name("another app")
+        .explicit_auth_flows("ALLOW_USER_PASSWORD_AUTH".into())
+        .send()
+        .await
+        .unwrap();
+    let second_client = second_client.user_pool_client().unwrap().client_id().unwrap().to_owned();
+    let foreign = [
+        ("another audience", id_token(&cognito, &second_client).await),
+        ("another issuer", id_token(&cognito, &elsewhere.client_id).await),
+    ];
+    for (forgery, token) in foreign {
         let forger = cashier.with_token(&token);
         for row in rows() {
             let answer = row.call(&forger, &OWN).await;
@@ -28,50 +43,8 @@ async fn a_forged_token_opens_no_route() {
     }
 }
 
-/// Tokens that are almost right. Expired ones and other signing keys are tried on the gateway alone.
-async fn forgeries(world: &World, cashier: &Terminal) -> Vec<(&'static str, String)> {
-    let good = cashier.token();
-    let [header, claims, signature] = <[&str; 3]>::try_from(good.split('.').collect::<Vec<_>>()).unwrap();
-    let rewritten = |part: &str, from: &str, to: &str| {
-        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
-        assert!(text.contains(from), "{text}");
-        URL_SAFE_NO_PAD.encode(text.replace(from, to))
-    };
-    let globex = rewritten(claims, "\"acme\"", "\"globex\"");
-    let cognito = aws_sdk_cognitoidentityprovider::Client::new(world.system.clients.sdk());
-    let elsewhere = users::ensure_pool(&cognito, "elsewhere").await.unwrap();
-    users::ensure_user(&cognito, &elsewhere, "acme-cashier", demo::PASSWORD, "acme").await.unwrap();
-    let ours = users::PoolIds {
-        pool_id: world.system.endpoints.user_pool_id.clone(),
-        client_id: world.system.endpoints.client_id.clone(),
-    };
-    let second_client = cognito
-        .create_user_pool_client()
-        .user_pool_id(&ours.pool_id)
-        .client_name("another app")
-        .explicit_auth_flows("ALLOW_USER_PASSWORD_AUTH".into())
-        .send()
-        .await
-        .unwrap();
-    let second_client = second_client.user_pool_client().unwrap().client_id().unwrap().to_owned();
-    let (_, access) = tokens(&cognito, &ours.client_id).await;
-    let (other_audience, _) = tokens(&cognito, &second_client).await;
-    let (other_issuer, _) = tokens(&cognito, &elsewhere.client_id).await;
-    vec![
-        ("nothing", String::new()),
-        ("no token", "token".to_owned()),
-        ("another tenant", format!("{header}.{globex}.{signature}")),
-        ("no algorithm", format!("{}.{claims}.", rewritten(header, "RS256", "none"))),
-        ("another algorithm", format!("{}.{claims}.{signature}", rewritten(header, "RS256", "HS256"))),
-        ("no signature", format!("{header}.{claims}.")),
-        ("an access token", access),
-        ("another audience", other_audience),
-        ("another issuer", other_issuer),
-    ]
-}
-
-/// The id and access token of Acme's cashier through an app client.
-async fn tokens(cognito: &aws_sdk_cognitoidentityprovider::Client, client_id: &str) -> (String, String) {
+/// The id token of Acme's cashier through an app client.
+async fn id_token(cognito: &aws_sdk_cognitoidentityprovider::Client, client_id: &str) -> String {
     let answer = cognito
         .initiate_auth()
         .client_id(client_id)
@@ -81,8 +54,7 @@ async fn tokens(cognito: &aws_sdk_cognitoidentityprovider::Client, client_id: &s
         .send()
         .await
         .unwrap();
-    let tokens = answer.authentication_result().unwrap();
-    (tokens.id_token().unwrap().to_owned(), tokens.access_token().unwrap().to_owned())
+    answer.authentication_result().unwrap().id_token().unwrap().to_owned()
 }
 
 /// Whatever is another tenant's is answered as if it were nobody's, to the letter.
