@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay test simulate mutants check format deny reset lint-templates package deploy-test deploy tenant destroy
+.PHONY: help run replay test simulate mutants check format deny reset lint-templates package deploy-test deploy tenant demo-tenant destroy
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,29 +62,42 @@ package: $(VENVS)/deploy/.ready ## Build every function for Lambda, and say how 
 	$(if $(filter $(HOST),$(ARCHITECTURE)),cargo run --quiet --package loadtest -- startup --packages .package)
 
 deploy-test: ARCHITECTURE = $(HOST)
-deploy-test: package $(VENVS)/emulate/.ready ## Deploy onto an emulated AWS and run the black-box suite there; BREAK=index shows how it fails
+deploy-test: package $(VENVS)/emulate/.ready ## Deploy onto an emulated AWS and run the black-box suite there; BREAK=index fails on purpose
 	$(EMULATE)/python infra/emulated/deploy_test.py --sam $(abspath $(DEPLOY)/sam) --architecture $(HOST) $(if $(BREAK),--break $(BREAK))
 
 SAM = $(abspath $(DEPLOY)/sam)
+# What a stack needs is kept apart from what others need: whoever deletes one, deletes its own.
+SAM_DEPLOY = $(SAM) deploy --region $(AWS_REGION) --resolve-s3 --no-fail-on-empty-changeset
 
 deploy: package ## Deploy a stage onto AWS: STAGE=dev [ARCHITECTURE=arm64] [PARAMETERS="Canary=true AlarmEmail=..."]
-	@test -n "$(STAGE)" || { echo 'make deploy STAGE=dev [PARAMETERS="AlarmEmail=..."]'; exit 2; }
-	$(SAM) deploy --template-file infra/template.yaml --stack-name pos-$(STAGE) --resolve-s3 --no-fail-on-empty-changeset \
+	@test -n "$(and $(STAGE),$(AWS_REGION))" || \
+		{ echo 'AWS_REGION=eu-west-1 make deploy STAGE=dev [PARAMETERS="AlarmEmail=..."]'; exit 2; }
+	$(SAM_DEPLOY) --template-file infra/template.yaml --stack-name pos-$(STAGE) --s3-prefix pos-$(STAGE) \
 		--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND \
 		--parameter-overrides Stage=$(STAGE) Architecture=$(ARCHITECTURE) $(PARAMETERS)
 
+TENANT_STACK = $(SAM_DEPLOY) --template-file infra/tenant.yaml --stack-name pos-$(STAGE)-$(TENANT) \
+	--s3-prefix pos-$(STAGE)-$(TENANT) --capabilities CAPABILITY_AUTO_EXPAND \
+	--parameter-overrides Stage=$(STAGE) Tenant=$(TENANT)
+
 tenant: $(VENVS)/deploy/.ready ## Open a tenant of a stage: STAGE=dev TENANT=acme NAME="Acme" CURRENCY=PHP ZONE=Asia/Manila ADMIN=ann
-	@test -n "$(and $(STAGE),$(TENANT),$(NAME),$(CURRENCY),$(ZONE),$(ADMIN))" || \
-		{ echo 'make tenant STAGE=dev TENANT=acme NAME="Acme" CURRENCY=PHP ZONE=Asia/Manila ADMIN=ann'; exit 2; }
-	$(SAM) deploy --template-file infra/tenant.yaml --stack-name pos-$(STAGE)-$(TENANT) --resolve-s3 \
-		--no-fail-on-empty-changeset --capabilities CAPABILITY_AUTO_EXPAND \
-		--parameter-overrides Stage=$(STAGE) Tenant=$(TENANT)
+	@test -n "$(and $(AWS_REGION),$(STAGE),$(TENANT),$(NAME),$(CURRENCY),$(ZONE),$(ADMIN))" || \
+		{ echo 'AWS_REGION=eu-west-1 make tenant STAGE=dev TENANT=acme NAME="Acme" CURRENCY=PHP ZONE=Asia/Manila ADMIN=ann'; exit 2; }
+	$(TENANT_STACK)
 	cargo run --quiet --package operate -- --stage $(STAGE) tenant --id $(TENANT) --name "$(NAME)" \
 		--currency $(CURRENCY) --zone $(ZONE) --closing-hour $(or $(CLOSING_HOUR),0) --admin $(ADMIN)
 
+demo-tenant: $(VENVS)/deploy/.ready ## Open one of the demo's companies on a stage that nobody pays on: STAGE=dev TENANT=acme API_URL=https://...
+	@test -n "$(and $(AWS_REGION),$(STAGE),$(TENANT),$(API_URL))" || \
+		{ echo 'AWS_REGION=eu-west-1 make demo-tenant STAGE=dev TENANT=acme API_URL=https://...'; exit 2; }
+	$(TENANT_STACK)
+	cargo run --quiet --package operate -- --stage $(STAGE) demo --tenant $(TENANT) --api-url $(API_URL) \
+		--endpoints .local/$(STAGE).json
+
 destroy: $(VENVS)/deploy/.ready ## Take down a tenant or, without one, a stage; table, users and logs' role stay: STAGE=dev [TENANT=acme]
-	@test -n "$(STAGE)" || { echo "make destroy STAGE=dev [TENANT=acme]"; exit 2; }
-	$(SAM) delete --stack-name pos-$(STAGE)$(if $(TENANT),-$(TENANT))
+	@test -n "$(and $(AWS_REGION),$(STAGE))" || { echo "AWS_REGION=eu-west-1 make destroy STAGE=dev [TENANT=acme]"; exit 2; }
+	$(if $(TENANT),cargo run --quiet --package operate -- --stage $(STAGE) close --id $(TENANT))
+	$(SAM) delete --region $(AWS_REGION) --stack-name pos-$(STAGE)$(if $(TENANT),-$(TENANT))
 
 reset: ## Forget what the local system keeps in .local
 	rm -rf .local

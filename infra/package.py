@@ -35,8 +35,10 @@ def build(architecture: str) -> None:
     remap = f"--remap-path-prefix={cargo_home}=cargo"
     environment = os.environ | {"RUSTFLAGS": f"{os.environ.get('RUSTFLAGS', '')} {remap}".strip()}
     target = "--arm64" if architecture == "arm64" else "--x86-64"
-    for what in (["--package", "intake", "--package", "workers", "--bins"], ["--package", "workers", "--example", EMPTY]):
-        command = ["cargo", "lambda", "build", "--release", "--locked", target, "--lambda-dir", str(PACKAGES)]
+    # The same packages each time, or the same libraries would be built for each choice of them.
+    packages = ["--package", "intake", "--package", "workers"]
+    for what in (["--bins"], ["--example", EMPTY]):
+        command = ["cargo", "lambda", "build", "--release", "--locked", target, "--lambda-dir", str(PACKAGES), *packages]
         subprocess.run([*command, *what], cwd=ROOT, env=environment, check=True)
 
 

@@ -67,14 +67,20 @@ class Cloud:
             # Functions run in processes of their own: a group that ends together.
             start_new_session=True,
         )
+        try:
+            self._wait()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _wait(self) -> None:
         deadline = time.monotonic() + START_S
         while not self._is_up():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 tail = self.log_path.read_text(errors="replace")[-2000:]
-                self.__exit__()
                 raise RuntimeError(f"the emulated cloud did not start:\n{tail}")
             time.sleep(0.2)
-        return self
 
     def __exit__(self, *_) -> None:
         for sign in (signal.SIGTERM, signal.SIGKILL):

@@ -30,23 +30,37 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sam", type=Path, required=True, help="the SAM CLI")
     parser.add_argument("--architecture", required=True, help="what the packages were built for")
-    parser.add_argument("--break", dest="defect", choices=DEFECTS, help="breaks something first, to see it found")
+    parser.add_argument("--break", dest="defect", choices=DEFECTS, help="breaks a copy first, to see it fail")
     arguments = parser.parse_args()
     # SAM's translator asks for one.
     os.environ["AWS_DEFAULT_REGION"] = REGION
     # Whoever ends this ends the cloud with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    if failed := attempt(arguments, arguments.defect):
+        print(f"\ndeploy-test failed: {failed}", file=sys.stderr)
+        return 1
+    # What is found in a good deployment is worth what is found in a bad one.
+    for defect, (_, reason) in DEFECTS.items():
+        failed = attempt(arguments, defect)
+        if reason not in failed:
+            print(f"\ndeploy-test failed: with a broken {defect} it says {failed or 'nothing'}", file=sys.stderr)
+            return 1
+        print(f"with a broken {defect} it fails: {reason}")
+    return 0
+
+
+def attempt(arguments: argparse.Namespace, defect: str | None) -> str:
+    """Deploys and proves once; what went wrong, if something did, and what was said last."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pos-cloud-")))
         cloud = stack.enter_context(Cloud(directory))
         stacks = Stacks(cloud, arguments.sam, copy(directory))
-        if arguments.defect:
-            DEFECTS[arguments.defect](stacks.infra)
+        if defect:
+            DEFECTS[defect][0](stacks.infra)
         try:
-            return prove(stack, cloud, stacks, arguments.architecture)
-        except (DeployError, subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            print(f"\ndeploy-test failed: {error}\n\n{stacks.last_words()}", file=sys.stderr)
-            return 1
+            return "\n".join(prove(stack, cloud, stacks, arguments.architecture))
+        except Exception as error:  # whatever it is, what the cloud said last says more
+            return f"{error}\n\n{stacks.last_words()}"
 
 
 def copy(directory: Path) -> Path:
@@ -55,7 +69,7 @@ def copy(directory: Path) -> Path:
     return Path(shutil.copytree(ROOT / "infra", directory / "infra", ignore=shutil.ignore_patterns("*.rs", "*.py")))
 
 
-def prove(stack: ExitStack, cloud: Cloud, stacks: Stacks, architecture: str) -> int:
+def prove(stack: ExitStack, cloud: Cloud, stacks: Stacks, architecture: str) -> list[str]:
     name = f"pos-{STAGE}"
     recorder = stack.enter_context(Recorder(cloud.endpoint_url))
     parameters = {"Stage": STAGE, "Architecture": architecture, "AwsEndpointUrl": recorder.url}
@@ -86,11 +100,8 @@ def prove(stack: ExitStack, cloud: Cloud, stacks: Stacks, architecture: str) -> 
         {"POS_ENDPOINTS": str(endpoints)},
     )
     failures = stacks.isolated(STAGE, TENANTS) + permissions.differences(stacks, STAGE, recorder.seen)
-    for failure in failures:
-        print(f"deploy-test: {failure}", file=sys.stderr)
     print(f"\nNot proven here: {'x86_64' if architecture == 'arm64' else 'arm64'}; {LEFT_OUT}")
-    print(f"deploy-test: {len(failures)} differences")
-    return 1 if failures else 0
+    return failures
 
 
 LEFT_OUT = """canary deployments (CodeDeploy is not emulated: Canary=false); that nested templates are
@@ -100,7 +111,11 @@ translated and their secrets resolved (done beforehand here); TLS (TlsOnly=false
 def run(cloud: Cloud, arguments: list[str], extra: dict[str, str] | None = None) -> None:
     sys.stdout.flush()
     environment = cloud.environment() | (extra or {})
-    subprocess.run(["cargo", *arguments], cwd=ROOT, env=environment, timeout=SUITE_S, check=True)
+    done = subprocess.run(
+        ["cargo", *arguments], cwd=ROOT, env=environment, timeout=SUITE_S, stderr=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise DeployError(f"cargo {' '.join(arguments)} failed\n{done.stderr[-2000:]}")
 
 
 def break_bootstrap(infra: Path) -> None:
@@ -116,11 +131,14 @@ def rewrite(template: Path, before: str, after: str) -> None:
     template.write_text(text.replace(before, after))
 
 
-# What somebody may get wrong, done to a copy of the templates and packages.
+# What somebody may get wrong, done to a copy of the templates and packages, and the reason that must be named.
 DEFECTS = {
-    "bootstrap": break_bootstrap,
-    "environment": lambda infra: rewrite(infra / "workers.yaml", "TABLE_NAME: !Ref TableName", "OTHER_NAME: none"),
-    "index": lambda infra: rewrite(infra / "table.yaml", "IndexName: GSI1", "IndexName: GSI2"),
+    "bootstrap": (break_bootstrap, "administer does not start"),
+    "environment": (
+        lambda infra: rewrite(infra / "workers.yaml", "TABLE_NAME: !Ref TableName", "OTHER_NAME: none"),
+        "TABLE_NAME",
+    ),
+    "index": (lambda infra: rewrite(infra / "table.yaml", "IndexName: GSI1", "IndexName: GSI2"), "no index GSI1"),
 }
 
 

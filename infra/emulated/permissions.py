@@ -4,6 +4,7 @@ The cloud has refused whatever was not granted; here, whatever was granted and n
 """
 
 import json
+import re
 from urllib.parse import unquote
 
 from stacks import BATCH_OF, PURPOSES
@@ -24,8 +25,13 @@ def differences(stacks, stage: str, seen: dict[str, set[str]]) -> list[str]:
         print(f"{function}: {', '.join(sorted(granted))}")
         found += [f"{function} may {action} and never did" for action in sorted(granted - expected)]
         found += [f"{function} did {action}, which is not granted" for action in sorted(expected - granted)]
-        found += [f"{function} may act on {resource}" for resource in resources if "pos-" not in resource]
+        found += [f"{function} may act on {resource}" for resource in resources if not is_own(resource, stage)]
     return found
+
+
+def is_own(resource: str, stage: str) -> bool:
+    """Whether it is something of this stage, by name."""
+    return re.fullmatch(rf"arn:aws:[a-z]+:[a-z0-9-]+:\d+:(table/|log-group:/aws/lambda/)?pos-{stage}(-.+)?", resource) is not None
 
 
 def grants(stacks, function: str) -> tuple[set[str], list[str]]:

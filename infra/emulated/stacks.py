@@ -8,6 +8,7 @@ reads the gateway's own responses from resources only.
 
 import base64
 import json
+import logging
 import re
 import secrets
 import subprocess
@@ -21,6 +22,9 @@ from cloud import ACCOUNT_ID, REGION
 from samtranslator.public.translator import ManagedPolicyLoader
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
+
+# It remarks on features of its own.
+logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
 
 S3_URL = "https://s3.amazonaws.com"
 DEPLOY_S = 300

@@ -20,7 +20,7 @@ use axum::http::header::{LOCATION, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::checkout::Checkout;
-use domain::command::{Buyer, CHECKOUT_LIFETIME, Command, PostCheckout, RequestHash};
+use domain::command::{Buyer, CHECKOUT_LIFETIME, Command, PostCheckout, Purpose, RequestHash};
 use domain::employee::Employee;
 use domain::id::{CheckoutId, EmployeeNumber};
 use domain::planted::{self, Planted};
@@ -85,7 +85,7 @@ pub async fn post(
     if sale.tenant.status != TenantStatus::Active {
         return Err(Problem::TenantSuspended);
     }
-    if !sale.tenant.is_ready() {
+    if !sale.tenant.is_reached(Purpose::Checkouts) {
         return Err(Problem::TenantNotReady);
     }
     let ticket = sale.publish(&app, order).await?;

@@ -32,6 +32,7 @@ use jiff::Timestamp;
 use plan::Plan;
 use state::State;
 use std::time::Duration;
+use tokio::time::Instant;
 use tracing::Instrument;
 use work::Work;
 
@@ -80,7 +81,7 @@ impl PostCheckouts {
     }
 
     async fn work_off_batch(&self, event: SqsEvent) -> SqsBatchResponse {
-        let messages = event.records.len();
+        let (started, messages) = (Instant::now(), event.records.len());
         let (queue_arn, groups) = fifo::groups(event);
         let (probes, groups): (Vec<_>, Vec<_>) =
             groups.into_iter().partition(|group| keys::is_probe_group(&group.id));
@@ -90,10 +91,11 @@ impl PostCheckouts {
         let tenant_id = tenant.as_ref().map(TenantId::as_str);
         let span = tracing::info_span!("batch", tenant.id = tenant_id, queue.arn = queue_arn);
         let worked = async {
-            if tokio::time::timeout(BATCH_BUDGET, Box::pin(self.work_off(&mut works))).await.is_err() {
+            let mut left = self.probes.work_off(&queue_arn, &probes).await;
+            let budget = BATCH_BUDGET.saturating_sub(started.elapsed());
+            if tokio::time::timeout(budget, Box::pin(self.work_off(&mut works))).await.is_err() {
                 tracing::warn!(budget_ms = BATCH_BUDGET.as_millis(), "the batch ran out of time");
             }
-            let mut left = self.probes.work_off(&queue_arn, &probes).await;
             left.extend(works.into_iter().flat_map(Work::hand_back));
             fifo::hand_back(&self.queues, &queue_arn, &left).await
         };

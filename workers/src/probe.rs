@@ -36,10 +36,14 @@ impl Probes {
     /// Works off groups of probes, and names what is left of them.
     pub async fn work_off<'a>(&self, queue_arn: &str, groups: &'a [Group]) -> Vec<HandBack<'a>> {
         let mut left = Vec::new();
+        // One call that hangs is enough: whatever passes, passes for all of them.
+        let mut is_down = false;
         for group in groups {
             for message in &group.messages {
-                if let Err(failure) = self.reach(queue_arn, message).await {
-                    left.push(HandBack { group: &group.id, message, failure: Some(failure) });
+                let failure = if is_down { None } else { self.reach(queue_arn, message).await.err() };
+                is_down |= failure.as_ref().is_some_and(Failure::is_transient);
+                if is_down || failure.is_some() {
+                    left.push(HandBack { group: &group.id, message, failure });
                 }
             }
         }

@@ -2,6 +2,8 @@
 
 use crate::probe::{self, ProbeError};
 use crate::stage::Stage;
+use aws::failure::Failure;
+use aws::{items, keys};
 use domain::id::TenantId;
 use domain::tenant::Tenant;
 use local::demo::{self, DemoError, DemoTenant};
@@ -29,6 +31,10 @@ pub enum FillError {
     Demo(#[from] DemoError),
     #[error("the demo was not taken")]
     Seed(#[from] SeedError),
+    #[error("the tenant cannot be read")]
+    Table(#[from] Failure),
+    #[error("{0} is somebody's already, and not the demo's")]
+    Occupied(TenantId),
     #[error("{tenant} is there, but its queues are not reached")]
     Probe { tenant: TenantId, source: ProbeError },
     #[error("{path} cannot be written")]
@@ -38,7 +44,12 @@ pub enum FillError {
 pub async fn fill(stage: &Stage, arguments: &Arguments) -> Result<String, FillError> {
     let companies = demo::tenants()?.into_iter().filter(|demo| arguments.tenant.contains(&demo.tenant.id));
     for DemoTenant { tenant, concessionaires } in companies {
-        let id = tenant.id.clone();
+        let (id, key) = (tenant.id.clone(), keys::tenant(&tenant.id));
+        let stored = stage.table().read([key.clone()]).await?.take(&key);
+        let stored = stored.map(|item| items::stored_tenant(&id, item)).transpose()?;
+        if stored.is_some_and(|stored| stored.name != tenant.name) {
+            return Err(FillError::Occupied(id));
+        }
         let demo = DemoTenant { tenant: Tenant { reached: [].into(), ..tenant }, concessionaires };
         seed::tenant(&stage.table(), &stage.cognito, &stage.pool, &demo, stage.clock.now()).await?;
         probe::until_ready(stage, &id).await.map_err(|source| FillError::Probe { tenant: id, source })?;

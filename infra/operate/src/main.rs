@@ -27,9 +27,11 @@ struct Arguments {
 enum Action {
     /// Opens a tenant whose stack exists: its item, its first administrator, and a probe through every queue.
     Tenant(tenant::Arguments),
+    /// Closes a tenant, before its stack is taken down.
+    Close(tenant::CloseArguments),
     /// Fills tenants whose stacks exist with the demo, and says how to reach it. For stages that nobody pays on.
     Demo(demo::Arguments),
-    /// Publishes again what a tenant's topic could not hand to a queue.
+    /// Moves to its queue what a tenant's topic could not hand to a queue.
     Redeliver(redeliver::Arguments),
 }
 
@@ -42,6 +44,7 @@ async fn main() -> ExitCode {
             Action::Tenant(arguments) => {
                 Ok::<_, Box<dyn std::error::Error>>(tenant::open(&stage, arguments).await?)
             }
+            Action::Close(arguments) => Ok(tenant::close(&stage, arguments).await?),
             Action::Demo(arguments) => Ok(demo::fill(&stage, &arguments).await?),
             Action::Redeliver(arguments) => Ok(redeliver::redeliver(&stage, &arguments).await?),
         }

@@ -3,7 +3,8 @@
 use crate::probe::{self, ProbeError};
 use crate::stage::Stage;
 use aws::failure::Failure;
-use aws::items;
+use aws::table::{NotCommitted, Reason, Write};
+use aws::{items, keys};
 use clap::Args;
 use domain::id::{TenantId, UserName};
 use domain::money::Money;
@@ -65,14 +66,15 @@ pub async fn open(stage: &Stage, arguments: Arguments) -> Result<String, OpenErr
         overdraft_limit: Money::ZERO,
         reached: [].into(),
     };
-    let password = password()?;
-    let is_new =
-        users::ensure_user(&stage.cognito, &stage.pool, admin.as_str(), &password, id.as_str()).await?;
     let user = User { name: admin.clone(), status: Status::Active, role: Role::Admin };
     for item in [items::tenant(&tenant)?, items::user(&id, &user)?] {
         seed::create(&stage.table(), vec![item]).await?;
     }
     probe::until_ready(stage, &id).await?;
+    // Last, so that whoever gets a password also reads it.
+    let password = password()?;
+    let is_new =
+        users::ensure_user(&stage.cognito, &stage.pool, admin.as_str(), &password, id.as_str()).await?;
     let key = if is_new { format!("with the password {password}") } else { "as before".to_owned() };
     Ok(format!("{id} is open; {admin} signs in {key}"))
 }
@@ -81,4 +83,23 @@ fn password() -> Result<String, OpenError> {
     let mut bytes = [0; PASSWORD_BYTES];
     getrandom::fill(&mut bytes).map_err(OpenError::Password)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[derive(Debug, Args)]
+pub struct CloseArguments {
+    #[arg(long)]
+    id: TenantId,
+}
+
+/// Accepts nothing for a tenant any more, until it is opened again. Before its stack goes: its filters would
+/// take their time again, and what came meanwhile would be dropped.
+pub async fn close(stage: &Stage, CloseArguments { id }: CloseArguments) -> Result<String, OpenError> {
+    let closed = stage.table().commit(vec![Write::Close { key: keys::tenant(&id) }]).await;
+    match closed {
+        Ok(()) => Ok(format!("{id} is closed")),
+        Err(NotCommitted::Cancelled(reasons)) if reasons.contains(&Reason::ConditionFailed) => {
+            Ok(format!("{id} was never opened"))
+        }
+        Err(error) => Err(SeedError::Refused(error).into()),
+    }
 }

@@ -51,7 +51,7 @@ fn key(pk: String, sk: impl Into<String>) -> Key {
 }
 
 fn tenant_pk(tenant: &TenantId) -> String {
-    format!("T#{tenant}")
+    format!("{TENANT_PREFIX}{tenant}")
 }
 
 fn employee_pk(tenant: &TenantId, employee: &EmployeeNumber) -> String {
@@ -128,11 +128,13 @@ pub fn probe_group(tenant: &TenantId) -> String {
     format!("{}{PROBE_SUFFIX}", tenant_pk(tenant))
 }
 
-/// Whether a message group is one of probes, whosever.
+/// Whether a message group is one of probes, whosever. An employee may be called anything.
 pub fn is_probe_group(group: &str) -> bool {
-    group.ends_with(PROBE_SUFFIX)
+    let tenant = group.strip_prefix(TENANT_PREFIX).and_then(|rest| rest.strip_suffix(PROBE_SUFFIX));
+    tenant.is_some_and(|tenant| tenant.parse::<TenantId>().is_ok())
 }
 
+const TENANT_PREFIX: &str = "T#";
 const PROBE_SUFFIX: &str = "#PROBE";
 pub(crate) const EMPLOYEE: &str = "EMPLOYEE";
 pub(crate) const WALLET: &str = "WALLET";
@@ -235,6 +237,15 @@ mod tests {
         keys.sort_by(|a, b| b.cmp(a));
         let kinds: Vec<_> = keys.iter().map(|sk| sk.split('#').next().unwrap()).collect();
         assert_eq!(kinds, ["WALLET", "EMPLOYEE", "CHECKOUT", "BOOKING"]);
+    }
+
+    #[test]
+    fn no_wallet_is_taken_for_a_probe() {
+        let acme = "acme".parse().unwrap();
+        assert!(is_probe_group(&probe_group(&acme)));
+        for number in ["PROBE", "7"] {
+            assert!(!is_probe_group(&wallet_group(&acme, &number.parse().unwrap())), "{number}");
+        }
     }
 
     #[test]

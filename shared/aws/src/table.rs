@@ -62,6 +62,8 @@ pub enum Write {
     MoveWallet { key: Key, from_version: u64, to: Wallet },
     /// Notes that a tenant, who must exist, is reached through a queue.
     Reach { key: Key, purpose: Purpose },
+    /// Notes that a tenant, who must exist, is reached through none.
+    Close { key: Key },
 }
 
 impl Write {
@@ -72,7 +74,7 @@ impl Write {
                 let to = Wallet { version: to.version + 1, ..to };
                 Write::MoveWallet { key, from_version: from_version + 1, to }
             }
-            other @ (Write::Create(_) | Write::Reach { .. }) => other,
+            other @ (Write::Create(_) | Write::Reach { .. } | Write::Close { .. }) => other,
         }
     }
 }
@@ -296,6 +298,15 @@ impl Table {
                     .expression_attribute_values(":b", AttributeValue::N(to.balance.to_string()))
                     .expression_attribute_values(":v", AttributeValue::N(to.version.to_string()))
                     .expression_attribute_values(":from", AttributeValue::N(from_version.to_string()))
+                    .build();
+                update.map(|update| item.update(update).build())
+            }
+            Write::Close { key } => {
+                let update = Update::builder()
+                    .table_name(&self.name)
+                    .set_key(Some(key_item(&key)))
+                    .update_expression("REMOVE q")
+                    .condition_expression("attribute_exists(PK)")
                     .build();
                 update.map(|update| item.update(update).build())
             }

@@ -25,9 +25,14 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    /// Whether every command finds its way; until then nothing is accepted.
+    /// Whether commands for this purpose find their way; until then none is accepted.
+    pub fn is_reached(&self, purpose: Purpose) -> bool {
+        self.reached.contains(&purpose)
+    }
+
+    /// Whether every command finds its way.
     pub fn is_ready(&self) -> bool {
-        Purpose::ALL.iter().all(|purpose| self.reached.contains(purpose))
+        Purpose::ALL.into_iter().all(|purpose| self.is_reached(purpose))
     }
 }
 

@@ -21,9 +21,9 @@ struct TenantItem {
     ch: u8,
     /// The overdraft limit.
     od: Money,
-    /// Queues that a probe reached: a string set, which no two workers overwrite.
+    /// Queues that a probe reached: a string set, which no two workers overwrite. Another release may know others.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty", with = "serde_dynamo::string_set")]
-    q: BTreeSet<Purpose>,
+    q: BTreeSet<String>,
 }
 
 pub fn tenant(tenant: &Tenant) -> Result<Item, Failure> {
@@ -34,7 +34,7 @@ pub fn tenant(tenant: &Tenant) -> Result<Item, Failure> {
         tz: tenant.business_day.zone_name().to_owned(),
         ch: tenant.business_day.closing_hour(),
         od: tenant.overdraft_limit,
-        q: tenant.reached.clone(),
+        q: tenant.reached.iter().map(|purpose| purpose.as_str().to_owned()).collect(),
     };
     to_item(keys::tenant(&tenant.id), &attributes)
 }
@@ -50,7 +50,7 @@ pub fn stored_tenant(id: &TenantId, item: Item) -> Result<Tenant, Failure> {
         currency: stored.cur,
         business_day,
         overdraft_limit: stored.od,
-        reached: stored.q,
+        reached: Purpose::ALL.into_iter().filter(|purpose| stored.q.contains(purpose.as_str())).collect(),
     })
 }
 
