@@ -91,6 +91,7 @@ demo-tenant: $(VENVS)/deploy/.ready ## Open one of the demo's companies on a sta
 	@test -n "$(and $(AWS_REGION),$(STAGE),$(TENANT),$(API_URL))" || \
 		{ echo 'AWS_REGION=eu-west-1 make demo-tenant STAGE=dev TENANT=acme API_URL=https://...'; exit 2; }
 	$(TENANT_STACK)
+	mkdir -p .local
 	cargo run --quiet --package operate -- --stage $(STAGE) demo --tenant $(TENANT) --api-url $(API_URL) \
 		--endpoints .local/$(STAGE).json
 

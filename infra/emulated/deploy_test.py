@@ -14,6 +14,7 @@ import tempfile
 import zipfile
 from contextlib import ExitStack
 from pathlib import Path
+from subprocess import PIPE
 
 import permissions
 from cloud import REGION, Cloud
@@ -22,6 +23,7 @@ from stacks import PURPOSES, DeployError, Stacks
 
 STAGE = "test"
 TENANTS = ["acme", "globex"]
+NEWCOMER = "initech"
 SUITE_S = 900
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -81,24 +83,17 @@ def prove(stack: ExitStack, cloud: Cloud, stacks: Stacks, architecture: str) -> 
     for tenant in TENANTS:
         stacks.deploy("tenant.yaml", f"{name}-{tenant}", {"Stage": STAGE, "Tenant": tenant, "TlsOnly": "false"})
         print(f"{name}-{tenant} is there")
-        run(
-            cloud,
-            ["run", "--quiet", "--package", "operate", "--", "--stage", STAGE, "demo", "--tenant", tenant]
-            + ["--api-url", api_url, "--endpoints", str(endpoints)],
-        )
+        print(operate(cloud, ["demo", "--tenant", tenant, "--api-url", api_url, "--endpoints", str(endpoints)]))
     stacks.poison(STAGE, TENANTS[0])
     for purpose in PURPOSES:
         stacks.leave_undelivered(STAGE, TENANTS[0], purpose)
-        run(
-            cloud,
-            ["run", "--quiet", "--package", "operate", "--", "--stage", STAGE]
-            + ["redeliver", "--tenant", TENANTS[0], "--purpose", purpose],
-        )
+        print(operate(cloud, ["redeliver", "--tenant", TENANTS[0], "--purpose", purpose]))
     run(
         cloud,
         ["test", "--package", "tests", "--test", "blackbox", "--", "--test-threads", "4"],
-        {"POS_ENDPOINTS": str(endpoints)},
+        extra={"POS_ENDPOINTS": str(endpoints)},
     )
+    open_and_close(cloud, stacks)
     failures = stacks.isolated(STAGE, TENANTS) + permissions.differences(stacks, STAGE, recorder.seen)
     print(f"\nNot proven here: {'x86_64' if architecture == 'arm64' else 'arm64'}; {LEFT_OUT}")
     return failures
@@ -108,14 +103,43 @@ LEFT_OUT = """canary deployments (CodeDeploy is not emulated: Canary=false); tha
 translated and their secrets resolved (done beforehand here); TLS (TlsOnly=false), throttling, alarms."""
 
 
-def run(cloud: Cloud, arguments: list[str], extra: dict[str, str] | None = None) -> None:
+def open_and_close(cloud: Cloud, stacks: Stacks) -> None:
+    """A tenant from nothing, as `make tenant` opens it; again, closed, and again."""
+    stacks.deploy("tenant.yaml", f"pos-{STAGE}-{NEWCOMER}", {"Stage": STAGE, "Tenant": NEWCOMER, "TlsOnly": "false"})
+    admin = f"{NEWCOMER}-admin"
+    tenant = ["tenant", "--id", NEWCOMER, "--name", "Initech", "--currency", "USD", "--admin", admin]
+    tenant += ["--zone", "America/Chicago", "--closing-hour", "3"]
+    said = operate(cloud, tenant)
+    if "with the password " not in said:
+        raise DeployError(f"no password for a new administrator: {said}")
+    client_id = stacks.outputs(f"pos-{STAGE}")["UserPoolClientId"]
+    signed_in = stacks.client("cognito-idp").initiate_auth(
+        ClientId=client_id,
+        AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": admin, "PASSWORD": said.rsplit(" ", 1)[-1]},
+    )
+    if "IdToken" not in signed_in["AuthenticationResult"]:
+        raise DeployError(f"the administrator cannot sign in: {signed_in}")
+    for arguments, expected in ((tenant, "as before"), (["close", "--id", NEWCOMER], "is closed"), (tenant, "is open")):
+        said = operate(cloud, arguments)
+        if expected not in said:
+            raise DeployError(f"operate {arguments[0]} says {said}, not {expected}")
+    print(f"{NEWCOMER} opens, closes, and opens again")
+
+
+def operate(cloud: Cloud, arguments: list[str]) -> str:
+    return run(cloud, ["run", "--quiet", "--package", "operate", "--", "--stage", STAGE, *arguments], PIPE).strip()
+
+
+def run(cloud: Cloud, arguments: list[str], stdout: int | None = None, extra: dict[str, str] | None = None) -> str:
     sys.stdout.flush()
     environment = cloud.environment() | (extra or {})
     done = subprocess.run(
-        ["cargo", *arguments], cwd=ROOT, env=environment, timeout=SUITE_S, stderr=subprocess.PIPE, text=True, check=False
+        ["cargo", *arguments], cwd=ROOT, env=environment, timeout=SUITE_S, stdout=stdout, stderr=PIPE, text=True, check=False
     )
     if done.returncode != 0:
         raise DeployError(f"cargo {' '.join(arguments)} failed\n{done.stderr[-2000:]}")
+    return done.stdout or ""
 
 
 def break_bootstrap(infra: Path) -> None:
