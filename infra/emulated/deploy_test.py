@@ -160,7 +160,7 @@ DEFECTS = {
     "bootstrap": (break_bootstrap, "administer does not start"),
     "environment": (
         lambda infra: rewrite(infra / "workers.yaml", "TABLE_NAME: !Ref TableName", "OTHER_NAME: none"),
-        "TABLE_NAME",
+        "environment variables missing or malformed: TABLE_NAME",
     ),
     "index": (lambda infra: rewrite(infra / "table.yaml", "IndexName: GSI1", "IndexName: GSI2"), "no index GSI1"),
 }

@@ -200,3 +200,18 @@ async fn a_disabled_user_and_a_suspended_tenant_count_at_once() {
     assert_eq!((refused.status, refused.problem()), (403, "forbidden"));
     world.settle().await;
 }
+
+/// A topic that somebody took away: nothing is accepted that would go nowhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_without_a_topic_accepts_nothing() {
+    let world = World::start().await;
+    let cashier = world.terminal("acme-cashier").await;
+    let topic_arn = world.system.clients.config().names.command_topic_arn(&"acme".parse().unwrap());
+    world.system.clients.sns().delete_topic().topic_arn(topic_arn).send().await.unwrap();
+    let refused = cashier.sell(Uuid::now_v7(), &coffee("RF100001", 1), 5).await;
+    assert_eq!((refused.status, refused.problem()), (503, "tenant-not-ready"));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    let abroad = world.terminal("globex-cashier").await;
+    assert_eq!(abroad.sell(Uuid::now_v7(), &coffee("RF100001", 1), 5).await.outcome(), "settled");
+    world.settle().await;
+}

@@ -79,10 +79,17 @@ impl fmt::Debug for TicketKey {
     }
 }
 
-#[derive(Debug, PartialEq, Eq, Error)]
+#[derive(PartialEq, Eq, Error)]
 #[error("environment variables missing or malformed: {}", names.join(", "))]
 pub struct ConfigError {
     names: Vec<&'static str>,
+}
+
+/// What `main` prints of it is its `Debug`: words for whoever reads the log.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// Reads variables and remembers every one that is missing, so that one failed start names all.
