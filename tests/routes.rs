@@ -71,3 +71,13 @@ impl Row {
         }
     }
 }
+
+/// Fails if a token that is a forgery opens any route.
+pub async fn open_no_route(forger: &Terminal, forgery: &str) {
+    for row in rows() {
+        let answer = row.call(forger, &OWN).await;
+        let operation = row.operation;
+        assert_eq!((answer.status, answer.problem()), (401, "unauthorized"), "{operation}, {forgery}");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{operation}, {forgery}");
+    }
+}
