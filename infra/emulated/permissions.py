@@ -7,7 +7,7 @@ import json
 import re
 from urllib.parse import unquote
 
-from stacks import BATCH_OF, PURPOSES
+from stacks import BATCH_OF, PURPOSES, listed
 
 # What Lambda does in a function's name, and the emulator in its own: logs, and for a mapping its queue.
 BY_LAMBDA = {"logs:CreateLogStream", "logs:PutLogEvents"}
@@ -47,7 +47,3 @@ def grants(stacks, function: str) -> tuple[set[str], list[str]]:
             actions |= {BATCH_OF.get(action, action) for action in listed(statement["Action"])}
             resources += listed(statement["Resource"])
     return actions, resources
-
-
-def listed(value) -> list:
-    return value if isinstance(value, list) else [value]

@@ -11,7 +11,7 @@ from cloud import API_HOST
 
 TIMEOUT_S = 60
 # Of one connection, not of what is beyond it.
-HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
+HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host"}
 
 
 class Proxy:
@@ -89,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         proxy.see(self.headers, body)
         sent = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
-        sent["Host"] = proxy.host(sent.pop("host", None) or sent["Host"])
+        sent["Host"] = proxy.host(self.headers["Host"])
         connection = http.client.HTTPConnection(proxy.cloud, timeout=TIMEOUT_S)
         try:
             connection.request(self.command, self.path, body, sent)

@@ -84,14 +84,14 @@ class Stacks:
     def functions_start(self, stage: str) -> None:
         """Calls every function once with nothing to do; raises with the words of one that does not start."""
         functions = self.client("lambda")
-        for purpose, payload in NOTHING_TO_DO.items():
+        for function, payload in NOTHING_TO_DO.items():
             answer = functions.invoke(
-                FunctionName=f"pos-{stage}-{purpose}:live", Payload=json.dumps(payload), LogType="Tail"
+                FunctionName=f"pos-{stage}-{function}:live", Payload=json.dumps(payload), LogType="Tail"
             )
             told = answer["Payload"].read().decode()
             if "FunctionError" in answer:
                 log = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace")
-                raise DeployError(f"{purpose} does not start: {told}\n{log}")
+                raise DeployError(f"{function} does not start: {told}\n{log}")
 
     def isolated(self, stage: str, tenants: list[str]) -> list[str]:
         """What leads from one tenant's topic or queue to anything that is not its own."""
@@ -207,8 +207,13 @@ def grant_batches(template: dict) -> None:
     for resource in template["Resources"].values():
         for policy in resource.get("Properties", {}).get("Policies", []):
             for statement in policy["PolicyDocument"]["Statement"]:
-                granted = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+                granted = listed(statement["Action"])
                 statement["Action"] = granted + [batch for batch, one in BATCH_OF.items() if one in granted]
+
+
+def listed(value) -> list:
+    """A policy's word for one thing is the thing itself."""
+    return value if isinstance(value, list) else [value]
 
 
 def take_out_gateway_responses(template: dict) -> None:

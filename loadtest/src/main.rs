@@ -63,7 +63,7 @@ fn date(text: &str) -> Result<Date, String> {
 #[tokio::main]
 async fn main() -> ExitCode {
     let is_fine = match Command::parse() {
-        Command::Startup { packages } => startup(&packages).map_err(|error| chain(&error)),
+        Command::Startup { packages } => startup(&packages).map(|()| true).map_err(|error| chain(&error)),
         Command::Replay { sales, rate, terminals } => report(replay(sales, Pace { rate, terminals }).await),
         Command::Audit { sales } => report(audit(sales).await),
     };
@@ -77,12 +77,11 @@ async fn main() -> ExitCode {
     }
 }
 
-fn startup(packages: &Path) -> Result<bool, StartupError> {
-    let startups = startup::measure(packages)?;
-    for startup in &startups {
+fn startup(packages: &Path) -> Result<(), StartupError> {
+    for startup in startup::measure(packages)? {
         say(&startup.to_string());
     }
-    Ok(true)
+    Ok(())
 }
 
 fn report(summary: Result<Summary, ReplayError>) -> Result<bool, String> {

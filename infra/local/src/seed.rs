@@ -15,6 +15,7 @@ use domain::employee::Employee;
 use domain::id::{TenantId, UserName};
 use domain::menu::MenuVersion;
 use domain::role::{Role, Status, User};
+use domain::tenant::Tenant;
 use domain::wallet::Wallet;
 use jiff::Timestamp;
 
@@ -46,7 +47,7 @@ pub async fn tenant(
     for (name, _) in &users {
         users::ensure_user(cognito, pool, name.as_str(), demo::PASSWORD, id.as_str()).await?;
     }
-    if table.read([keys::tenant(id)]).await?.take(&keys::tenant(id)).is_some() {
+    if stored_tenant(table, id).await?.is_some() {
         return Ok(());
     }
     create(table, people(id, users)?).await?;
@@ -60,6 +61,13 @@ pub async fn tenant(
     }
     create(table, buyers).await?;
     create(table, vec![items::tenant(&demo.tenant)?]).await
+}
+
+/// The tenant's own item, if it is there.
+pub async fn stored_tenant(table: &Table, id: &TenantId) -> Result<Option<Tenant>, Failure> {
+    let key = keys::tenant(id);
+    let stored = table.read([key.clone()]).await?.take(&key);
+    stored.map(|item| items::stored_tenant(id, item)).transpose()
 }
 
 fn people(tenant: &TenantId, users: Vec<(UserName, Role)>) -> Result<Vec<Item>, Failure> {

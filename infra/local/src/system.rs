@@ -20,7 +20,6 @@ use aws::clock::Clock;
 use aws::config::{Clients, Config, IntakeConfig, TicketKey};
 use aws::retry::Policy;
 use aws::telemetry::Metrics;
-use aws::{items, keys};
 use aws_credential_types::Credentials;
 use axum::Router;
 use axum::serve::ListenerExt;
@@ -262,10 +261,8 @@ fn pump(
 async fn probe(clients: &Clients) -> Result<(), StartError> {
     let (table, bus) = (clients.table(Policy::WORKER), clients.bus(Policy::WORKER));
     for demo in demo::tenants()? {
-        let (id, key) = (&demo.tenant.id, keys::tenant(&demo.tenant.id));
-        let stored = table.read([key.clone()]).await.map_err(SeedError::from)?.take(&key);
-        let tenant =
-            stored.map(|item| items::stored_tenant(id, item)).transpose().map_err(SeedError::from)?;
+        let id = &demo.tenant.id;
+        let tenant = seed::stored_tenant(&table, id).await.map_err(SeedError::from)?;
         if tenant.is_some_and(|tenant| !tenant.is_ready()) {
             let probe = Probe { tenant: id.clone(), id: uuid::Uuid::new_v4() };
             bus.publish(Command::Probe(probe)).await?;

@@ -3,7 +3,6 @@
 use crate::probe::{self, ProbeError};
 use crate::stage::Stage;
 use aws::failure::Failure;
-use aws::{items, keys};
 use domain::id::TenantId;
 use domain::tenant::Tenant;
 use local::demo::{self, DemoError, DemoTenant};
@@ -44,9 +43,8 @@ pub enum FillError {
 pub async fn fill(stage: &Stage, arguments: &Arguments) -> Result<String, FillError> {
     let companies = demo::tenants()?.into_iter().filter(|demo| arguments.tenant.contains(&demo.tenant.id));
     for DemoTenant { tenant, concessionaires } in companies {
-        let (id, key) = (tenant.id.clone(), keys::tenant(&tenant.id));
-        let stored = stage.table().read([key.clone()]).await?.take(&key);
-        let stored = stored.map(|item| items::stored_tenant(&id, item)).transpose()?;
+        let id = tenant.id.clone();
+        let stored = seed::stored_tenant(&stage.table(), &id).await?;
         if stored.is_some_and(|stored| stored.name != tenant.name) {
             return Err(FillError::Occupied(id));
         }

@@ -3,9 +3,9 @@
 use crate::stage::Stage;
 use aws::bus::NotPublished;
 use aws::failure::Failure;
-use aws::{items, keys};
 use domain::command::{Command, Probe, Purpose};
 use domain::id::TenantId;
+use local::seed;
 use std::time::Duration;
 use thiserror::Error;
 use uuid::Uuid;
@@ -27,15 +27,14 @@ pub enum ProbeError {
 
 /// Returns once a probe came through each queue.
 pub async fn until_ready(stage: &Stage, id: &TenantId) -> Result<(), ProbeError> {
-    let (bus, table, key) = (stage.bus(), stage.table(), keys::tenant(id));
+    let (bus, table) = (stage.bus(), stage.table());
     let mut missing = Purpose::ALL.to_vec();
     for _ in 0..PATIENCE.as_secs() / PAUSE.as_secs() {
         let probe = Probe { tenant: id.clone(), id: Uuid::new_v4() };
         bus.publish(Command::Probe(probe)).await?;
         tokio::time::sleep(PAUSE).await;
-        let stored = table.read([key.clone()]).await?.take(&key);
-        let stored = stored.ok_or_else(|| Failure::malformed("read a tenant", "it is missing"))?;
-        let tenant = items::stored_tenant(id, stored)?;
+        let tenant = seed::stored_tenant(&table, id).await?;
+        let tenant = tenant.ok_or_else(|| Failure::malformed("read a tenant", "it is missing"))?;
         missing.retain(|purpose| !tenant.reached.contains(purpose));
         if missing.is_empty() {
             return Ok(());

@@ -5,7 +5,6 @@ use aws::queue::queue_url;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{Message as Received, MessageSystemAttributeName};
-use clap::ValueEnum;
 use domain::command::Purpose;
 use domain::id::TenantId;
 use thiserror::Error;
@@ -26,26 +25,13 @@ pub struct Arguments {
     #[arg(long)]
     tenant: TenantId,
     /// What the queue is for that they did not reach.
-    #[arg(long)]
-    purpose: Lane,
+    #[arg(long, value_parser = purpose)]
+    purpose: Purpose,
 }
 
-/// [`Purpose`], as it is typed.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Lane {
-    Checkouts,
-    Admin,
-    Replenishment,
-}
-
-impl From<Lane> for Purpose {
-    fn from(lane: Lane) -> Self {
-        match lane {
-            Lane::Checkouts => Self::Checkouts,
-            Lane::Admin => Self::Admin,
-            Lane::Replenishment => Self::Replenishment,
-        }
-    }
+fn purpose(text: &str) -> Result<Purpose, String> {
+    let named = Purpose::ALL.into_iter().find(|purpose| purpose.as_str() == text);
+    named.ok_or_else(|| format!("one of {}", Purpose::ALL.map(Purpose::as_str).join(", ")))
 }
 
 #[derive(Debug, Error)]
@@ -57,7 +43,7 @@ pub enum RedeliverError {
 /// A message leaves its place only after it stands in the other queue, as it would have come: in its group,
 /// under its own deduplication id. Not through the topic, which may remember it and swallow it.
 pub async fn redeliver(stage: &Stage, arguments: &Arguments) -> Result<String, RedeliverError> {
-    let (names, purpose) = (&stage.clients.config().names, arguments.purpose.into());
+    let (names, purpose) = (&stage.clients.config().names, arguments.purpose);
     let from = names.undelivered_queue(&arguments.tenant, purpose);
     let url = |queue: &str| queue_url(&names.queue_arn(queue)).unwrap_or_default();
     let undelivered = Undelivered {
