@@ -1,13 +1,16 @@
 # `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay test simulate mutants check format deny reset lint-templates package deploy-test deploy tenant demo-tenant destroy
+.PHONY: help run tour replay test simulate mutants check format deny reset lint-templates package deploy-test deploy tenant demo-tenant destroy
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Start the whole system here, with a demo in it, and say how to sell a coffee
 	cargo run --package local -- $(ARGS)
+
+tour: ## Found a company in a running system, through the API alone, and sell it a coffee: PLACE=initech
+	tests/tour.sh
 
 replay: ## Sell a file's lunches to a running system and audit: FILE=path.csv [DAY=2017-02-04] [RATE=n|max]
 	@test -n "$(FILE)" || { echo "make replay FILE=path.csv [DAY=2017-02-04] [RATE=n|max]"; exit 2; }

@@ -8,3 +8,5 @@
 mod contract;
 #[path = "blackbox/hostile.rs"]
 mod hostile;
+#[path = "blackbox/tour.rs"]
+mod tour;

@@ -43,6 +43,26 @@ impl Terminal {
         self.send(self.http.get(format!("{}{path}", self.api_url)), headers).await.expect("the API answers")
     }
 
+    pub async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let method = method.parse().expect("a method");
+        let request = self.http.request(method, format!("{}{path}", self.api_url)).body(body.to_owned());
+        self.send(request, headers).await.expect("the API answers")
+    }
+
+    /// A command under a key of its own, followed to its outcome.
+    pub async fn command(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.command_under(Uuid::now_v7(), method, path, body).await
+    }
+
+    pub async fn command_under(&self, key: Uuid, method: &str, path: &str, body: &Value) -> Answer {
+        let key = key.to_string();
+        let mut headers = vec![("idempotency-key", key.as_str()), ("prefer", "wait=5")];
+        headers.extend((!body.is_null()).then_some(("content-type", "application/json")));
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = self.request(method, path, &headers, &body).await;
+        if answer.status == 202 { self.follow(&answer).await } else { answer }
+    }
+
     pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let request = self.http.post(format!("{}{path}", self.api_url)).body(body.to_owned());
         self.send(request, headers).await.expect("the API answers")

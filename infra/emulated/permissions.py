@@ -18,6 +18,7 @@ WORKERS = set(PURPOSES.values())
 def differences(stacks, stage: str, seen: dict[str, set[str]]) -> list[str]:
     """Prints a line for each function, and names every grant that is unused or too wide."""
     found = []
+    pool = stacks.outputs(f"pos-{stage}")["UserPoolId"]
     for function in ["intake", *sorted(WORKERS)]:
         granted, resources = grants(stacks, f"pos-{stage}-{function}")
         expected = {BATCH_OF.get(action, action) for action in seen.get(f"pos-{stage}-{function}", set())}
@@ -25,13 +26,14 @@ def differences(stacks, stage: str, seen: dict[str, set[str]]) -> list[str]:
         print(f"{function}: {', '.join(sorted(granted))}")
         found += [f"{function} may {action} and never did" for action in sorted(granted - expected)]
         found += [f"{function} did {action}, which is not granted" for action in sorted(expected - granted)]
-        found += [f"{function} may act on {resource}" for resource in resources if not is_own(resource, stage)]
+        found += [f"{function} may act on {resource}" for resource in resources if not is_own(resource, stage, pool)]
     return found
 
 
-def is_own(resource: str, stage: str) -> bool:
-    """Whether it is something of this stage, by name."""
-    return re.fullmatch(rf"arn:aws:[a-z]+:[a-z0-9-]+:\d+:(table/|log-group:/aws/lambda/)?pos-{stage}(-.+)?", resource) is not None
+def is_own(resource: str, stage: str, pool: str) -> bool:
+    """Whether it is something of this stage, by name, or its pool of users, by id."""
+    named = rf"(table/|log-group:/aws/lambda/)?pos-{stage}(-.+)?(/index/GSI1)?"
+    return re.fullmatch(rf"arn:aws:[a-z-]+:[a-z0-9-]+:\d+:({named}|userpool/{re.escape(pool)})", resource) is not None
 
 
 def grants(stacks, function: str) -> tuple[set[str], list[str]]:

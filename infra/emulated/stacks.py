@@ -33,6 +33,8 @@ BATCH_OF = {"sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility"}
 POISON_S = 120
 # Purposes of a tenant's queues, and the workers behind them.
 PURPOSES = {"checkouts": "post-checkouts", "admin": "administer", "replenishment": "replenish"}
+# A kind of command that goes each way.
+KINDS = {"checkouts": "post_checkout", "admin": "administer", "replenishment": "replenish"}
 NOTHING_TO_DO = {
     "intake": {
         "resource": "/v1/health",
@@ -113,13 +115,14 @@ class Stacks:
 
     def poison(self, stage: str, tenant: str) -> None:
         """Sends what nobody can read through every queue of a tenant, and waits until each has given it up."""
-        self.client("sns").publish(
-            TopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:pos-{stage}-{tenant}-commands.fifo",
-            Message="poison",
-            MessageGroupId=f"T#{tenant}#PROBE",
-            MessageDeduplicationId="poison",
-            MessageAttributes={"kind": {"DataType": "String", "StringValue": "probe"}},
-        )
+        for purpose, kind in KINDS.items():
+            self.client("sns").publish(
+                TopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:pos-{stage}-{tenant}-commands.fifo",
+                Message="poison",
+                MessageGroupId=f"T#{tenant}#PROBE",
+                MessageDeduplicationId=f"poison for {purpose}",
+                MessageAttributes={"kind": {"DataType": "String", "StringValue": kind}},
+            )
         deadline = time.monotonic() + POISON_S
         while time.monotonic() < deadline:
             left = [purpose for purpose in PURPOSES if self._depth(f"pos-{stage}-{tenant}-{purpose}-dlq.fifo") != 1]
@@ -132,7 +135,7 @@ class Stacks:
         """Puts a probe where the topic would, had it not reached the queue."""
         sqs = self.client("sqs")
         url = sqs.get_queue_url(QueueName=f"pos-{stage}-{tenant}-{purpose}-undelivered.fifo")["QueueUrl"]
-        probe = {"v": 1, "kind": "probe", "tenant": tenant, "id": str(uuid.uuid4())}
+        probe = {"v": 1, "kind": "probe", "tenant": tenant, "of": KINDS[purpose], "id": str(uuid.uuid4())}
         group, deduplication_id = f"T#{tenant}#PROBE", probe["id"]
         sqs.send_message(
             QueueUrl=url,
@@ -193,13 +196,16 @@ class Stacks:
             self._translate(nested, parameters)
 
 
+SECRETS: dict[str, str] = {}
+
+
 def stand_in_for_secrets(template: dict) -> None:
-    """Puts a random key where a function's environment refers to a secret."""
+    """Puts a random key where functions' environments refer to a secret, the same for the same variable."""
     for resource in template["Resources"].values():
         variables = resource.get("Properties", {}).get("Environment", {}).get("Variables", {})
         for name, value in variables.items():
             if "{{resolve:secretsmanager:" in str(value):
-                variables[name] = secrets.token_hex(32)
+                variables[name] = SECRETS.setdefault(name, secrets.token_hex(32))
 
 
 def grant_batches(template: dict) -> None:

@@ -2,7 +2,7 @@
 
 use aws::bus::Bus;
 use aws::clock::Clock;
-use aws::config::{Clients, IntakeConfig, TicketKey};
+use aws::config::{Clients, IntakeConfig, PasswordKey, TicketKey};
 use aws::menus::Menus;
 use aws::retry::Policy;
 use aws::table::Table;
@@ -15,6 +15,7 @@ pub struct App {
     pub(crate) clock: Clock,
     pub(crate) client_id: String,
     pub(crate) ticket_key: TicketKey,
+    pub(crate) password_key: PasswordKey,
 }
 
 impl App {
@@ -26,6 +27,7 @@ impl App {
             clock,
             client_id: config.client_id,
             ticket_key: config.ticket_key,
+            password_key: config.password_key,
         }
     }
 

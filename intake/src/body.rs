@@ -3,7 +3,8 @@
 use crate::problem::{FieldError, Problem};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use jiff::Timestamp;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -148,7 +149,12 @@ impl<'a> Fields<'a> {
         self.fields.contains_key(name)
     }
 
-    fn error(&self, name: &str, detail: impl ToString) {
+    /// Takes a field that was complained of already.
+    pub fn skip(&mut self, name: &str) {
+        self.fields.remove(name);
+    }
+
+    pub fn error(&self, name: &str, detail: impl ToString) {
         self.errors.add(FieldError::at_pointer(format!("{}/{name}", self.pointer), detail));
     }
 
@@ -189,11 +195,58 @@ impl<'a> Fields<'a> {
     where
         T::Error: Display,
     {
-        if self.fields.get(name).is_none_or(Value::is_null) {
-            self.fields.remove(name);
+        if self.is_null_or_missing(name) { None } else { self.integer(name) }
+    }
+
+    /// A text that may be missing; `null` counts as missing.
+    pub fn optional_text<T: TryFrom<String>>(&mut self, name: &str) -> Option<T>
+    where
+        T::Error: Display,
+    {
+        if self.is_null_or_missing(name) { None } else { self.text(name) }
+    }
+
+    /// A text that may be missing, `Some(None)` if it is `null`.
+    pub fn nullable_text<T: TryFrom<String>>(&mut self, name: &str) -> Option<Option<T>>
+    where
+        T::Error: Display,
+    {
+        if !self.has(name) {
+            None
+        } else if self.is_null_or_missing(name) {
+            Some(None)
+        } else {
+            self.text(name).map(Some)
+        }
+    }
+
+    /// A word of a fixed few, as its type reads them.
+    pub fn word<T: DeserializeOwned>(&mut self, name: &str, words: &str) -> Option<T> {
+        self.required(name, |value| serde_json::from_value(value).map_err(|_| format!("must be {words}")))
+    }
+
+    /// The same, if it is there.
+    pub fn optional_word<T: DeserializeOwned>(&mut self, name: &str, words: &str) -> Option<T> {
+        if self.is_null_or_missing(name) { None } else { self.word(name, words) }
+    }
+
+    /// An instant as RFC 3339 has it, if it is there.
+    pub fn optional_instant(&mut self, name: &str) -> Option<Timestamp> {
+        if self.is_null_or_missing(name) {
             return None;
         }
-        self.integer(name)
+        self.required(name, |value| {
+            let instant = value.as_str().and_then(|text| text.parse().ok());
+            instant.ok_or_else(|| "must be an instant, like 2026-03-02T12:30:00Z".to_owned())
+        })
+    }
+
+    fn is_null_or_missing(&mut self, name: &str) -> bool {
+        let is_missing = self.fields.get(name).is_none_or(Value::is_null);
+        if is_missing {
+            self.fields.remove(name);
+        }
+        is_missing
     }
 
     /// The objects of a list, `None` in place of what is none.

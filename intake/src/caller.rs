@@ -9,15 +9,15 @@ use aws::failure::Failure;
 use aws::items;
 use aws::keys::{self, Key};
 use aws::table::Found;
+use aws::user_pool::TENANT_ATTRIBUTE;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use domain::id::{TenantId, UserName};
-use domain::role::{Caller, RoleKind, Status};
+use domain::role::{Caller, Role, RoleKind, Status};
 use domain::tenant::Tenant;
 use lambda_http::request::RequestContext;
 use serde_json::Value;
 
-const TENANT_CLAIM: &str = "custom:tenant_id";
 const USER_CLAIM: &str = "cognito:username";
 
 /// The roles that a route admits; every route carries one, see `routes`.
@@ -41,7 +41,7 @@ impl FromRequestParts<App> for Identity {
         if claim("aud")? != app.client_id || claim("token_use")? != "id" {
             return Err(Problem::Unauthorized);
         }
-        let tenant: TenantId = claim(TENANT_CLAIM)?.parse().map_err(|_| Problem::Unauthorized)?;
+        let tenant: TenantId = claim(TENANT_ATTRIBUTE)?.parse().map_err(|_| Problem::Unauthorized)?;
         tracing::Span::current().record("tenant.id", tenant.as_str());
         let admits = *parts.extensions.get::<Admits>().ok_or(Problem::Forbidden)?;
         Ok(Self { tenant, user: claim(USER_CLAIM)?.parse().map_err(|_| Problem::Unauthorized)?, admits })
@@ -54,6 +54,13 @@ fn claims(parts: &Parts) -> Option<&Value> {
         RequestContext::ApiGatewayV1(context) => context.authorizer.fields.get("claims"),
         _ => None,
     }
+}
+
+/// The tenant that a path names: any for the platform, their own for everybody else.
+pub fn named_tenant(caller: &Caller, text: &str) -> Result<TenantId, Problem> {
+    let named: TenantId = text.parse().map_err(|_| Problem::NotFound)?;
+    let may_name = caller.role == Role::Platform || named == caller.tenant;
+    if may_name { Ok(named) } else { Err(Problem::NotFound) }
 }
 
 impl Identity {

@@ -1,39 +1,38 @@
-//! `POST /v1/checkouts` and the `Location` it answers: resolve, look once for an earlier outcome,
-//! publish, and perhaps wait. Whoever is refused with a 4xx before that has enqueued nothing.
+//! `/v1/checkouts` and the `Location` of one: resolve, look once for an earlier outcome, submit. Whoever is
+//! refused with a 4xx has enqueued nothing.
 
 use crate::app::App;
 use crate::base_path::BasePath;
 use crate::caller::Identity;
 use crate::etag;
-use crate::order::{CheckoutRequest, Order};
-use crate::prefer;
+use crate::list::{self, Listed, PageParameters};
+use crate::order::{Asked, CheckoutRequest, Order};
 use crate::problem::{FieldError, Problem, Problems};
-use crate::ticket::{Subject, Ticket};
-use crate::view::CheckoutView;
-use aws::failure::{Failure, chain};
+use crate::request;
+use crate::submit::{self, Exchange, Submission, TicketParameter};
+use crate::view::{CheckoutView, QuoteView};
+use aws::failure::Failure;
 use aws::items::{self, Item};
 use aws::keys;
+use aws::table::Order as Sorted;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::header::{LOCATION, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use domain::checkout::Checkout;
-use domain::command::{Buyer, CHECKOUT_LIFETIME, Command, PostCheckout, Purpose, RequestHash};
+use domain::checkout::{self, Checkout};
+use domain::command::{COMMAND_LIFETIME, Command, PostCheckout};
 use domain::employee::Employee;
-use domain::id::{CheckoutId, EmployeeNumber};
+use domain::id::{CheckoutId, ConcessionaireId, EmployeeNumber, InvalidId, StationId};
 use domain::planted::{self, Planted};
-use domain::role::Caller;
+use domain::request::{Buyer, RequestHash};
+use domain::role::{Caller, Role, Status};
 use domain::tenant::{Station, Tenant, TenantStatus};
+use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Deserialize;
-use std::time::Duration;
+use std::str::FromStr;
 use utoipa::IntoParams;
-
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-/// When a client should look again, in seconds.
-const LOOK_AGAIN: HeaderValue = HeaderValue::from_static("1");
 
 /// Sell a basket to one employee.
 ///
@@ -45,15 +44,12 @@ const LOOK_AGAIN: HeaderValue = HeaderValue::from_static("1");
     operation_id = "postCheckout",
     path = "/v1/checkouts",
     request_body = CheckoutRequest,
-    params(
-        ("Idempotency-Key" = String, Header, description = "A UUIDv7, no older than 72 hours and no more than 5 minutes ahead", example = "01900000-0000-7000-8000-000000000000"),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`", example = "wait=5"),
-    ),
+    params(request::CommandParameters),
     responses(
         (status = 200, description = "The outcome, settled or rejected", body = CheckoutView,
             headers(("Idempotent-Replayed" = bool, description = "Present on the outcome of an earlier request"))),
         (status = 202, description = "Accepted", body = CheckoutView,
-            headers(("Location" = String, description = "Where the outcome will be"), ("Retry-After" = u32))),
+            headers(("Location" = String, description = "Where the outcome will be"), ("Retry-After" = u32, description = "When to look again, in seconds"))),
         (status = 413, description = "More than 64 KiB", body = crate::problem::ProblemDocument, content_type = "application/problem+json"),
         (status = 415, description = "Not JSON", body = crate::problem::ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "The key was used for another request", body = crate::problem::ProblemDocument, content_type = "application/problem+json"),
@@ -69,7 +65,7 @@ pub async fn post(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let order = Order::parse(&headers, &body, app.clock.now())?;
-    let till = till(&app, &identity, &order).await?;
+    let till = till(&app, &identity, &order.station, &order.buyer).await?;
     let request = RequestHash::of_checkout(
         &till.caller.tenant,
         &till.caller.user,
@@ -78,18 +74,16 @@ pub async fn post(
         &till.station.id,
         &order.basket,
     );
-    let sale = Sale::find(&app, till, &order, request).await?;
-    if let Some(earlier) = sale.earlier.clone() {
-        return sale.replay(earlier);
+    let (sale, earlier) = Sale::find(&app, till, order.id, request).await?;
+    let view = |item: Item| sale.outcome(items::stored_checkout(item)?);
+    if let Some(earlier) = earlier {
+        return submit::replay(view(earlier));
     }
     if sale.tenant.status != TenantStatus::Active {
         return Err(Problem::TenantSuspended);
     }
-    if !sale.tenant.is_reached(Purpose::Checkouts) {
-        return Err(Problem::TenantNotReady);
-    }
-    let ticket = sale.publish(&app, order).await?;
-    sale.answer(&app, ticket, prefer::wait(&headers), &base_path).await
+    let exchange = Exchange { app: &app, headers: &headers, base_path: &base_path };
+    sale.submission(order, app.clock.now()).send(exchange, &sale.tenant, view).await
 }
 
 /// Who sells what where, from the first call.
@@ -103,23 +97,23 @@ struct Till {
 }
 
 /// One read: user, tenant, station, and the badge or employee.
-async fn till(app: &App, identity: &Identity, order: &Order) -> Result<Till, Problem> {
+async fn till(app: &App, identity: &Identity, station: &StationId, buyer: &Buyer) -> Result<Till, Problem> {
     let id = identity.tenant();
-    let station_key = keys::station(id, &order.station);
-    let buyer_key = match &order.buyer {
+    let station_key = keys::station(id, station);
+    let buyer_key = match buyer {
         Buyer::Badge(rfid) => keys::badge(id, rfid),
         Buyer::Number(number) => keys::employee(id, number),
     };
     let wanted = identity.keys().into_iter().chain([station_key.clone(), buyer_key.clone()]);
     let mut found = app.table.read(wanted).await?;
     let (caller, tenant) = identity.admit(&mut found)?;
-    let station = found.take(&station_key).ok_or(Problem::UnknownStation)?;
-    let station = items::stored_station(&order.station, station)?;
-    if !caller.sells_for(&station.concessionaire) {
+    let stored = found.take(&station_key).ok_or(Problem::UnknownStation)?;
+    let station = items::stored_station(station, stored)?;
+    if !caller.sells_for(&station.concessionaire) || station.status != Status::Active {
         return Err(Problem::UnknownStation);
     }
-    let (employee, profile) = match (&order.buyer, found.take(&buyer_key)) {
-        (Buyer::Badge(_), Some(badge)) => (items::stored_badge(badge)?, None),
+    let (employee, profile) = match (buyer, found.take(&buyer_key)) {
+        (Buyer::Badge(_), Some(badge)) => (items::stored_badge(badge)?.employee, None),
         (Buyer::Badge(_), None) => return Err(Problem::UnknownBadge),
         (Buyer::Number(number), Some(profile)) => (number.clone(), Some(profile)),
         (Buyer::Number(_), None) => return Err(Problem::UnknownEmployee),
@@ -135,47 +129,37 @@ struct Sale {
     employee: Employee,
     id: CheckoutId,
     request: RequestHash,
-    earlier: Option<Checkout>,
 }
 
 impl Sale {
     /// The second and last read: an earlier outcome under this id, and the buyer if not yet known.
-    async fn find(app: &App, till: Till, order: &Order, request: RequestHash) -> Result<Self, Problem> {
+    async fn find(
+        app: &App,
+        till: Till,
+        id: CheckoutId,
+        request: RequestHash,
+    ) -> Result<(Self, Option<Item>), Problem> {
         let Till { caller, tenant, station, employee, profile } = till;
-        let checkout_key = keys::checkout(&tenant.id, &employee, order.id);
+        let checkout_key = keys::checkout(&tenant.id, &employee, id);
         let employee_key = keys::employee(&tenant.id, &employee);
         let wanted = [Some(checkout_key.clone()), profile.is_none().then(|| employee_key.clone())];
         let mut found = app.table.read(wanted.into_iter().flatten()).await?;
         let profile = profile.or_else(|| found.take(&employee_key));
         let profile = profile.ok_or_else(|| Failure::malformed("read a badge", "it leads to no employee"))?;
-        Ok(Self {
-            employee: items::stored_employee(&employee, profile)?,
-            earlier: found.take(&checkout_key).map(items::stored_checkout).transpose()?,
-            caller,
-            tenant,
-            station,
-            id: order.id,
-            request,
-        })
-    }
-
-    fn replay(&self, earlier: Checkout) -> Result<Response, Problem> {
-        let mut response = self.outcome(earlier)?;
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-        Ok(response)
+        let employee = items::stored_employee(&employee, profile)?;
+        Ok((Self { caller, tenant, station, employee, id, request }, found.take(&checkout_key)))
     }
 
     fn outcome(&self, checkout: Checkout) -> Result<Response, Problem> {
-        if checkout.request != self.request && !planted::is(Planted::ReplayUnchecked) {
+        if !checkout.answers(self.request) && !planted::is(Planted::ReplayUnchecked) {
             return Err(Problem::KeyReused);
         }
         let view = CheckoutView::of(checkout, &self.employee, &self.tenant.currency);
         Ok(Json(view).into_response())
     }
 
-    async fn publish(&self, app: &App, order: Order) -> Result<Ticket, Problem> {
-        let accepted_at = app.clock.now();
-        let expires_at = accepted_at + CHECKOUT_LIFETIME;
+    fn submission(&self, order: Order, accepted_at: Timestamp) -> Submission<CheckoutView> {
+        let expires_at = accepted_at + COMMAND_LIFETIME;
         let command = PostCheckout {
             tenant: self.tenant.id.clone(),
             id: self.id,
@@ -192,70 +176,15 @@ impl Sale {
             accepted_at,
             expires_at,
         };
-        let published = app.bus.publish(Command::PostCheckout(command)).await;
-        if !planted::is(Planted::AcceptedUnpublished) {
-            published?;
-        }
-        Ok(Ticket { request: self.request, expires_at })
-    }
-
-    /// `202` at once, or what came of it within `wait`.
-    async fn answer(
-        &self,
-        app: &App,
-        ticket: Ticket,
-        wait: Duration,
-        base_path: &BasePath,
-    ) -> Result<Response, Problem> {
-        match tokio::time::timeout(wait, self.await_outcome(app, wait)).await {
-            Ok(Ok(Some(checkout))) => {
-                let mut response = self.outcome(checkout)?;
-                response.headers_mut().insert(PREFERENCE_APPLIED, applied(wait)?);
-                Ok(response)
-            }
-            Ok(Ok(None)) | Err(_) => self.accepted(app, ticket, base_path),
-            // The command is safe: the client finds the outcome where the `Location` says.
-            Ok(Err(failure)) => {
-                tracing::warn!(error = chain(&failure), "stopped waiting for an outcome");
-                self.accepted(app, ticket, base_path)
-            }
+        Submission {
+            command: Command::PostCheckout(command),
+            request: self.request,
+            expires_at,
+            place: keys::checkout(&self.tenant.id, &self.employee.number, self.id),
+            path: format!("/v1/employees/{}/checkouts/{}", self.employee.number, self.id),
+            pending: CheckoutView::pending(self.id),
         }
     }
-
-    async fn await_outcome(&self, app: &App, wait: Duration) -> Result<Option<Checkout>, Failure> {
-        let key = keys::checkout(&self.tenant.id, &self.employee.number, self.id);
-        for pause in prefer::pauses(wait) {
-            tokio::time::sleep(pause).await;
-            if let Some(item) = app.table.read_one(&key).await? {
-                return items::stored_checkout(item).map(Some);
-            }
-        }
-        Ok(None)
-    }
-
-    fn accepted(&self, app: &App, ticket: Ticket, base_path: &BasePath) -> Result<Response, Problem> {
-        let subject = Subject { tenant: &self.tenant.id, employee: &self.employee.number, id: self.id };
-        let sealed = ticket.seal(&app.ticket_key, subject);
-        let location =
-            format!("/v1/employees/{}/checkouts/{}?ticket={sealed}", self.employee.number, self.id);
-        let location = base_path.join(&location);
-        let location =
-            HeaderValue::try_from(location).map_err(|error| Failure::malformed("write a Location", error))?;
-        let headers = [(LOCATION, location), (RETRY_AFTER, LOOK_AGAIN)];
-        Ok((StatusCode::ACCEPTED, headers, Json(CheckoutView::pending(self.id))).into_response())
-    }
-}
-
-fn applied(wait: Duration) -> Result<HeaderValue, Problem> {
-    HeaderValue::try_from(format!("wait={}", wait.as_secs()))
-        .map_err(|error| Failure::malformed("write a header", error).into())
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct TicketParameter {
-    /// As the `Location` of the `202` gave it.
-    ticket: Option<String>,
 }
 
 /// What came of a checkout.
@@ -266,7 +195,7 @@ pub struct TicketParameter {
     get,
     operation_id = "getCheckout",
     path = "/v1/employees/{number}/checkouts/{id}",
-    params(("number" = String, Path), ("id" = String, Path), TicketParameter),
+    params(("number" = String, Path), ("id" = String, Path), TicketParameter, etag::ConditionalParameters),
     responses(
         (status = 200, description = "The outcome, or that there is none yet or never will be", body = CheckoutView),
         (status = 304, description = "As the `If-None-Match` of the request has it"),
@@ -279,37 +208,189 @@ pub async fn get(
     State(app): State<App>,
     identity: Identity,
     Path((number, id)): Path<(String, String)>,
-    Query(TicketParameter { ticket }): Query<TicketParameter>,
+    Query(ticket): Query<TicketParameter>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let number: EmployeeNumber = number.parse().map_err(|_| Problem::NotFound)?;
     let id = id.parse().map_err(|_| Problem::NotFound)?;
     let tenant = identity.tenant();
-    let (employee_key, checkout_key) = (keys::employee(tenant, &number), keys::checkout(tenant, &number, id));
-    let wanted = identity.keys().into_iter().chain([employee_key.clone(), checkout_key.clone()]);
+    let (employee_key, place) = (keys::employee(tenant, &number), keys::checkout(tenant, &number, id));
+    let wanted = identity.keys().into_iter().chain([employee_key.clone(), place.clone()]);
     let mut found = app.table.read(wanted).await?;
     let (caller, tenant) = identity.admit(&mut found)?;
     if !caller.sees_wallet_of(&number) {
         return Err(Problem::NotFound);
     }
     let employee = found.take(&employee_key).ok_or(Problem::NotFound)?;
-    let subject = Subject { tenant: &tenant.id, employee: &number, id };
-    let ticket = ticket.map(|text| open(&app, subject, &text)).transpose()?;
-    match (found.take(&checkout_key).map(items::stored_checkout).transpose()?, ticket) {
-        (Some(checkout), Some(ticket)) if checkout.request != ticket.request => Err(Problem::KeyReused),
-        (Some(checkout), _) => {
-            let employee = items::stored_employee(&number, employee)?;
-            etag::by_content(&headers, &CheckoutView::of(checkout, &employee, &tenant.currency))
+    let ticket = submit::ticket(&app, &place, ticket)?;
+    let Some(checkout) = found.take(&place).map(items::stored_checkout).transpose()? else {
+        return submit::undecided(&app, ticket, CheckoutView::pending(id), CheckoutView::failed(id));
+    };
+    if !caller.sees_sale_of(&checkout.concessionaire, &number) {
+        return Err(Problem::NotFound);
+    }
+    if ticket.is_some_and(|ticket| !checkout.answers(ticket.request)) {
+        return Err(Problem::KeyReused);
+    }
+    let employee = items::stored_employee(&number, employee)?;
+    etag::by_content(&headers, &CheckoutView::of(checkout, &employee, &tenant.currency))
+}
+
+/// What a basket would cost, and whether the wallet covers it. Nothing is written.
+#[utoipa::path(
+    post,
+    operation_id = "quoteCheckout",
+    path = "/v1/checkouts/quote",
+    request_body = CheckoutRequest,
+    responses(
+        (status = 200, description = "The quote", body = QuoteView),
+        (status = 413, description = "More than 64 KiB", body = crate::problem::ProblemDocument, content_type = "application/problem+json"),
+        (status = 415, description = "Not JSON", body = crate::problem::ProblemDocument, content_type = "application/problem+json"),
+        Problems,
+    ),
+    security(("cognito" = [])),
+)]
+pub async fn quote(
+    State(app): State<App>,
+    identity: Identity,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<QuoteView>, Problem> {
+    let Asked { buyer, station, basket } = Asked::parse(&headers, &body)?;
+    let Till { tenant, station, employee: number, .. } = till(&app, &identity, &station, &buyer).await?;
+    let employee_key = keys::employee(&tenant.id, &number);
+    let wallet_key = keys::wallet(&tenant.id, &number);
+    let menu_key = keys::menu(&tenant.id, &station.concessionaire);
+    let wanted = [employee_key.clone(), wallet_key.clone(), menu_key.clone()];
+    let mut found = app.table.read(wanted).await?;
+    let (Some(employee), Some(wallet)) = (found.take(&employee_key), found.take(&wallet_key)) else {
+        return Err(Failure::malformed("quote", "an employee without a wallet, or the reverse").into());
+    };
+    let employee = items::stored_employee(&number, employee)?;
+    let menu = match found.take(&menu_key) {
+        Some(head) => {
+            let head = items::stored_menu_head(head)?;
+            Some(app.menus.under(&app.table, &tenant.id, &station.concessionaire, head).await?)
         }
-        (None, Some(ticket)) if ticket.is_spent(app.clock.now()) => {
-            Ok(Json(CheckoutView::failed(id)).into_response())
+        None => None,
+    };
+    let state = checkout::State {
+        tenant: &tenant,
+        employee: &employee,
+        wallet: items::stored_wallet(wallet)?,
+        menu: menu.as_ref(),
+        now: app.clock.now(),
+    };
+    let badge = match &buyer {
+        Buyer::Badge(rfid) => Some(rfid),
+        Buyer::Number(_) => None,
+    };
+    Ok(Json(QuoteView::of(&state, badge, &basket)))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DayParameters {
+    /// Whose sales; a manager or cashier need not say.
+    concessionaire: Option<String>,
+    /// Only those of one station.
+    station: Option<String>,
+    /// The business date; today's unless given.
+    #[param(value_type = Option<String>, format = Date)]
+    date: Option<String>,
+}
+
+/// What a concessionaire, or one of its stations, sold on a business date, oldest first.
+///
+/// A page of one station may hold fewer sales than its limit; only a missing cursor is the end.
+#[utoipa::path(
+    get,
+    operation_id = "listCheckouts",
+    path = "/v1/checkouts",
+    params(DayParameters, PageParameters),
+    responses((status = 200, description = "One page", body = Listed<CheckoutView>), Problems),
+    security(("cognito" = [])),
+)]
+pub async fn list(
+    State(app): State<App>,
+    identity: Identity,
+    Query(day): Query<DayParameters>,
+    Query(page): Query<PageParameters>,
+) -> Result<Response, Problem> {
+    let (caller, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let Day { concessionaire, station, date } = day.read(&app, &caller, &tenant).await?;
+    let named = station.as_ref().map_or("", StationId::as_str);
+    let list = format!("{} checkouts {concessionaire} {named} {date}", tenant.id);
+    let asked = page.read(&app, &list)?;
+    let span = keys::checkouts_on(&tenant.id, &concessionaire, date);
+    let page = app.table.query_page(&span, asked.limit, Sorted::OldestFirst, asked.start).await?;
+    let mut checkouts = page.items.into_iter().map(items::stored_checkout).collect::<Result<Vec<_>, _>>()?;
+    checkouts.retain(|checkout| station.is_none() || checkout.station == station);
+    // Names and pictures are joined when read.
+    let buyers = checkouts.iter().map(|checkout| keys::employee(&tenant.id, &checkout.employee));
+    let found = app.table.read(buyers).await?;
+    let view = |checkout: Checkout| {
+        let item = found.get(&keys::employee(&tenant.id, &checkout.employee)).cloned();
+        let item = item.ok_or_else(|| Failure::malformed("list checkouts", "a buyer is missing"))?;
+        let employee = items::stored_employee(&checkout.employee, item)?;
+        Ok(CheckoutView::of(checkout, &employee, &tenant.currency))
+    };
+    let items = checkouts.into_iter().map(view).collect::<Result<Vec<_>, Failure>>()?;
+    Ok(Json(Listed { items, next_cursor: list::seal(&app, &list, page.next)? }).into_response())
+}
+
+/// Whose day is asked for.
+struct Day {
+    concessionaire: ConcessionaireId,
+    station: Option<StationId>,
+    date: Date,
+}
+
+impl DayParameters {
+    async fn read(self, app: &App, caller: &Caller, tenant: &Tenant) -> Result<Day, Problem> {
+        let mut errors = Vec::new();
+        let today = tenant.business_day.date_of(app.clock.now());
+        let date = self.date.map_or(Ok(today), |text| text.parse()).unwrap_or_else(|_| {
+            errors.push(FieldError::at_parameter("date", "must be a date, like 2026-03-02"));
+            today
+        });
+        let station = parse(self.station, "station", &mut errors);
+        let named = parse(self.concessionaire, "concessionaire", &mut errors);
+        if !errors.is_empty() {
+            return Err(Problem::BadInput(errors));
         }
-        (None, Some(_)) => Ok(([(RETRY_AFTER, LOOK_AGAIN)], Json(CheckoutView::pending(id))).into_response()),
-        (None, None) => Err(Problem::NotFound),
+        let own = match &caller.role {
+            Role::Manager { concessionaire_id } | Role::Cashier { concessionaire_id } => {
+                Some(concessionaire_id.clone())
+            }
+            Role::Admin | Role::Platform | Role::Employee { .. } => None,
+        };
+        let of_station = match &station {
+            Some(id) => Some(station_owner(app, tenant, id).await?),
+            None => None,
+        };
+        let concessionaire = named.or(of_station.clone()).or(own).ok_or_else(|| {
+            Problem::field(FieldError::at_parameter("concessionaire", "is required, or a station"))
+        })?;
+        let is_its_station = of_station.is_none_or(|owner| owner == concessionaire);
+        if !caller.sells_for(&concessionaire) || !is_its_station {
+            return Err(Problem::NotFound);
+        }
+        Ok(Day { concessionaire, station, date })
     }
 }
 
-fn open(app: &App, subject: Subject<'_>, text: &str) -> Result<Ticket, Problem> {
-    Ticket::open(&app.ticket_key, subject, text)
-        .ok_or_else(|| Problem::field(FieldError::at_parameter("ticket", "is not a ticket of this checkout")))
+fn parse<T: FromStr<Err = InvalidId>>(
+    text: Option<String>,
+    name: &'static str,
+    errors: &mut Vec<FieldError>,
+) -> Option<T> {
+    text.and_then(|text| {
+        text.parse().map_err(|error| errors.push(FieldError::at_parameter(name, error))).ok()
+    })
+}
+
+async fn station_owner(app: &App, tenant: &Tenant, id: &StationId) -> Result<ConcessionaireId, Problem> {
+    let item = app.table.read_one(&keys::station(&tenant.id, id)).await?.ok_or(Problem::NotFound)?;
+    Ok(items::stored_station(id, item)?.concessionaire)
 }

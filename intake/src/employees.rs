@@ -1,17 +1,32 @@
-//! `GET /v1/employees/{number}`: profile, wallet and newest checkouts in one query.
+//! `/v1/employees`: who buys. One is read with profile, wallet and newest checkouts in one query.
 
+use crate::administer::{Administered, Office};
 use crate::app::App;
+use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::etag;
+use crate::list::{self, Listed, PageParameters};
 use crate::problem::{FieldError, Problem, Problems};
-use crate::view::EmployeeView;
-use aws::{items, keys};
+use crate::request;
+use crate::users::STATUSES;
+use crate::view::{EmployeeView, ProfileView};
+use aws::items::{self, Account};
+use aws::keys;
+use aws::table::Order;
+use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
-use axum::response::Response;
-use domain::id::EmployeeNumber;
+use axum::response::{IntoResponse, Response};
+use domain::admin::{Change, CreateEmployee};
+use domain::employee::{self, EmployeePatch, ImageChange};
+use domain::id::{EmployeeNumber, Rfid};
+use domain::money::{BasisPoints, Limit};
+use domain::role::Caller;
+use domain::tenant::Tenant;
+use domain::text::{ImageUrl, Name};
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 /// Newest checkouts in one answer.
 const MAX_RECENT: i32 = 10;
@@ -35,11 +50,13 @@ impl RecentParameter {
 }
 
 /// An employee with balance and newest checkouts.
+///
+/// Sellers see what was sold at their own concessionaire's stations.
 #[utoipa::path(
     get,
     operation_id = "getEmployee",
     path = "/v1/employees/{number}",
-    params(("number" = String, Path), RecentParameter),
+    params(("number" = String, Path), RecentParameter, etag::ConditionalParameters),
     responses(
         (status = 200, description = "The employee", body = EmployeeView),
         (status = 304, description = "As the `If-None-Match` of the request has it"),
@@ -60,8 +77,164 @@ pub async fn get(
     if !caller.sees_wallet_of(&number) {
         return Err(Problem::NotFound);
     }
-    let partition = keys::checkouts(&tenant.id, &number);
-    let found = app.table.query_last(&partition, BESIDE_CHECKOUTS + recent).await?;
-    let account = items::stored_account(&number, found)?.ok_or(Problem::NotFound)?;
+    let account = account(&app, &caller, &tenant, &number, recent).await?;
     etag::by_content(&headers, &EmployeeView::of(account, &tenant))
+}
+
+/// An employee with wallet, and those of the newest checkouts that the caller may see.
+pub async fn account(
+    app: &App,
+    caller: &Caller,
+    tenant: &Tenant,
+    number: &EmployeeNumber,
+    recent: i32,
+) -> Result<Account, Problem> {
+    let partition = keys::checkouts(&tenant.id, number);
+    let found = app.table.query_last(&partition, BESIDE_CHECKOUTS + recent).await?;
+    let mut account = items::stored_account(number, found)?.ok_or(Problem::NotFound)?;
+    account.recent.retain(|checkout| caller.sees_sale_of(&checkout.concessionaire, number));
+    Ok(account)
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SearchParameters {
+    /// The start of a name, in upper or lower case.
+    name: Option<String>,
+    /// A badge: a page of the one who has it, or had it last.
+    badge: Option<String>,
+}
+
+/// Everybody who buys, by name; or who has a badge.
+#[utoipa::path(
+    get,
+    operation_id = "listEmployees",
+    path = "/v1/employees",
+    params(SearchParameters, PageParameters),
+    responses((status = 200, description = "One page", body = Listed<ProfileView>), Problems),
+    security(("cognito" = [])),
+)]
+pub async fn list(
+    State(app): State<App>,
+    identity: Identity,
+    Query(SearchParameters { name, badge }): Query<SearchParameters>,
+    Query(page): Query<PageParameters>,
+) -> Result<Response, Problem> {
+    let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    if let Some(badge) = badge {
+        return by_badge(&app, &tenant, &badge).await;
+    }
+    let start = employee::fold(&name.unwrap_or_default());
+    let list = format!("{} employees {start}", tenant.id);
+    let view = |item| Ok(ProfileView::of(&items::listed_employee(item)?));
+    list::page(&app, &list, page, &keys::employees(&tenant.id, &start), Order::OldestFirst, view).await
+}
+
+async fn by_badge(app: &App, tenant: &Tenant, badge: &str) -> Result<Response, Problem> {
+    let wrong = |error| Problem::field(FieldError::at_parameter("badge", error));
+    let rfid: Rfid = badge.parse().map_err(|error: domain::id::InvalidId| wrong(error))?;
+    let mut items = Vec::new();
+    if let Some(item) = app.table.read_one(&keys::badge(&tenant.id, &rfid)).await? {
+        let number = items::stored_badge(item)?.employee;
+        if let Some(item) = app.table.read_one(&keys::employee(&tenant.id, &number)).await? {
+            items.push(ProfileView::of(&items::stored_employee(&number, item)?));
+        }
+    }
+    Ok(Json(Listed { items, next_cursor: None }).into_response())
+}
+
+/// Somebody who is to buy.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "employee_number": "100900", "name": "Ada Okafor", "credit_limit": 500000 }))]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct EmployeeRequest {
+    /// Never used again for another.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,32}$")]
+    employee_number: String,
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    /// What a cutoff fills the wallet up to, in minor units.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    credit_limit: i64,
+    /// Hundredths of a percent, taken from the gross total of each checkout.
+    #[schema(minimum = 0, maximum = 10_000)]
+    discount_basis_points: Option<i64>,
+    #[schema(pattern = "^https://", max_length = 500)]
+    image_url: Option<String>,
+}
+
+/// Let somebody buy. The wallet starts empty.
+#[utoipa::path(
+    post,
+    operation_id = "postEmployee",
+    path = "/v1/employees",
+    request_body = EmployeeRequest,
+    params(request::CommandParameters),
+    responses(Administered, Problems),
+    security(("cognito" = [])),
+)]
+pub async fn post(office: Office, body: Bytes) -> Result<Response, Problem> {
+    let read = |fields: &mut Fields<'_>, _: &Errors| {
+        let number = fields.text("employee_number");
+        let name = fields.text("name");
+        let limit = fields.integer::<Limit>("credit_limit");
+        let discount = fields.optional_integer("discount_basis_points");
+        let image_url = fields.optional_text("image_url");
+        Some(CreateEmployee {
+            number: number?,
+            name: name?,
+            discount: discount.unwrap_or(BasisPoints::NONE),
+            limit: limit?.into(),
+            image_url,
+        })
+    };
+    let (id, asked) = request::command(office.headers(), &body, office.now(), read)?;
+    office.submit(id, |_| Ok(Change::CreateEmployee(asked))).await
+}
+
+/// What changes of an employee; what is absent stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "status": "inactive" }))]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct EmployeePatchRequest {
+    #[schema(min_length = 1, max_length = 100)]
+    name: Option<String>,
+    /// An inactive employee buys nothing.
+    #[schema(inline)]
+    status: Option<crate::users::StatusName>,
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    credit_limit: Option<i64>,
+    #[schema(minimum = 0, maximum = 10_000)]
+    discount_basis_points: Option<i64>,
+    /// Null takes the picture away.
+    #[schema(pattern = "^https://", max_length = 500)]
+    image_url: Option<String>,
+}
+
+/// Change an employee, or whether they may buy.
+#[utoipa::path(
+    patch,
+    operation_id = "patchEmployee",
+    path = "/v1/employees/{number}",
+    request_body = EmployeePatchRequest,
+    params(("number" = String, Path), request::CommandParameters),
+    responses(Administered, Problems),
+    security(("cognito" = [])),
+)]
+pub async fn patch(office: Office, Path(number): Path<String>, body: Bytes) -> Result<Response, Problem> {
+    let number = number.parse().map_err(|_| Problem::NotFound)?;
+    let read = |fields: &mut Fields<'_>, _: &Errors| {
+        let image = fields.nullable_text::<ImageUrl>("image_url");
+        Some(EmployeePatch {
+            name: fields.optional_text::<Name>("name"),
+            status: fields.optional_word("status", STATUSES),
+            discount: fields.optional_integer("discount_basis_points"),
+            limit: fields.optional_integer::<Limit>("credit_limit").map(Into::into),
+            image_url: image.map(|url| url.map_or(ImageChange::Remove, ImageChange::Set)),
+        })
+    };
+    let (id, patch) = request::command(office.headers(), &body, office.now(), read)?;
+    office.submit(id, |_| Ok(Change::ChangeEmployee { number, patch })).await
 }

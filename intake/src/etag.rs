@@ -2,11 +2,12 @@
 
 use crate::problem::Problem;
 use aws::failure::Failure;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::IntoParams;
 
 /// Answers `body` under an `ETag` made from its bytes.
 pub fn by_content(request: &HeaderMap, body: &impl Serialize) -> Result<Response, Problem> {
@@ -37,6 +38,36 @@ fn answer(request: &HeaderMap, tag: &str, json: Vec<u8>) -> Result<Response, Pro
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     response.headers_mut().insert(VARY, HeaderValue::from_static("authorization"));
     Ok(response)
+}
+
+/// What a conditional read may be asked with.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct ConditionalParameters {
+    /// The `ETag` of what the client has.
+    #[param(rename = "If-None-Match")]
+    if_none_match: Option<String>,
+}
+
+/// What a conditional change may be asked with.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct MatchParameters {
+    /// The `ETag` of what was read before; it is changed only if it still stands so.
+    #[param(rename = "If-Match")]
+    if_match: Option<String>,
+}
+
+/// The one tag that a change asks for: none is no condition, more than one is none that holds.
+pub fn if_match(request: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let mut tags = request.get_all(IF_MATCH).iter();
+    let (Some(tag), None) = (tags.next(), tags.next()) else {
+        return if request.contains_key(IF_MATCH) { Err(Problem::PreconditionFailed) } else { Ok(None) };
+    };
+    let tag = tag.to_str().ok().and_then(|tag| tag.trim().strip_prefix('"')?.strip_suffix('"'));
+    tag.map(Some).ok_or(Problem::PreconditionFailed)
 }
 
 /// Weak comparison, as `If-None-Match` asks for.

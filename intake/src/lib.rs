@@ -4,19 +4,33 @@
 pub mod app;
 pub mod routes;
 
+mod badges;
+mod bookings;
 mod checkouts;
 mod employees;
+mod me;
 mod menus;
 mod meta;
+mod movements;
+mod receipts;
+mod stalls;
+mod tenants;
+mod users;
+
+mod administer;
+mod submit;
 
 mod base_path;
 mod body;
 mod caller;
 mod etag;
+mod list;
 mod order;
 mod prefer;
 pub mod problem;
+mod request;
 mod ticket;
 mod view;
+mod window;
 
 pub use app::App;

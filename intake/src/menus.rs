@@ -1,23 +1,32 @@
-//! `GET /v1/concessionaires/{id}/menu`: what a station sells from, under an `ETag` that is its
-//! version.
+//! `/v1/concessionaires/{id}/menu` and its meals: what a station sells from, under an `ETag` that is its
+//! version, and what its manager changes of it.
 
+use crate::administer::{Administered, Office};
 use crate::app::App;
+use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::etag;
-use crate::problem::{Problem, Problems};
+use crate::problem::{FieldError, Problem, Problems};
+use crate::request::{self, NoBody};
 use crate::view::MenuView;
 use aws::{items, keys};
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use domain::id::ConcessionaireId;
+use domain::admin::{Availability, Change};
+use domain::id::{CommandId, ConcessionaireId, TenantId};
+use domain::menu::{Meal, MenuVersion};
+use domain::text::{Category, Name};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 /// A concessionaire's current menu.
 #[utoipa::path(
     get,
     operation_id = "getMenu",
     path = "/v1/concessionaires/{id}/menu",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), etag::ConditionalParameters),
     responses(
         (status = 200, description = "The menu; its `ETag` names tenant, concessionaire and menu version", body = MenuView),
         (status = 304, description = "As the `If-None-Match` of the request has it"),
@@ -35,10 +44,183 @@ pub async fn get(
     let menu_key = keys::menu(identity.tenant(), &concessionaire);
     let mut found = app.table.read(identity.keys().into_iter().chain([menu_key.clone()])).await?;
     let (_, tenant) = identity.admit(&mut found)?;
-    let head = items::stored_menu_head(found.take(&menu_key).ok_or(Problem::NotFound)?)?;
+    let head = found.take(&menu_key).ok_or(Problem::NotFound)?;
+    let head = items::stored_menu_head(head)?;
     let menu = app.menus.under(&app.table, &tenant.id, &concessionaire, head).await?;
     let view = MenuView::of(&menu, &concessionaire, &tenant.currency);
-    // The same path is another menu for another tenant.
-    let version = format!("{}.{concessionaire}.{}", tenant.id, menu.version);
-    etag::by_version(&headers, &version, &view)
+    etag::by_version(&headers, &tag(&tenant.id, &concessionaire, menu.version), &view)
+}
+
+/// The same path is another menu for another tenant.
+fn tag(tenant: &TenantId, concessionaire: &ConcessionaireId, version: MenuVersion) -> String {
+    format!("{tenant}.{concessionaire}.{version}")
+}
+
+/// A meal as its manager sets it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "name": "Flat white", "category": "drinks", "price": 6500, "calories": 120 }))]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct MealRequest {
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    #[schema(max_length = 50)]
+    category: Option<String>,
+    /// In minor units.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    price: i64,
+    /// Kilocalories.
+    #[schema(minimum = 0, maximum = 100_000)]
+    calories: Option<i64>,
+}
+
+/// Put a meal on the menu, or change it.
+#[utoipa::path(
+    put,
+    operation_id = "putMeal",
+    path = "/v1/concessionaires/{id}/meals/{code}",
+    request_body = MealRequest,
+    params(
+        ("id" = String, Path),
+        ("code" = String, Path),
+        request::CommandParameters,
+        etag::MatchParameters,
+    ),
+    responses(Administered, Problems),
+    security(("cognito" = [])),
+)]
+pub async fn put_meal(
+    office: Office,
+    Path((id, code)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let code = code.parse().map_err(|error| Problem::field(FieldError::at_parameter("code", error)))?;
+    let read = |fields: &mut Fields<'_>, _: &Errors| {
+        let name = fields.text::<Name>("name");
+        let category = fields.optional_text::<Category>("category");
+        let price = fields.integer("price");
+        let calories = fields.optional_integer("calories");
+        let category = category.map(String::from).unwrap_or_default();
+        Some(Meal { name: name?.into(), category, price: price?, calories })
+    };
+    let (key, meal) = request::command(office.headers(), &body, office.now(), read)?;
+    let make = |concessionaire_id, if_match| Change::SetMeal { concessionaire_id, code, meal, if_match };
+    edit(office, &id, key, make).await
+}
+
+/// Take a meal off the menu.
+#[utoipa::path(
+    delete,
+    operation_id = "deleteMeal",
+    path = "/v1/concessionaires/{id}/meals/{code}",
+    params(
+        ("id" = String, Path),
+        ("code" = String, Path),
+        request::CommandParameters,
+        etag::MatchParameters,
+    ),
+    responses(Administered, Problems),
+    security(("cognito" = [])),
+)]
+pub async fn delete_meal(
+    office: Office,
+    Path((id, code)): Path<(String, String)>,
+    _: NoBody,
+) -> Result<Response, Problem> {
+    let code = code.parse().map_err(|_| Problem::NotFound)?;
+    let key = request::bodiless(office.headers(), office.now())?;
+    edit(office, &id, key, |concessionaire_id, if_match| Change::RemoveMeal {
+        concessionaire_id,
+        code,
+        if_match,
+    })
+    .await
+}
+
+/// Whether there is any left of a meal.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "sold_out": true, "until": "2026-03-02T16:00:00Z" }))]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct AvailabilityRequest {
+    sold_out: bool,
+    /// When it is there again by itself; only of what is sold out.
+    #[schema(format = DateTime)]
+    until: Option<String>,
+}
+
+/// Say that a meal is sold out, or there again.
+#[utoipa::path(
+    put,
+    operation_id = "putAvailability",
+    path = "/v1/concessionaires/{id}/meals/{code}/availability",
+    request_body = AvailabilityRequest,
+    params(
+        ("id" = String, Path),
+        ("code" = String, Path),
+        request::CommandParameters,
+        etag::MatchParameters,
+    ),
+    responses(Administered, Problems),
+    security(("cognito" = [])),
+)]
+pub async fn put_availability(
+    office: Office,
+    Path((id, code)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let code = code.parse().map_err(|_| Problem::NotFound)?;
+    let read = |fields: &mut Fields<'_>, _: &Errors| {
+        let sold_out = fields.word::<bool>("sold_out", "true or false");
+        let until = fields.optional_instant("until");
+        match (sold_out?, until) {
+            (true, until) => Some(Availability::SoldOut { until }),
+            (false, None) => Some(Availability::Available),
+            (false, Some(_)) => {
+                fields.error("until", "is for what is sold out");
+                None
+            }
+        }
+    };
+    let (key, availability) = request::command(office.headers(), &body, office.now(), read)?;
+    let make = |concessionaire_id, if_match| Change::SetAvailability {
+        concessionaire_id,
+        code,
+        availability,
+        if_match,
+    };
+    edit(office, &id, key, make).await
+}
+
+/// A change of the caller's own menu, as it stands or as `If-Match` has it.
+async fn edit(
+    office: Office,
+    id: &str,
+    key: CommandId,
+    make: impl FnOnce(ConcessionaireId, Option<MenuVersion>) -> Change,
+) -> Result<Response, Problem> {
+    let concessionaire: ConcessionaireId = id.parse().map_err(|_| Problem::NotFound)?;
+    let tenant = office.identity().tenant().clone();
+    let prefix = format!("{tenant}.{concessionaire}.");
+    let asked = match etag::if_match(office.headers())? {
+        None => None,
+        Some(tag) => {
+            let version = tag.strip_prefix(&prefix).and_then(|version| version.to_owned().try_into().ok());
+            Some(version.ok_or(Problem::PreconditionFailed)?)
+        }
+    };
+    let head_key = keys::menu(&tenant, &concessionaire);
+    office
+        .submit_reading(key, [head_key.clone()], |is_replay, desk| {
+            if !desk.caller.sells_for(&concessionaire) {
+                return Err(Problem::NotFound);
+            }
+            let head = desk.found.take(&head_key).map(items::stored_menu_head).transpose()?;
+            let current = head.unwrap_or_default().version;
+            if !is_replay && asked.is_some_and(|asked: MenuVersion| asked != current) {
+                return Err(Problem::PreconditionFailed);
+            }
+            Ok(make(concessionaire, asked))
+        })
+        .await
 }

@@ -1,15 +1,15 @@
 //! A checkout request, parsed once: whatever is wrong with it is said in one answer.
 
-use crate::body::{self, Errors, Fields};
+use crate::body::{Errors, Fields};
 use crate::problem::{FieldError, Problem};
+use crate::request;
 use axum::http::HeaderMap;
-use domain::command::{Basket, Buyer, OrderLine};
+use domain::command::{Basket, OrderLine};
 use domain::id::{CheckoutId, StationId};
+use domain::request::Buyer;
 use jiff::Timestamp;
 use serde::Deserialize;
 use utoipa::ToSchema;
-
-pub const KEY_HEADER: &str = "Idempotency-Key";
 
 /// What a terminal asks for.
 #[derive(Debug)]
@@ -55,33 +55,32 @@ pub(crate) struct CheckoutRequestItem {
 
 impl Order {
     pub fn parse(headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Self, Problem> {
-        body::check_content_type(headers)?;
-        let errors = Errors::default();
-        let id = key(headers, now).map_err(|detail| errors.add(FieldError::at_header(KEY_HEADER, detail)));
-        let order = body::parse(body, &errors).and_then(|fields| {
-            let mut fields = Fields::new("", fields, &errors);
-            let buyer = buyer(&mut fields, &errors);
-            let station = fields.text("station");
-            let basket = basket(&mut fields, &errors);
-            fields.no_more();
-            Some(Self { id: id.ok()?, buyer: buyer?, station: station?, basket: basket? })
-        });
-        errors.into_result(order)
+        let (id, basket) = request::command(headers, body, now, read)?;
+        let Asked { buyer, station, basket } = basket;
+        Ok(Self { id: id.into(), buyer, station, basket })
     }
 }
 
-fn key(headers: &HeaderMap, now: Timestamp) -> Result<CheckoutId, String> {
-    let mut keys = headers.get_all(KEY_HEADER).iter();
-    let (Some(key), None) = (keys.next(), keys.next()) else {
-        return Err("is required, once".to_owned());
-    };
-    let id: CheckoutId = key
-        .to_str()
-        .unwrap_or_default()
-        .parse()
-        .map_err(|error: domain::id::InvalidKey| error.to_string())?;
-    id.check_age(now).map_err(|error| error.to_string())?;
-    Ok(id)
+/// A basket for somebody at a station.
+#[derive(Debug)]
+pub struct Asked {
+    pub buyer: Buyer,
+    pub station: StationId,
+    pub basket: Basket,
+}
+
+impl Asked {
+    /// The same body where nothing is to be done.
+    pub fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, Problem> {
+        request::query(headers, body, read)
+    }
+}
+
+fn read(fields: &mut Fields<'_>, errors: &Errors) -> Option<Asked> {
+    let buyer = buyer(fields, errors);
+    let station = fields.text("station");
+    let basket = basket(fields, errors);
+    Some(Asked { buyer: buyer?, station: station?, basket: basket? })
 }
 
 fn buyer(fields: &mut Fields<'_>, errors: &Errors) -> Option<Buyer> {
@@ -127,7 +126,7 @@ mod tests {
     fn parse(key: Option<&str>, body: &str) -> Result<Order, Problem> {
         let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, "application/json".parse().unwrap())]);
         if let Some(key) = key {
-            headers.insert(KEY_HEADER, key.parse().unwrap());
+            headers.insert(request::KEY_HEADER, key.parse().unwrap());
         }
         Order::parse(&headers, body.as_bytes(), Timestamp::from_millisecond(NOW_MS).unwrap())
     }

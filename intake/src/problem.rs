@@ -27,6 +27,8 @@ pub enum Problem {
     UnsupportedMediaType,
     /// The key was used for another request.
     KeyReused,
+    /// It changed since it was read.
+    PreconditionFailed,
     /// The tenant has no topic (yet).
     TenantNotReady,
     Unavailable(Failure),
@@ -143,8 +145,13 @@ impl Problem {
                 "idempotency-key-reused",
                 "This key was used for another request",
             ),
+            Problem::PreconditionFailed => (
+                StatusCode::PRECONDITION_FAILED,
+                "precondition-failed",
+                "Somebody changed it since it was read; read it again",
+            ),
             Problem::TenantNotReady => {
-                (StatusCode::SERVICE_UNAVAILABLE, "tenant-not-ready", "The tenant is not ready to sell yet")
+                (StatusCode::SERVICE_UNAVAILABLE, "tenant-not-ready", "The tenant is not ready for this yet")
             }
             Problem::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Busy for the moment; send the same again")

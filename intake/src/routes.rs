@@ -5,7 +5,9 @@ use crate::app::App;
 use crate::body::MAX_BODY_BYTES;
 use crate::caller::Admits;
 use crate::problem::{FieldError, PROBLEM_JSON, Problem};
-use crate::{checkouts, employees, menus, meta};
+use crate::{
+    badges, bookings, checkouts, employees, me, menus, meta, movements, receipts, stalls, tenants, users,
+};
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, StatusCode};
@@ -13,7 +15,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use domain::role::RoleKind::{self, Admin, Cashier, Employee, Manager};
+use domain::role::RoleKind::{self, Admin, Cashier, Employee, Manager, Platform};
 use lambda_http::request::RequestContext;
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,13 +28,59 @@ use utoipa_axum::routes;
 pub const PUBLIC_PATHS: [&str; 2] = ["/v1/health", OPENAPI_PATH];
 const OPENAPI_PATH: &str = "/v1/openapi.json";
 
+const SELLERS: [RoleKind; 2] = [Manager, Cashier];
+/// Whoever works for a tenant or one of its concessionaires.
+const STAFF: [RoleKind; 3] = [Admin, Manager, Cashier];
+/// Everybody of a tenant.
+const EVERYBODY: [RoleKind; 4] = [Admin, Manager, Cashier, Employee];
+const ALL: [RoleKind; 5] = [Platform, Admin, Manager, Cashier, Employee];
+
 fn table() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(meta::Description::openapi())
         .routes(routes!(meta::health))
-        .routes(admit(&[Manager, Cashier], routes!(checkouts::post)))
-        .routes(admit(&[Admin, Manager, Cashier, Employee], routes!(checkouts::get)))
-        .routes(admit(&[Admin, Manager, Cashier, Employee], routes!(employees::get)))
-        .routes(admit(&[Admin, Manager, Cashier, Employee], routes!(menus::get)))
+        // Selling.
+        .routes(admit(&SELLERS, routes!(checkouts::post)))
+        .routes(admit(&SELLERS, routes!(checkouts::quote)))
+        .routes(admit(&STAFF, routes!(checkouts::list)))
+        .routes(admit(&EVERYBODY, routes!(checkouts::get)))
+        .routes(admit(&ALL, routes!(me::get)))
+        // Putting right.
+        .routes(admit(&SELLERS, routes!(bookings::void)))
+        .routes(admit(&[Admin, Manager], routes!(bookings::refund)))
+        .routes(admit(&[Admin], routes!(bookings::adjust)))
+        .routes(admit(&EVERYBODY, routes!(bookings::get)))
+        .routes(admit(&[Admin, Employee], routes!(movements::list)))
+        // Who buys.
+        .routes(admit(&EVERYBODY, routes!(employees::get)))
+        .routes(admit(&[Admin], routes!(employees::list)))
+        .routes(admit(&[Admin], routes!(employees::post)))
+        .routes(admit(&[Admin], routes!(employees::patch)))
+        .routes(admit(&[Admin], routes!(badges::put)))
+        .routes(admit(&[Admin], routes!(badges::delete)))
+        // Who sells what where.
+        .routes(admit(&EVERYBODY, routes!(stalls::list_concessionaires)))
+        .routes(admit(&[Admin], routes!(stalls::put_concessionaire)))
+        .routes(admit(&STAFF, routes!(stalls::list_stations)))
+        .routes(admit(&[Admin], routes!(stalls::put_station)))
+        .routes(admit(&EVERYBODY, routes!(menus::get)))
+        .routes(admit(&[Manager], routes!(menus::put_meal)))
+        .routes(admit(&[Manager], routes!(menus::delete_meal)))
+        .routes(admit(&SELLERS, routes!(menus::put_availability)))
+        // Who signs in, for whom.
+        .routes(admit(&[Admin], routes!(users::list)))
+        .routes(admit(&[Admin], routes!(users::post)))
+        .routes(admit(&[Admin], routes!(users::get)))
+        .routes(admit(&[Admin], routes!(users::patch)))
+        .routes(admit(&[Admin], routes!(users::reset_password)))
+        .routes(admit(&[Platform, Admin], routes!(tenants::get)))
+        .routes(admit(&[Platform], routes!(tenants::put)))
+        .routes(admit(&[Platform], routes!(tenants::suspend)))
+        .routes(admit(&[Platform], routes!(tenants::resume)))
+        .routes(admit(&[Platform], routes!(tenants::appoint)))
+        .routes(admit(&[Platform], routes!(tenants::probe)))
+        // What was done.
+        .routes(admit(&[Platform, Admin, Manager, Cashier], routes!(receipts::get)))
+        .routes(admit(&[Platform, Admin], routes!(receipts::audit)))
 }
 
 fn admit(roles: &'static [RoleKind], route: UtoipaMethodRouter<App>) -> UtoipaMethodRouter<App> {

@@ -1,14 +1,14 @@
 //! Tickets: which request a `202` answered, and until when it may settle.
 //!
-//! A ticket is bound to tenant, employee and checkout by a MAC, so it can neither be made up nor
-//! carried over to another sale.
+//! A ticket is bound to where the outcome will stand by a MAC, so it can neither be made up nor carried
+//! over to another command.
 
 use aws::config::TicketKey;
+use aws::keys::Key;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::command::RequestHash;
-use domain::id::{CheckoutId, EmployeeNumber, TenantId};
 use domain::planted::{self, Planted};
+use domain::request::RequestHash;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use sha2::Sha256;
@@ -26,32 +26,24 @@ pub struct Ticket {
     pub expires_at: Timestamp,
 }
 
-/// What a ticket is for.
-#[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    pub tenant: &'a TenantId,
-    pub employee: &'a EmployeeNumber,
-    pub id: CheckoutId,
-}
-
 impl Ticket {
-    pub fn seal(&self, key: &TicketKey, subject: Subject<'_>) -> String {
+    pub fn seal(&self, key: &TicketKey, place: &Key) -> String {
         let mut bytes = Vec::with_capacity(HASH_BYTES + EXPIRY_BYTES + MAC_BYTES);
         bytes.extend(self.request.as_bytes());
         bytes.extend(self.expires_at.as_millisecond().to_be_bytes());
-        let tag = mac(key, subject, &bytes).finalize().into_bytes();
+        let tag = mac(key, place, &bytes).finalize().into_bytes();
         bytes.extend(tag.iter().take(MAC_BYTES));
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads a ticket that was sealed for `subject`, and no other.
-    pub fn open(key: &TicketKey, subject: Subject<'_>, text: &str) -> Option<Self> {
+    /// Reads a ticket that was sealed for `place`, and no other.
+    pub fn open(key: &TicketKey, place: &Key, text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (signed, tag) = bytes.split_at_checked(HASH_BYTES + EXPIRY_BYTES)?;
         if tag.len() != MAC_BYTES {
             return None;
         }
-        mac(key, subject, signed).verify_truncated_left(tag).ok()?;
+        mac(key, place, signed).verify_truncated_left(tag).ok()?;
         let (hash, expiry_ms) = signed.split_at(HASH_BYTES);
         Some(Self {
             request: RequestHash::from_bytes(hash.try_into().ok()?),
@@ -67,10 +59,10 @@ impl Ticket {
 }
 
 #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-fn mac(key: &TicketKey, subject: Subject<'_>, signed: &[u8]) -> Hmac<Sha256> {
+fn mac(key: &TicketKey, place: &Key, signed: &[u8]) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes any key");
-    // No id can hold the `#`, so no two subjects read the same.
-    mac.update(format!("{}#{}#{}#", subject.tenant, subject.employee, subject.id).as_bytes());
+    // No id can hold a space or `#`, so no two places read the same.
+    mac.update(format!("ticket {place}#").as_bytes());
     mac.update(signed);
     mac
 }
@@ -78,22 +70,20 @@ fn mac(key: &TicketKey, subject: Subject<'_>, signed: &[u8]) -> Hmac<Sha256> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws::keys;
 
     fn seal_and_open(change: impl FnOnce(&mut Vec<u8>), employee: &str) -> Option<Ticket> {
         let key = TicketKey::new([3; 32]);
-        let (tenant, id) = ("acme".parse().unwrap(), "01900000-0000-7000-8000-000000000000".parse().unwrap());
+        let id = "01900000-0000-7000-8000-000000000000".parse().unwrap();
+        let place = |number: &str| keys::checkout(&"acme".parse().unwrap(), &number.parse().unwrap(), id);
         let ticket = Ticket {
             request: RequestHash::from_bytes([1; 32]),
             expires_at: Timestamp::from_millisecond(1_700_000_000_000).unwrap(),
         };
-        let sealed = ticket.seal(&key, Subject { tenant: &tenant, employee: &"7".parse().unwrap(), id });
+        let sealed = ticket.seal(&key, &place("7"));
         let mut bytes = URL_SAFE_NO_PAD.decode(sealed).unwrap();
         change(&mut bytes);
-        let opened = Ticket::open(
-            &key,
-            Subject { tenant: &tenant, employee: &employee.parse().unwrap(), id },
-            &URL_SAFE_NO_PAD.encode(bytes),
-        );
+        let opened = Ticket::open(&key, &place(employee), &URL_SAFE_NO_PAD.encode(bytes));
         assert!(opened.is_none_or(|opened| opened == ticket));
         opened
     }

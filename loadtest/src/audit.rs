@@ -172,7 +172,7 @@ impl Auditor<'_> {
     ) -> Result<Option<Finding>, Failure> {
         let (station, caller) = (&sale.station, &self.plan.cashier);
         let is_asked_for = checkout.request == sale.request(self.plan)
-            && (&checkout.station, &checkout.caller) == (station, caller);
+            && (checkout.station.as_ref(), &checkout.caller) == (Some(station), caller);
         if !is_asked_for {
             return Ok(Some(Finding::OtherRequest(checkout.id)));
         }
@@ -180,7 +180,7 @@ impl Auditor<'_> {
         if !sold::is_as_ordered(bill, &sale.basket) {
             return Ok(Some(Finding::OtherItems(checkout.id)));
         }
-        let head = MenuHead { version: bill.menu_version, sold_out: [].into() };
+        let head = MenuHead { version: bill.menu_version, ..MenuHead::default() };
         let menu = self.menus.under(self.table, &self.plan.tenant, &self.plan.concessionaire, head).await?;
         let is_as_priced = sold::is_as_priced(bill, &menu, statement.account.employee.discount);
         let finding = Finding::OtherPrices { id: checkout.id, menu: bill.menu_version };
@@ -215,6 +215,7 @@ impl Tally {
             Outcome::Rejected(rejection) => {
                 *self.rejected.entry(rejection.name().to_owned()).or_default() += 1;
             }
+            Outcome::Withdrawn => *self.rejected.entry("withdrawn".to_owned()).or_default() += 1,
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::run::{self, Run};
 use crate::sales::{Sale, SalesFile};
-use domain::command::{Basket, Buyer, InvalidBasket, OrderLine, RequestHash};
+use domain::command::{Basket, InvalidBasket, OrderLine};
 use domain::employee::{BadgeStatus, Employee};
 use domain::id::{
     CheckoutId, ConcessionaireId, EmployeeNumber, InvalidId, InvalidKey, MealCode, Rfid, StationId, TenantId,
@@ -13,6 +13,7 @@ use domain::id::{
 };
 use domain::menu::{Meal, Meals};
 use domain::money::{BasisPoints, InvalidAmount, Money, Price};
+use domain::request::{Buyer, RequestHash};
 use domain::role::Status;
 use domain::tenant::Station;
 use jiff::civil::Date;
@@ -74,7 +75,7 @@ impl Plan {
         let concessionaire: ConcessionaireId = format!("replay-{}", run.tag()).parse()?;
         let station = |number: usize| -> Result<_, PlanError> {
             let id = format!("{concessionaire}-{number}").parse()?;
-            Ok(Station { id, concessionaire: concessionaire.clone() })
+            Ok(Station { id, concessionaire: concessionaire.clone(), status: Status::Active })
         };
         let codes = codes(file.sales.iter().flat_map(|sale| &sale.lines).map(|(name, _)| name.as_str()))?;
         let on_menu = |(name, code): (&&str, &MealCode)| Ok((code.clone(), meal(name)?));

@@ -11,6 +11,7 @@ use aws_sdk_cognitoidentityprovider::Client as Cognito;
 use domain::id::{InvalidId, UserName};
 use domain::menu::MenuVersion;
 use domain::role::{Role, Status, User};
+use domain::tenant::Concessionaire;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use local::demo;
@@ -63,8 +64,10 @@ pub async fn prepare(
 fn stall(plan: &Plan) -> Result<Vec<Item>, Failure> {
     let Plan { tenant, concessionaire, meals, stations, .. } = plan;
     let meals = meals.iter().map(|(code, meal)| items::meal(tenant, concessionaire, MENU.meals, code, meal));
-    let head = MenuHead { version: MENU, sold_out: [].into() };
+    let head = MenuHead { version: MENU, begun: MENU.meals, ..MenuHead::default() };
     let head = items::menu_head(tenant, concessionaire, &head);
+    let vendor = Concessionaire { id: concessionaire.clone(), name: "Replay".to_owned() };
+    let vendor = items::concessionaire(tenant, &vendor);
     let stations = stations.iter().map(|station| items::station(tenant, station));
-    meals.chain([head]).chain(stations).collect()
+    meals.chain([head, vendor]).chain(stations).collect()
 }

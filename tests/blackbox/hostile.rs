@@ -6,7 +6,7 @@ use domain::role::RoleKind::{Admin, Cashier, Employee, Manager, Platform};
 use loadtest::terminal::initiate_auth;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use tests::routes::{Call, Ids, NOBODYS, OWN, PUBLIC, open_no_route, rows};
+use tests::routes::{Ids, NOBODYS, OWN, PUBLIC, Scope, gist, open_no_route, rows};
 use tests::target::Target;
 use tests::terminal::{Terminal, coffee};
 use uuid::Uuid;
@@ -68,17 +68,36 @@ async fn every_role_does_what_it_may_and_no_more() {
     for (role, name) in roles {
         let user = target.terminal(&format!("acme-{name}")).await;
         for row in rows() {
-            let answer = row.call(&user, &OWN).await;
+            let answer = row.call(&user, "acme", &OWN).await;
             let is_refused = answer.status == 403;
             assert_eq!(is_refused, !row.admits.contains(&role), "{}, {name}: {answer:?}", row.operation);
         }
     }
-    // An employee sees one wallet only.
-    let employee = target.terminal("acme-employee").await;
-    for row in rows().iter().filter(|row| matches!(row.call, Call::Get(path) if path.contains("{number}"))) {
-        let colleague = Ids { number: "100002", ..OWN };
-        let (theirs, nobodys) = (row.call(&employee, &colleague).await, row.call(&employee, &NOBODYS).await);
-        assert_eq!((theirs.status, theirs.body), (404, nobodys.body), "{}", row.operation);
+}
+
+/// Within a company, too: a seller has one concessionaire, an employee one wallet, and whatever is another's is
+/// answered as if it were nobody's.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_a_colleagues_is_nobodys() {
+    let target = Target::find().await;
+    let neighbour = Ids { stall: "kitchen", station: "kitchen-1", ..OWN };
+    let no_stall = Ids { stall: NOBODYS.stall, station: NOBODYS.station, ..OWN };
+    let colleague = Ids { number: "100002", badge: "RF100002", ..OWN };
+    let no_wallet = Ids { number: NOBODYS.number, badge: NOBODYS.badge, ..OWN };
+    let cases = [
+        (Manager, "manager", Scope::Stall, &neighbour, &no_stall),
+        (Cashier, "cashier", Scope::Stall, &neighbour, &no_stall),
+        (Employee, "employee", Scope::Wallet, &colleague, &no_wallet),
+    ];
+    for (role, name, scope, anothers, nobodys) in cases {
+        let user = target.terminal(&format!("acme-{name}")).await;
+        for row in rows().iter().filter(|row| row.scope == scope && row.admits.contains(&role)) {
+            let (theirs, none) =
+                (row.call(&user, "acme", anothers).await, row.call(&user, "acme", nobodys).await);
+            assert_eq!(theirs.status, 404, "{}, {name}: {theirs:?}", row.operation);
+            assert_eq!((theirs.status, theirs.body), (none.status, none.body), "{}, {name}", row.operation);
+            assert_ne!(gist(&row.call(&user, "acme", &OWN).await).0, 403, "{}, {name}", row.operation);
+        }
     }
 }
 

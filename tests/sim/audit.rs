@@ -64,7 +64,7 @@ impl Sim {
             match office::sort_key(&item).split('#').next() {
                 Some("WALLET") => wallet = Some(items::stored_wallet(item).unwrap()),
                 Some("CHECKOUT") => checkouts.push(items::stored_checkout(item).unwrap()),
-                Some("BOOKING") => ledger.push(items::stored_booking(item).unwrap().entry()),
+                Some("BOOKING") => ledger.extend(items::stored_booking(item).unwrap().entry()),
                 _ => {}
             }
         }

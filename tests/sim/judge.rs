@@ -24,14 +24,10 @@ pub fn check(office: &Office, asked: &Asked, stored: &Checkout, ledger: &[Entry]
     if !(decided_ms..=decided_ms + COMMIT_MAX_MS).contains(&now_ms) {
         return Err((Invariant::Late, format!("decided at {decided_ms}, stored at {now_ms}")));
     }
-    let is_same = (&stored.tenant, &stored.employee, &stored.station, &stored.concessionaire, &stored.caller)
-        == (
-            &asked.tenant,
-            &asked.employee,
-            &asked.cashier.station,
-            &asked.cashier.stall,
-            &asked.cashier.user,
-        );
+    let cashier = &asked.cashier;
+    let is_same = (&stored.tenant, &stored.employee, &stored.concessionaire, &stored.caller)
+        == (&asked.tenant, &asked.employee, &cashier.stall, &cashier.user)
+        && stored.station.as_ref() == Some(&cashier.station);
     if !is_same {
         return wrong("it names another buyer, station or cashier than was asked".to_owned());
     }
@@ -165,7 +161,7 @@ impl Case<'_> {
                 let was_balance = self.ledger.iter().any(|entry| entry.after.balance == *balance);
                 total_net.minor() == net && net > 0 && balance.minor() - net < -overdraft && was_balance
             }
-            Outcome::Rejected(_) => false,
+            Outcome::Rejected(_) | Outcome::Withdrawn => false,
         }
     }
 }

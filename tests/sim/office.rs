@@ -3,8 +3,8 @@
 
 use super::table::TableModel;
 use aws::items::{self, Item, MenuHead};
-use domain::booking::{Booking, BookingKind};
-use domain::command::Purpose;
+use domain::booking::{Booking, BookingKind, BookingOutcome};
+use domain::command::Kind;
 use domain::employee::{BadgeStatus, Employee};
 use domain::id::{ConcessionaireId, EmployeeNumber, StationId, TenantId, UserName};
 use domain::menu::{Meal, Meals, MenuVersion};
@@ -95,7 +95,8 @@ impl Office {
         now_ms: i64,
     ) -> Cashier {
         let stall: ConcessionaireId = stall.parse().unwrap();
-        let station = Station { id: format!("{stall}-1").parse().unwrap(), concessionaire: stall.clone() };
+        let id = format!("{stall}-1").parse().unwrap();
+        let station = Station { id, concessionaire: stall.clone(), status: Status::Active };
         table.put(&items::station(tenant, &station).unwrap());
         let user: UserName = format!("{tenant}-{stall}").parse().unwrap();
         let role = Role::Cashier { concessionaire_id: stall.clone() };
@@ -157,7 +158,8 @@ impl Office {
             table.put(&items::meal(tenant, stall, version, code, meal).unwrap());
         }
         self.meals.insert((tenant.clone(), stall.clone(), version), meals);
-        let head = MenuHead { version: MenuVersion { meals: version, edit: 0 }, sold_out: BTreeMap::new() };
+        let version = MenuVersion { meals: version, edit: 0 };
+        let head = MenuHead { version, begun: version.meals, ..MenuHead::default() };
         self.set_head(table, of, head, now_ms);
     }
 
@@ -193,10 +195,10 @@ impl Office {
         let booking = Booking {
             id: format!("credit-{}", self.bookings).parse().unwrap(),
             kind: BookingKind::Opening,
-            amount: Money::from_minor(amount),
-            after,
             at: Timestamp::from_millisecond(now_ms).unwrap(),
             by: "office".parse().unwrap(),
+            cause: None,
+            outcome: BookingOutcome::Booked { amount: Money::from_minor(amount), after },
         };
         table.put(&items::booking(&of.0, &of.1, &booking).unwrap());
         table.put(&items::wallet(&of.0, &of.1, after).unwrap());
@@ -215,7 +217,7 @@ fn company(id: &TenantId, rng: &mut fastrand::Rng) -> Tenant {
         currency: "PHP".to_owned().try_into().unwrap(),
         business_day: BusinessDay::new("Asia/Manila", 0).unwrap(),
         overdraft_limit: Money::from_minor(if rng.u32(0..3) == 0 { 300 } else { 0 }),
-        reached: Purpose::ALL.into(),
+        reached: Kind::ALL.into(),
     }
 }
 

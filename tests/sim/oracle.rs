@@ -3,8 +3,9 @@
 
 use super::office::Cashier;
 use domain::checkout::{Checkout, Outcome};
-use domain::command::{Basket, RequestHash};
-use domain::id::{CheckoutId, EmployeeNumber, Rfid, TenantId};
+use domain::command::Basket;
+use domain::id::{CheckoutId, EmployeeNumber, Rfid, StationId, TenantId};
+use domain::request::RequestHash;
 use jiff::SignedDuration;
 use local::provision;
 use serde_json::Value;
@@ -255,7 +256,7 @@ impl Oracle {
 fn version(checkout: &Checkout) -> Option<u64> {
     match &checkout.outcome {
         Outcome::Settled { after, .. } => Some(after.version),
-        Outcome::Rejected(_) => None,
+        Outcome::Rejected(_) | Outcome::Withdrawn => None,
     }
 }
 
@@ -291,7 +292,7 @@ impl Ticket {
 fn agrees(stored: &Checkout, body: &Value) -> bool {
     let is_same = body["id"] == stored.id.to_string()
         && body["employee"]["employee_number"] == stored.employee.as_str()
-        && body["station"] == stored.station.as_str();
+        && body["station"].as_str() == stored.station.as_ref().map(StationId::as_str);
     is_same
         && match &stored.outcome {
             Outcome::Settled { bill, after } => {
@@ -303,5 +304,6 @@ fn agrees(stored: &Checkout, body: &Value) -> bool {
             Outcome::Rejected(rejection) => {
                 body["status"] == "rejected" && body["rejection"]["type"] == rejection.name()
             }
+            Outcome::Withdrawn => body["status"] == "voided",
         }
 }

@@ -12,7 +12,7 @@ use super::table::{TABLE_NAME, TableModel};
 use super::workers::Crew;
 use super::{Shared, Sim};
 use aws::bus::Names;
-use aws::config::{Clients, Cloud, Config, IntakeConfig, TicketKey};
+use aws::config::{Clients, Cloud, Config, IntakeConfig, PasswordKey, TicketKey};
 use aws_credential_types::Credentials;
 use axum::Router;
 use domain::command::Purpose;
@@ -78,7 +78,11 @@ impl Stage {
             }
             staff(&mut pumps, &sim, &engine, &names, &queues, tenant);
         }
-        let config = IntakeConfig { client_id: CLIENT_ID.to_owned(), ticket_key: TicketKey::new([7; 32]) };
+        let config = IntakeConfig {
+            client_id: CLIENT_ID.to_owned(),
+            ticket_key: TicketKey::new([7; 32]),
+            password_key: PasswordKey::new([8; 32]),
+        };
         let app = App::new(&intake, config, sim.clock.clock());
         let link = Link { sim: sim.clone(), intake: intake::routes::router(app) };
         Self { sim, engine, names, cashiers, link, _pumps: pumps }

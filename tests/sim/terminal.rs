@@ -4,7 +4,8 @@
 use super::link::{Answer, Link};
 use super::office::Cashier;
 use super::oracle::{Asked, Invariant, Ticket, Verdict};
-use domain::command::{Basket, Buyer, RequestHash};
+use domain::command::Basket;
+use domain::request::{Buyer, RequestHash};
 use http::Request;
 use serde_json::json;
 use std::time::Duration;

@@ -14,7 +14,7 @@ fn calls(spent: &aws::usage::Spent) -> Vec<(&'static str, u64)> {
 async fn intake_reads_twice_and_the_worker_writes_four_units_and_one() {
     let world = World::start().await;
     let cashier = world.terminal("acme-cashier").await;
-    let (intake, worker) = (world.system.app.table().usage(), world.system.worker.table().usage());
+    let (intake, worker) = (world.system.app.table().usage(), world.system.workers.checkouts.table().usage());
     // The first sale also reads the menu version.
     cashier.sell(Uuid::now_v7(), &coffee("RF100001", 1), 5).await;
     world.settle().await;

@@ -6,6 +6,7 @@ use aws::config;
 use aws::failure::Failure;
 use aws::keys;
 use aws::telemetry::{Metrics, NAMESPACE};
+use aws::user_pool::{FIRST_PASSWORD_LIFETIME, TENANT_ATTRIBUTE};
 use axum::response::IntoResponse;
 use domain::command::Purpose;
 use domain::id::TenantId;
@@ -83,7 +84,11 @@ fn functions_get_the_variables_that_they_read() {
     let intake = properties(&template("api.yaml"), "Function");
     assert_eq!(set(&intake), asked(|variable| assert!(config::intake_from(variable).is_err())));
     let workers = &template("workers.yaml")["Globals"]["Function"];
-    assert_eq!(set(workers), asked(|variable| assert!(config::worker_from(variable).is_err())));
+    let any_workers = set(workers);
+    assert_eq!(any_workers, asked(|variable| assert!(config::worker_from(variable).is_err())));
+    let administer = set(&properties(&template("workers.yaml"), "Administer"));
+    let administers = asked(|variable| assert!(config::administer_from(variable).is_err()));
+    assert_eq!(any_workers.union(&administer).cloned().collect::<BTreeSet<_>>(), administers);
 }
 
 #[test]
@@ -226,7 +231,9 @@ fn filters_let_through_what_a_purpose_is_for() {
             (text("Purpose"), text("Kinds"))
         })
         .collect();
-    let expected = Purpose::ALL.map(|purpose| (purpose.as_str().to_owned(), purpose.kinds().join(",")));
+    let kinds =
+        |purpose: Purpose| purpose.kinds().iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(",");
+    let expected = Purpose::ALL.map(|purpose| (purpose.as_str().to_owned(), kinds(purpose)));
     assert_eq!(deployed, expected.into());
 }
 
@@ -235,12 +242,14 @@ fn the_user_pool_is_the_one_that_the_code_makes() {
     let users_yaml = template("users.yaml");
     let (pool, client) = (properties(&users_yaml, "Pool"), properties(&users_yaml, "Client"));
     let schema = &pool["Schema"][0];
-    assert_eq!(format!("custom:{}", schema["Name"].as_str().unwrap()), users::TENANT_ATTRIBUTE);
+    assert_eq!(format!("custom:{}", schema["Name"].as_str().unwrap()), TENANT_ATTRIBUTE);
     assert_eq!(schema["Mutable"], false);
-    assert_eq!(client["ReadAttributes"], json!([users::TENANT_ATTRIBUTE]));
-    assert!(!client["WriteAttributes"].as_array().unwrap().contains(&json!(users::TENANT_ATTRIBUTE)));
+    assert_eq!(client["ReadAttributes"], json!([TENANT_ATTRIBUTE]));
+    assert!(!client["WriteAttributes"].as_array().unwrap().contains(&json!(TENANT_ATTRIBUTE)));
     assert_eq!(pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"], true);
-    assert_eq!(pool["Policies"]["PasswordPolicy"]["MinimumLength"], users::PASSWORD_LENGTH_MIN);
+    let passwords = &pool["Policies"]["PasswordPolicy"];
+    assert_eq!(passwords["MinimumLength"], users::PASSWORD_LENGTH_MIN);
+    assert_eq!(passwords["TemporaryPasswordValidityDays"], FIRST_PASSWORD_LIFETIME.as_hours() / 24);
     let validities =
         ["IdTokenValidity", "AccessTokenValidity", "RefreshTokenValidity"].map(|name| &client[name]);
     assert_eq!(
@@ -257,6 +266,7 @@ fn the_dashboard_shows_metrics_that_are_emitted() {
     let metrics = Metrics::to(Clock::system(), "dev", move |line| sink.lock().unwrap().push(line.to_owned()));
     metrics.settled(&"acme".parse().unwrap(), &[1]);
     metrics.rejected(&"acme".parse().unwrap(), "sold-out");
+    metrics.administered(&"acme".parse().unwrap(), "set-meal");
     let body = properties(&template("alarms.yaml"), "Dashboard")["DashboardBody"]["Fn::Sub"].clone();
     let body = body.as_str().unwrap();
     let mut shown = 0;

@@ -7,8 +7,9 @@ use aws::keys;
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::checkout::{Checkout, Outcome};
-use domain::command::{Basket, Command, Message, OrderLine, PostCheckout, Probe, Purpose, RequestHash};
+use domain::command::{Basket, Command, Kind, Message, OrderLine, PostCheckout, Probe, Purpose};
 use domain::id::CheckoutId;
+use domain::request::RequestHash;
 use domain::tenant::Tenant;
 use jiff::{SignedDuration, Timestamp};
 use local::system::System;
@@ -141,7 +142,7 @@ const UNTOUCHED: (i64, u64) = (500_000, 1);
 async fn the_same_message_in_many_hands_has_one_effect() {
     let world = World::start().await;
     let sale = coffee("100001");
-    let worker = world.system.worker.clone();
+    let worker = world.system.workers.checkouts.clone();
     let hands: Vec<_> = (0..8)
         .map(|_| {
             let (worker, event) = (worker.clone(), batch(&[&sale], 1));
@@ -200,7 +201,7 @@ async fn a_wallet_that_moved_is_decided_anew() {
     let world = World::start().await;
     let (early, late) = (coffee("100001"), coffee("100001"));
     let event = batch(&[&early], 1);
-    let other = world.system.worker.clone();
+    let other = world.system.workers.checkouts.clone();
     let handle = tokio::runtime::Handle::current();
     let worker = faulty(&world, move |operation, _, count| {
         if (operation, count) == ("TransactWriteItems", 0) {
@@ -270,7 +271,7 @@ async fn what_cannot_be_read_stops_nobody() {
         (group("100003"), body(&foreign), 1),
         (group("100004"), body(&coffee("100005")), 1),
     ];
-    let response = world.system.worker.handle(event(&messages)).await;
+    let response = world.system.workers.checkouts.handle(event(&messages)).await;
     assert_eq!(handed_back(&response), ["1", "4", "5"]);
     assert_eq!(wallet(&world, "100001").await, (491_000, 3));
     assert_eq!(wallet(&world, "100002").await, ONE_COFFEE);
@@ -341,7 +342,7 @@ async fn what_comes_too_late_is_rejected_and_charges_nobody() {
     let mut late = coffee("100001");
     late.accepted_at = now() - SignedDuration::from_hours(24 * 14);
     late.expires_at = late.accepted_at + SignedDuration::from_mins(5);
-    assert_eq!(handed_back(&world.system.worker.handle(batch(&[&late], 1)).await), [""; 0]);
+    assert_eq!(handed_back(&world.system.workers.checkouts.handle(batch(&[&late], 1)).await), [""; 0]);
     let checkout = stored(&world, &late).await.unwrap();
     assert_eq!(checkout.outcome, Outcome::Rejected(domain::checkout::Rejection::Expired));
     assert_eq!(wallet(&world, "100001").await, UNTOUCHED);
@@ -378,8 +379,8 @@ async fn from_the_third_receive_on_messages_go_one_by_one() {
 }
 
 /// A probe for a tenant, from the queue of a tenant.
-fn probe(of: &str, through: &str) -> SqsEvent {
-    let command = Command::Probe(Probe { tenant: of.parse().unwrap(), id: Uuid::now_v7() });
+fn probe(of: &str, kind: Kind, through: &str) -> SqsEvent {
+    let command = Command::Probe(Probe { tenant: of.parse().unwrap(), of: kind, id: Uuid::now_v7() });
     let body = serde_json::to_string(&Message::new(command)).unwrap();
     let mut event = event(&[(keys::probe_group(&of.parse().unwrap()), body, 1)]);
     event.records[0].event_source_arn =
@@ -387,7 +388,7 @@ fn probe(of: &str, through: &str) -> SqsEvent {
     event
 }
 
-/// A tenant is ready when a probe came through each of its queues, and through nobody else's.
+/// A tenant is ready when a probe of each kind came through, and through nobody else's queues.
 #[tokio::test(flavor = "multi_thread")]
 async fn probes_say_which_queues_are_reached() {
     let world = World::idle().await;
@@ -403,23 +404,34 @@ async fn probes_say_which_queues_are_reached() {
     let sell = async || cashier.sell(Uuid::now_v7(), &tests::terminal::coffee("RF100001", 1), 0).await;
     assert_eq!((sell().await.status, sell().await.problem()), (503, "tenant-not-ready"));
 
-    let checkouts = &world.system.worker;
+    let checkouts = &world.system.workers.checkouts;
     let admin = Probes::new(&world.system.clients, Purpose::Admin);
     let replenishment = Probes::new(&world.system.clients, Purpose::Replenishment);
-    for astray in [probe("acme", "globex-admin.fifo"), probe("acme", "acme-checkouts.fifo")] {
+    let astray = [
+        probe("acme", Kind::Administer, "globex-admin.fifo"),
+        probe("acme", Kind::Administer, "acme-checkouts.fifo"),
+        probe("acme", Kind::PostCheckout, "acme-admin.fifo"),
+        probe("nobody", Kind::Administer, "nobody-admin.fifo"),
+        batch(&[&coffee("100001")], 1),
+    ];
+    for astray in astray {
         assert_eq!(handed_back(&admin.handle(astray).await), ["0"]);
     }
-    assert_eq!(handed_back(&admin.handle(probe("nobody", "nobody-admin.fifo")).await), ["0"]);
-    assert_eq!(handed_back(&admin.handle(batch(&[&coffee("100001")], 1)).await), ["0"]);
     for _ in 0..2 {
-        assert_eq!(handed_back(&admin.handle(probe("acme", "acme-admin.fifo")).await), [""; 0]);
-        assert_eq!(stored().await.reached, [Purpose::Admin].into());
+        let came = admin.handle(probe("acme", Kind::Administer, "acme-admin.fifo")).await;
+        assert_eq!(handed_back(&came), [""; 0]);
+        assert_eq!(stored().await.reached, [Kind::Administer].into());
     }
     assert_eq!(sell().await.problem(), "tenant-not-ready");
-    assert_eq!(handed_back(&checkouts.handle(probe("acme", "acme-checkouts.fifo")).await), [""; 0]);
+    for kind in [Kind::PostCheckout, Kind::PostBooking] {
+        assert!(!stored().await.is_ready());
+        let came = checkouts.handle(probe("acme", kind, "acme-checkouts.fifo")).await;
+        assert_eq!(handed_back(&came), [""; 0]);
+    }
     assert!(!stored().await.is_ready());
     assert_eq!(sell().await.status, 202);
-    assert_eq!(handed_back(&replenishment.handle(probe("acme", "acme-replenishment.fifo")).await), [""; 0]);
+    let came = replenishment.handle(probe("acme", Kind::Replenish, "acme-replenishment.fifo")).await;
+    assert_eq!(handed_back(&came), [""; 0]);
     assert!(stored().await.is_ready());
 }
 

@@ -214,6 +214,6 @@ mod tests {
     #[test]
     fn thirty_receives_outlast_a_command() {
         let waited_s: u32 = (1..=30).map(release_s).sum();
-        assert!(i64::from(waited_s) > domain::command::CHECKOUT_LIFETIME.as_secs(), "{waited_s} s");
+        assert!(i64::from(waited_s) > domain::command::COMMAND_LIFETIME.as_secs(), "{waited_s} s");
     }
 }

@@ -1,7 +1,7 @@
 //! What makes a worker a Lambda.
 
 use aws::clock::Clock;
-use aws::config::{self, Clients};
+use aws::config::{self, Clients, Config};
 use aws::telemetry::{self, Metrics};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -12,10 +12,18 @@ pub trait Worker {
     fn handle(&self, event: SqsEvent) -> impl Future<Output = SqsBatchResponse> + Send;
 }
 
-/// Makes a worker once and gives it every batch that this Lambda gets.
+/// Makes a worker once, from the configuration of any, and gives it every batch that this Lambda gets.
 pub async fn run<W: Worker>(make: impl FnOnce(&Clients, Clock, Metrics) -> W) -> Result<(), Error> {
+    run_with(config::worker()?, make).await
+}
+
+/// The same from a configuration that was read already.
+pub async fn run_with<W: Worker>(
+    config: Config,
+    make: impl FnOnce(&Clients, Clock, Metrics) -> W,
+) -> Result<(), Error> {
     telemetry::init();
-    let (config, clock) = (config::worker()?, Clock::system());
+    let clock = Clock::system();
     let metrics = Metrics::stdout(clock.clone(), &config.names.stage);
     let worker = make(&Clients::new(config), clock, metrics);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {

@@ -1,4 +1,4 @@
-//! Works off checkouts: reads the state of a whole batch at once, decides each wallet's commands in
+//! Works off what moves wallets, sales and their corrections: reads the state of a whole batch at once, decides each wallet's commands in
 //! order, and commits them together. A stored checkout outranks everything: it is the outcome.
 //!
 //! A message is done only when its outcome is durable. Whoever loses a race, or does not hear
@@ -22,6 +22,7 @@ use aws::retry::Policy;
 use aws::table::{NotCommitted, Reason, Table, Write};
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use domain::booking::{Booking, BookingOutcome};
 use domain::checkout::{Checkout, Outcome};
 use domain::command::Purpose;
 use domain::id::TenantId;
@@ -162,6 +163,7 @@ impl PostCheckouts {
                 work.finish(plan.commands);
             }
             self.measure(&plan.decided);
+            plan.booked.iter().for_each(log);
         }
     }
 
@@ -175,6 +177,7 @@ impl PostCheckouts {
                     accept_to_settled_ms.push(now_ms - checkout.accepted_at.as_millisecond());
                 }
                 Outcome::Rejected(rejection) => self.metrics.rejected(tenant, rejection.name()),
+                Outcome::Withdrawn => {}
             }
         }
         self.metrics.settled(tenant, &accept_to_settled_ms);
@@ -184,6 +187,16 @@ impl PostCheckouts {
 impl Worker for PostCheckouts {
     async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
         self.work_off_batch(event).await
+    }
+}
+
+fn log(booking: &Booking) {
+    let (id, kind) = (booking.id.as_str(), booking.kind);
+    match &booking.outcome {
+        BookingOutcome::Booked { .. } => tracing::info!(booking.id = id, ?kind, "booked {id}"),
+        BookingOutcome::Rejected(rejection) => {
+            tracing::info!(booking.id = id, ?kind, reason = rejection.name(), "rejected booking {id}");
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Notes which queues of a tenant its commands reach; a tenant sells nothing before all are.
+//! Notes which kinds of command reach a tenant's queues; none is accepted before its kind does.
 //!
 //! Every worker lets probes through. One that does not know any other command is `Probes` alone.
 
@@ -57,11 +57,14 @@ impl Probes {
         if queue_arn != self.names.queue_arn(&self.names.queue(&probe.tenant, self.purpose)) {
             return Err(Failure::malformed("read a probe", "it names another tenant than its queue"));
         }
-        let reached = Write::Reach { key: keys::tenant(&probe.tenant), purpose: self.purpose };
+        if !self.purpose.kinds().contains(&probe.of) {
+            return Err(Failure::malformed("read a probe", "it probes what goes another way"));
+        }
+        let reached = Write::Reach { key: keys::tenant(&probe.tenant), kind: probe.of };
         match self.table.commit(vec![reached]).await {
             Ok(()) => {
-                let purpose = self.purpose.as_str();
-                tracing::info!(tenant.id = probe.tenant.as_str(), purpose, "a probe came through {purpose}");
+                let kind = probe.of.as_str();
+                tracing::info!(tenant.id = probe.tenant.as_str(), kind, "a probe of {kind} came through");
                 Ok(())
             }
             Err(NotCommitted::Cancelled(reasons)) if reasons.contains(&Reason::ConditionFailed) => {

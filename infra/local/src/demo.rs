@@ -1,7 +1,7 @@
 //! The demo: two companies, each with two stalls, two hundred employees and a user in each role.
 //! Everything here is made up.
 
-use domain::command::Purpose;
+use domain::command::Kind;
 use domain::employee::{BadgeStatus, Employee};
 use domain::id::{ConcessionaireId, InvalidId, MealCode, StationId, TenantId, UserName};
 use domain::menu::Meal;
@@ -25,6 +25,7 @@ pub struct DemoTenant {
 #[derive(Debug)]
 pub struct DemoConcessionaire {
     pub id: ConcessionaireId,
+    pub name: &'static str,
     pub stations: Vec<Station>,
     pub meals: Vec<(MealCode, Meal)>,
 }
@@ -78,6 +79,14 @@ pub fn tenants() -> Result<Vec<DemoTenant>, DemoError> {
     ])
 }
 
+/// Tenants that have queues here: the two companies, and a place where the tour founds a third.
+pub fn places() -> Result<Vec<TenantId>, DemoError> {
+    ["acme", "globex", TOUR].into_iter().map(|id| Ok(id.parse()?)).collect()
+}
+
+/// The place that stays empty until somebody founds a company there.
+pub const TOUR: &str = "initech";
+
 fn demo_tenant(id: &str, name: &str, currency: &str, day: BusinessDay) -> Result<DemoTenant, DemoError> {
     let tenant = Tenant {
         id: id.parse()?,
@@ -86,18 +95,20 @@ fn demo_tenant(id: &str, name: &str, currency: &str, day: BusinessDay) -> Result
         currency: currency.to_owned().try_into()?,
         business_day: day,
         overdraft_limit: Money::ZERO,
-        reached: Purpose::ALL.into(),
+        reached: Kind::ALL.into(),
     };
-    let concessionaires =
-        vec![concessionaire("kitchen", &KITCHEN)?, concessionaire("coffee-bar", &COFFEE_BAR)?];
+    let concessionaires = vec![
+        concessionaire("kitchen", "Kitchen", &KITCHEN)?,
+        concessionaire("coffee-bar", "Coffee bar", &COFFEE_BAR)?,
+    ];
     Ok(DemoTenant { tenant, concessionaires })
 }
 
-fn concessionaire(id: &str, menu: &[Row]) -> Result<DemoConcessionaire, DemoError> {
+fn concessionaire(id: &str, name: &'static str, menu: &[Row]) -> Result<DemoConcessionaire, DemoError> {
     let concessionaire: ConcessionaireId = id.parse()?;
     let station = |number: u32| -> Result<Station, DemoError> {
         let id: StationId = format!("{id}-{number}").parse()?;
-        Ok(Station { id, concessionaire: concessionaire.clone() })
+        Ok(Station { id, concessionaire: concessionaire.clone(), status: Status::Active })
     };
     let meal = |row: &Row| -> Result<_, DemoError> {
         let (code, name, category, price, calories) = *row;
@@ -110,6 +121,7 @@ fn concessionaire(id: &str, menu: &[Row]) -> Result<DemoConcessionaire, DemoErro
         stations: vec![station(1)?, station(2)?],
         meals: menu.iter().map(meal).collect::<Result<_, _>>()?,
         id: concessionaire,
+        name,
     })
 }
 

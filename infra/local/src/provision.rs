@@ -161,7 +161,8 @@ impl Messaging {
         queue_arn: &str,
         purpose: Purpose,
     ) -> Result<(), ProvisionError> {
-        let filter = json!({ KIND_ATTRIBUTE: purpose.kinds() });
+        let kinds: Vec<_> = purpose.kinds().iter().map(|kind| kind.as_str()).collect();
+        let filter = json!({ KIND_ATTRIBUTE: kinds });
         self.sns
             .subscribe()
             .topic_arn(topic_arn)

@@ -10,12 +10,13 @@ use aws::items::{self, Item, MenuHead};
 use aws::keys;
 use aws::table::{MAX_TRANSACTION, NotCommitted, Reason, Table, Write};
 use aws_sdk_cognitoidentityprovider::Client as Cognito;
-use domain::booking::{Booking, BookingKind};
+use domain::badge::Badge;
+use domain::booking::{Booking, BookingKind, BookingOutcome};
 use domain::employee::Employee;
 use domain::id::{TenantId, UserName};
 use domain::menu::MenuVersion;
-use domain::role::{Role, Status, User};
-use domain::tenant::Tenant;
+use domain::role::{Admins, Role, Status, User};
+use domain::tenant::{Concessionaire, Tenant};
 use domain::wallet::Wallet;
 use jiff::Timestamp;
 
@@ -71,17 +72,21 @@ pub async fn stored_tenant(table: &Table, id: &TenantId) -> Result<Option<Tenant
 }
 
 fn people(tenant: &TenantId, users: Vec<(UserName, Role)>) -> Result<Vec<Item>, Failure> {
-    let user = |(name, role)| items::user(tenant, &User { name, status: Status::Active, role });
-    users.into_iter().map(user).collect()
+    let users: Vec<_> =
+        users.into_iter().map(|(name, role)| User { name, status: Status::Active, role }).collect();
+    let admins = users.iter().filter(|user| user.is_active_admin()).map(|user| user.name.clone());
+    let admins = items::admins(tenant, &Admins(admins.collect()));
+    users.iter().map(|user| items::user(tenant, user)).chain([admins]).collect()
 }
 
 fn stall(tenant: &TenantId, concessionaire: &DemoConcessionaire) -> Result<Vec<Item>, Failure> {
-    let DemoConcessionaire { id, stations, meals } = concessionaire;
-    let mut stall = Vec::new();
+    let DemoConcessionaire { id, name, stations, meals } = concessionaire;
+    let concessionaire = Concessionaire { id: id.clone(), name: (*name).to_owned() };
+    let mut stall = vec![items::concessionaire(tenant, &concessionaire)?];
     for (code, meal) in meals {
         stall.push(items::meal(tenant, id, FIRST_MENU.meals, code, meal)?);
     }
-    let head = MenuHead { version: FIRST_MENU, sold_out: [].into() };
+    let head = MenuHead { version: FIRST_MENU, begun: FIRST_MENU.meals, ..MenuHead::default() };
     stall.push(items::menu_head(tenant, id, &head)?);
     for station in stations {
         stall.push(items::station(tenant, station)?);
@@ -101,10 +106,10 @@ pub fn buyer(
     let opening = Booking {
         id: "opening".parse().map_err(DemoError::from)?,
         kind: BookingKind::Opening,
-        amount: employee.limit,
-        after,
         at: now,
         by: by.clone(),
+        cause: None,
+        outcome: BookingOutcome::Booked { amount: employee.limit, after },
     };
     let mut buyer = vec![
         items::employee(tenant, employee)?,
@@ -112,7 +117,8 @@ pub fn buyer(
         items::booking(tenant, &employee.number, &opening)?,
     ];
     for rfid in employee.badges.keys() {
-        buyer.push(items::badge(tenant, rfid, &employee.number)?);
+        let badge = Badge { employee: employee.number.clone(), released_at: None };
+        buyer.push(items::badge(tenant, rfid, &badge)?);
     }
     Ok(buyer)
 }

@@ -17,13 +17,13 @@ use crate::users::{self, PoolIds, UsersError};
 use crate::{demo, docs};
 use aws::bus::{Names, NotPublished};
 use aws::clock::Clock;
-use aws::config::{Clients, Config, IntakeConfig, TicketKey};
+use aws::config::{AdministerConfig, Clients, Config, IntakeConfig, PasswordKey, TicketKey};
 use aws::retry::Policy;
 use aws::telemetry::Metrics;
 use aws_credential_types::Credentials;
 use axum::Router;
 use axum::serve::ListenerExt;
-use domain::command::{Command, Probe, Purpose};
+use domain::command::{Command, Kind, Probe, Purpose};
 use intake::App;
 use intake::routes::{self, PUBLIC_PATHS};
 use std::fs::DirBuilder;
@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use workers::administer::AdministerWorker;
 use workers::post_checkouts::PostCheckouts;
 use workers::probe::Probes;
 
@@ -87,7 +88,7 @@ pub struct System {
     pub endpoints: Endpoints,
     pub clients: Clients,
     pub app: App,
-    pub worker: Arc<PostCheckouts>,
+    pub workers: Workers,
     tasks: JoinSet<()>,
     _cloud: Cloud,
     _table: TableServer,
@@ -110,7 +111,12 @@ impl System {
 
         let clients = clients(&aws_endpoint_url, &table.endpoint_url());
         let pool = furnish(&clients, &options.clock).await?;
-        let config = IntakeConfig { client_id: pool.client_id.clone(), ticket_key: ticket_key(dir)? };
+        let password_key = PasswordKey::new(secret_key(&dir.join("password.key"))?);
+        let config = IntakeConfig {
+            client_id: pool.client_id.clone(),
+            ticket_key: TicketKey::new(secret_key(&dir.join("ticket.key"))?),
+            password_key: password_key.clone(),
+        };
         let app = App::new(&clients, config, options.clock.clone());
         let router = routes::router(app.clone()).merge(docs::router());
         let authorizer = Authorizer::new(Pool::new(&pool), cloud.router()).await?;
@@ -118,8 +124,9 @@ impl System {
         let public: Vec<_> = PUBLIC_PATHS.into_iter().chain([docs::PATH, docs_below.as_str()]).collect();
         serve(&mut tasks, api, gateway::guard(router, authorizer, &public));
 
-        let worker = Arc::new(PostCheckouts::new(&clients, options.clock.clone(), options.metrics.clone()));
-        pump(&mut tasks, &clients, &worker, options.max_concurrency)?;
+        let administer = AdministerConfig { user_pool_id: pool.pool_id.clone(), password_key };
+        let workers = Workers::new(&clients, administer, &options);
+        workers.pump(&mut tasks, &clients, options.max_concurrency)?;
         probe(&clients).await?;
         let endpoints = Endpoints {
             api_url,
@@ -131,12 +138,12 @@ impl System {
             users: endpoints::demo_users()?,
         };
         save(&dir.join("endpoints.json"), &endpoints)?;
-        Ok(Self { endpoints, clients, app, worker, tasks, _cloud: cloud, _table: table })
+        Ok(Self { endpoints, clients, app, workers, tasks, _cloud: cloud, _table: table })
     }
 
     /// Sets more workers to the queues.
     pub fn work(&mut self, max_concurrency: usize) -> Result<(), StartError> {
-        pump(&mut self.tasks, &self.clients, &self.worker, max_concurrency)
+        self.workers.pump(&mut self.tasks, &self.clients, max_concurrency)
     }
 
     /// Runs until a part of it ends, which none should.
@@ -226,35 +233,54 @@ async fn furnish(clients: &Clients, clock: &Clock) -> Result<PoolIds, StartError
     let messaging =
         Messaging { sns: clients.sns(), sqs: clients.sqs(), names: clients.config().names.clone() };
     let table = clients.table(Policy::WORKER);
+    for tenant in demo::places()? {
+        messaging.tenant(&tenant).await?;
+    }
     for demo in demo::tenants()? {
-        messaging.tenant(&demo.tenant.id).await?;
         seed::tenant(&table, &cognito, &pool, &demo, clock.now()).await?;
     }
     Ok(pool)
 }
 
-/// Feeds the queues of both companies to their workers.
-fn pump(
-    tasks: &mut JoinSet<()>,
-    clients: &Clients,
-    checkouts: &Arc<PostCheckouts>,
-    max_concurrency: usize,
-) -> Result<(), StartError> {
-    let names = &clients.config().names;
-    for demo in demo::tenants()? {
-        for purpose in Purpose::ALL {
-            let queue_arn = names.queue_arn(&names.queue(&demo.tenant.id, purpose));
-            let source = Source::new(clients, queue_arn);
-            match purpose {
-                Purpose::Checkouts => pump::start(tasks, &source, max_concurrency, checkouts),
-                Purpose::Admin | Purpose::Replenishment => {
-                    let probes = Arc::new(Probes::new(clients, purpose));
-                    pump::start(tasks, &source, max_concurrency.min(1), &probes);
+/// One of each kind of worker.
+#[derive(Debug, Clone)]
+pub struct Workers {
+    pub checkouts: Arc<PostCheckouts>,
+    pub admin: Arc<AdministerWorker>,
+    replenishment: Arc<Probes>,
+}
+
+impl Workers {
+    fn new(clients: &Clients, administer: AdministerConfig, options: &Options) -> Self {
+        let (clock, metrics) = (&options.clock, &options.metrics);
+        Self {
+            checkouts: Arc::new(PostCheckouts::new(clients, clock.clone(), metrics.clone())),
+            admin: Arc::new(AdministerWorker::new(clients, administer, clock.clone(), metrics.clone())),
+            replenishment: Arc::new(Probes::new(clients, Purpose::Replenishment)),
+        }
+    }
+
+    /// Feeds the queues of every company to them.
+    fn pump(
+        &self,
+        tasks: &mut JoinSet<()>,
+        clients: &Clients,
+        max_concurrency: usize,
+    ) -> Result<(), StartError> {
+        let names = &clients.config().names;
+        for tenant in demo::places()? {
+            for purpose in Purpose::ALL {
+                let source = Source::new(clients, names.queue_arn(&names.queue(&tenant, purpose)));
+                let few = max_concurrency.min(1);
+                match purpose {
+                    Purpose::Checkouts => pump::start(tasks, &source, max_concurrency, &self.checkouts),
+                    Purpose::Admin => pump::start(tasks, &source, few, &self.admin),
+                    Purpose::Replenishment => pump::start(tasks, &source, few, &self.replenishment),
                 }
             }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Sends a probe through the queues of whoever is not known to be reached: a company of an older release.
@@ -263,8 +289,9 @@ async fn probe(clients: &Clients) -> Result<(), StartError> {
     for demo in demo::tenants()? {
         let id = &demo.tenant.id;
         let tenant = seed::stored_tenant(&table, id).await.map_err(SeedError::from)?;
-        if tenant.is_some_and(|tenant| !tenant.is_ready()) {
-            let probe = Probe { tenant: id.clone(), id: uuid::Uuid::new_v4() };
+        let Some(tenant) = tenant else { continue };
+        for of in Kind::ALL.into_iter().filter(|kind| !tenant.is_reached(*kind)) {
+            let probe = Probe { tenant: id.clone(), of, id: uuid::Uuid::new_v4() };
             bus.publish(Command::Probe(probe)).await?;
         }
     }
@@ -277,18 +304,16 @@ fn save(path: &Path, endpoints: &Endpoints) -> Result<(), StartError> {
         .map_err(|source| StartError::Directory { path: path.to_owned(), source })
 }
 
-/// The secret behind tickets: made at the first start, then kept.
-fn ticket_key(dir: &Path) -> Result<TicketKey, StartError> {
-    let path = dir.join("ticket.key");
+/// A secret: made at the first start, then kept.
+fn secret_key(path: &Path) -> Result<[u8; 32], StartError> {
     let read_or_make = || -> io::Result<[u8; 32]> {
-        if let Some(stored) = durable::read(&path)? {
+        if let Some(stored) = durable::read(path)? {
             return stored.try_into().map_err(|_| io::Error::other("it is not a key of 32 bytes"));
         }
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
-        durable::replace(&path, &key)?;
+        durable::replace(path, &key)?;
         Ok(key)
     };
-    let key = read_or_make().map_err(|source| StartError::Directory { path: path.clone(), source })?;
-    Ok(TicketKey::new(key))
+    read_or_make().map_err(|source| StartError::Directory { path: path.to_owned(), source })
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: every step looks before it acts, so a run that was cut short anywhere is finished by the next.
 
+use aws::user_pool::TENANT_ATTRIBUTE;
 use aws_sdk_cognitoidentityprovider::{
     Client,
     error::{BuildError, DisplayErrorContext, ProvideErrorMetadata, SdkError},
@@ -12,9 +13,6 @@ use aws_sdk_cognitoidentityprovider::{
         UserStatusType,
     },
 };
-
-/// The claim and attribute that names a user's tenant; set once, by an administrator.
-pub const TENANT_ATTRIBUTE: &str = "custom:tenant_id";
 
 /// A shift is longer than an hour, but a role taken away counts at once anyway: it is not in the token.
 pub const ID_TOKEN_S: i32 = 3_600;

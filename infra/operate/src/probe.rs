@@ -3,7 +3,7 @@
 use crate::stage::Stage;
 use aws::bus::NotPublished;
 use aws::failure::Failure;
-use domain::command::{Command, Probe, Purpose};
+use domain::command::{Command, Kind, Probe};
 use domain::id::TenantId;
 use local::seed;
 use std::time::Duration;
@@ -21,24 +21,26 @@ pub enum ProbeError {
     NotPublished(#[from] NotPublished),
     #[error("the tenant cannot be read")]
     Table(#[from] Failure),
-    #[error("no probe came through {} in {} minutes", .missing.join(", "), PATIENCE.as_secs() / 60)]
+    #[error("no probe of {} came through in {} minutes", .missing.join(", "), PATIENCE.as_secs() / 60)]
     Unreached { missing: Vec<&'static str> },
 }
 
-/// Returns once a probe came through each queue.
+/// Returns once a probe of each kind of command came through.
 pub async fn until_ready(stage: &Stage, id: &TenantId) -> Result<(), ProbeError> {
     let (bus, table) = (stage.bus(), stage.table());
-    let mut missing = Purpose::ALL.to_vec();
+    let mut missing = Kind::ALL.to_vec();
     for _ in 0..PATIENCE.as_secs() / PAUSE.as_secs() {
-        let probe = Probe { tenant: id.clone(), id: Uuid::new_v4() };
-        bus.publish(Command::Probe(probe)).await?;
+        for of in &missing {
+            let probe = Probe { tenant: id.clone(), of: *of, id: Uuid::new_v4() };
+            bus.publish(Command::Probe(probe)).await?;
+        }
         tokio::time::sleep(PAUSE).await;
         let tenant = seed::stored_tenant(&table, id).await?;
         let tenant = tenant.ok_or_else(|| Failure::malformed("read a tenant", "it is missing"))?;
-        missing.retain(|purpose| !tenant.reached.contains(purpose));
+        missing.retain(|kind| !tenant.is_reached(*kind));
         if missing.is_empty() {
             return Ok(());
         }
     }
-    Err(ProbeError::Unreached { missing: missing.into_iter().map(Purpose::as_str).collect() })
+    Err(ProbeError::Unreached { missing: missing.into_iter().map(Kind::as_str).collect() })
 }

@@ -8,7 +8,7 @@ use aws::{items, keys};
 use clap::Args;
 use domain::id::{TenantId, UserName};
 use domain::money::Money;
-use domain::role::{Role, Status, User};
+use domain::role::{Admins, Role, Status, User};
 use domain::tenant::{BusinessDay, InvalidTenant, Tenant, TenantStatus};
 use local::seed::{self, SeedError};
 use local::users::{self, UsersError};
@@ -67,7 +67,8 @@ pub async fn open(stage: &Stage, arguments: Arguments) -> Result<String, OpenErr
         reached: [].into(),
     };
     let user = User { name: admin.clone(), status: Status::Active, role: Role::Admin };
-    for item in [items::tenant(&tenant)?, items::user(&id, &user)?] {
+    let admins = items::admins(&id, &Admins([admin.clone()].into()))?;
+    for item in [items::tenant(&tenant)?, items::user(&id, &user)?, admins] {
         seed::create(&stage.table(), vec![item]).await?;
     }
     probe::until_ready(stage, &id).await?;

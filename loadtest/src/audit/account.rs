@@ -60,7 +60,7 @@ impl Statement {
 
     /// Every movement.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
-        let bookings = self.bookings.iter().map(Booking::entry);
+        let bookings = self.bookings.iter().filter_map(Booking::entry);
         bookings.chain(self.account.recent.iter().filter_map(Checkout::entry))
     }
 

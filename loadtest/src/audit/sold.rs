@@ -14,13 +14,13 @@ pub fn is_as_ordered(bill: &Bill, basket: &Basket) -> bool {
 /// Every line as `menu` has it, and the discount taken once from their sum.
 pub fn is_as_priced(bill: &Bill, menu: &Menu, discount: BasisPoints) -> bool {
     let is_on_menu = |line: &SoldLine| {
-        menu.meals.get(&line.code).is_some_and(|meal| {
+        menu.meal(&line.code).is_some_and(|meal| {
             (&meal.name, &meal.category, meal.price, meal.calories)
                 == (&line.name, &line.category, line.price, line.calories)
         })
     };
     let gross = bill.lines.iter().try_fold(Money::ZERO, |sum, line| {
-        let meal = menu.meals.get(&line.code)?;
+        let meal = menu.meal(&line.code)?;
         sum.checked_add(meal.price.times(line.qty))
     });
     bill.lines.iter().all(is_on_menu)
@@ -60,7 +60,12 @@ mod tests {
         };
         let meals =
             [("TEA", 100), ("BUN", 55)].map(|(name, price)| (name.parse().unwrap(), meal(name, price)));
-        let menu = Menu { version: bill().menu_version, meals: Arc::new(meals.into()), sold_out: [].into() };
+        let menu = Menu {
+            version: bill().menu_version,
+            base: Arc::new(meals.into()),
+            edits: [].into(),
+            sold_out: [].into(),
+        };
         let order = |(code, qty): (&str, i64)| OrderLine {
             code: code.parse().unwrap(),
             qty: qty.try_into().unwrap(),

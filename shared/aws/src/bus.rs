@@ -87,12 +87,20 @@ impl Bus {
                 let id = if by_key { checkout.id.to_string() } else { checkout.request.to_string() };
                 (&checkout.tenant, keys::wallet_group(&checkout.tenant, &checkout.employee), id)
             }
+            Command::PostBooking(booking) => {
+                let group = keys::wallet_group(&booking.tenant, &booking.employee);
+                (&booking.tenant, group, booking.request.to_string())
+            }
+            Command::Administer(asked) => {
+                let group = keys::admin_group(&asked.tenant, &asked.change.subject());
+                (&asked.tenant, group, asked.request.to_string())
+            }
             Command::Probe(probe) => (&probe.tenant, keys::probe_group(&probe.tenant), probe.id.to_string()),
         };
         let topic_arn = self.names.command_topic_arn(tenant);
         let kind = MessageAttributeValue::builder()
             .data_type("String")
-            .string_value(command.kind())
+            .string_value(command.kind().as_str())
             .build()
             .map_err(|error| Failure::malformed("build a message attribute", error))?;
         let body = serde_json::to_string(&Message::new(command))

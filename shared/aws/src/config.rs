@@ -4,6 +4,7 @@ use crate::bus::{Bus, Names};
 use crate::queue::Queues;
 use crate::retry::Policy;
 use crate::table::Table;
+use crate::user_pool::UserPool;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
@@ -57,27 +58,48 @@ pub struct IntakeConfig {
     /// The Cognito app client whose tokens are admitted.
     pub client_id: String,
     pub ticket_key: TicketKey,
+    pub password_key: PasswordKey,
 }
 
-/// The secret that makes tickets tamper-evident.
-#[derive(Clone)]
-pub struct TicketKey([u8; 32]);
-
-impl TicketKey {
-    pub fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
+/// What the worker that administers needs besides.
+#[derive(Debug, Clone)]
+pub struct AdministerConfig {
+    pub user_pool_id: String,
+    pub password_key: PasswordKey,
 }
 
-impl fmt::Debug for TicketKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TicketKey")
-    }
+macro_rules! secret_key {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name([u8; 32]);
+
+        impl $name {
+            pub fn new(bytes: [u8; 32]) -> Self {
+                Self(bytes)
+            }
+
+            pub fn as_bytes(&self) -> &[u8; 32] {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+    };
 }
+
+secret_key!(
+    /// The secret that makes tickets and cursors tamper-evident.
+    TicketKey
+);
+secret_key!(
+    /// The secret that first passwords are made from.
+    PasswordKey
+);
 
 #[derive(PartialEq, Eq, Error)]
 #[error("environment variables missing or malformed: {}", names.join(", "))]
@@ -141,6 +163,10 @@ impl Environment<'_> {
         Config { cloud, names, table_name: self.required("TABLE_NAME") }
     }
 
+    fn password_key(&mut self) -> PasswordKey {
+        PasswordKey(self.parsed("PASSWORD_KEY", |hex| parse_hex(&hex)))
+    }
+
     fn complete<T>(self, value: T) -> Result<T, ConfigError> {
         if self.missing.is_empty() { Ok(value) } else { Err(ConfigError { names: self.missing }) }
     }
@@ -168,6 +194,22 @@ pub fn intake() -> Result<(Config, IntakeConfig), ConfigError> {
     intake_from(&process_variable)
 }
 
+/// The configuration of the function that administers.
+pub fn administer() -> Result<(Config, AdministerConfig), ConfigError> {
+    administer_from(&process_variable)
+}
+
+/// The same from anything that knows variables by name.
+pub fn administer_from(
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<(Config, AdministerConfig), ConfigError> {
+    let mut environment = Environment { variable, missing: vec![] };
+    let config = environment.config();
+    let user_pool_id = environment.required("USER_POOL_ID");
+    let password_key = environment.password_key();
+    environment.complete((config, AdministerConfig { user_pool_id, password_key }))
+}
+
 /// The same from anything that knows variables by name.
 pub fn worker_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
     let mut environment = Environment { variable, missing: vec![] };
@@ -181,7 +223,8 @@ pub fn intake_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<(Config,
     let config = environment.config();
     let client_id = environment.required("USER_POOL_CLIENT_ID");
     let ticket_key = TicketKey(environment.parsed("TICKET_KEY", |hex| parse_hex(&hex)));
-    environment.complete((config, IntakeConfig { client_id, ticket_key }))
+    let password_key = environment.password_key();
+    environment.complete((config, IntakeConfig { client_id, ticket_key, password_key }))
 }
 
 /// Without a dash, so that no two pairs of stage and tenant name the same queue.
@@ -191,7 +234,7 @@ fn is_stage(stage: &str) -> bool {
 }
 
 fn parse_hex(hex: &str) -> Option<[u8; 32]> {
-    let hash = domain::command::RequestHash::try_from(hex.to_owned()).ok()?;
+    let hash = domain::request::RequestHash::try_from(hex.to_owned()).ok()?;
     Some(*hash.as_bytes())
 }
 
@@ -264,6 +307,10 @@ impl Clients {
         Bus::new(self.sns(), self.config.names.clone(), policy)
     }
 
+    pub fn user_pool(&self, pool_id: String, policy: Policy) -> UserPool {
+        UserPool::new(aws_sdk_cognitoidentityprovider::Client::new(&self.sdk), pool_id, policy)
+    }
+
     pub fn queues(&self) -> Queues {
         Queues::new(self.sqs())
     }
@@ -303,6 +350,7 @@ mod tests {
             "TABLE_NAME",
             "USER_POOL_CLIENT_ID",
             "TICKET_KEY",
+            "PASSWORD_KEY",
         ];
         assert_eq!(error.names, expected);
     }
@@ -310,5 +358,6 @@ mod tests {
     #[test]
     fn secrets_stay_out_of_debug_output() {
         assert_eq!(format!("{:?}", TicketKey([7; 32])), "TicketKey");
+        assert_eq!(format!("{:?}", PasswordKey([7; 32])), "PasswordKey");
     }
 }

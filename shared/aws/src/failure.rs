@@ -68,9 +68,11 @@ impl Failure {
 
 /// Codes that blame what was sent, in each service's words. Whatever else a service refuses
 /// (throttling, a missing permission, a clock that is off) is not the message's fault.
-const MALFORMED_CODES: [&str; 6] = [
+const MALFORMED_CODES: [&str; 8] = [
     "InvalidParameter",
+    "InvalidParameterException",
     "InvalidParameterValue",
+    "InvalidPasswordException",
     "ItemCollectionSizeLimitExceededException",
     "SerializationException",
     "ValidationError",

@@ -3,25 +3,33 @@
 //!
 //! A stored name is never reused for another meaning: old items stay readable.
 
+mod booking;
 mod checkout;
 mod employee;
 mod menu;
+mod receipt;
 mod tenant;
 
 use crate::failure::Failure;
 use crate::keys::{self, Key};
+use crate::table;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
+pub use booking::{booking, stored_booking};
 pub use checkout::{checkout, stored_checkout};
 pub use employee::{
-    Account, badge, booking, employee, stored_account, stored_badge, stored_booking, stored_employee,
-    stored_wallet, wallet,
+    Account, badge, employee, listed_employee, stored_account, stored_badge, stored_employee, stored_wallet,
+    wallet,
 };
 pub use menu::{MenuHead, meal, menu_head, stored_meal, stored_menu_head};
-pub use tenant::{station, stored_station, stored_tenant, stored_user, tenant, user};
+pub use receipt::{Audited, receipt, stored_audited, stored_receipt};
+pub use tenant::{
+    admins, concessionaire, listed_concessionaire, listed_station, listed_user, station, stored_admins,
+    stored_station, stored_tenant, stored_user, tenant, user,
+};
 
 /// An item as the table takes and gives it.
 pub type Item = HashMap<String, AttributeValue>;
@@ -51,6 +59,13 @@ fn from_item<'a, T: Deserialize<'a>>(item: Item) -> Result<T, Failure> {
 fn text<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a str, Failure> {
     let value = item.get(attribute).and_then(|value| value.as_s().ok());
     value.map(String::as_str).ok_or_else(|| Failure::malformed("read a key", attribute))
+}
+
+/// How often an item was replaced: what [`crate::table::Write::Replace`] must still find.
+pub fn revision(item: &Item) -> Result<u64, Failure> {
+    let Some(stored) = item.get(table::REVISION) else { return Ok(0) };
+    let number = stored.as_n().ok().and_then(|number| number.parse().ok());
+    number.ok_or_else(|| Failure::malformed("read a revision", "it is not a number"))
 }
 
 /// The sort key of an item.

@@ -3,26 +3,34 @@
 //! | item          | PK                   | SK                    | read by                              |
 //! |---------------|----------------------|-----------------------|--------------------------------------|
 //! | tenant        | `T#<ten>`            | `TENANT`              | every request                        |
+//! | concessionaire | `T#<ten>`           | `CONCESSIONAIRE#<id>` | `administer`, lists                  |
 //! | station       | `T#<ten>`            | `STATION#<id>`        | checkout intake                      |
 //! | user          | `T#<ten>`            | `USER#<name>`         | every request                        |
+//! | admins        | `T#<ten>`            | `ADMINS`              | `administer`                         |
 //! | wallet        | `T#<ten>#E#<num>`    | `WALLET`              | workers, `GET employee`              |
 //! | employee      | `T#<ten>#E#<num>`    | `EMPLOYEE`            | workers, `GET employee`              |
 //! | checkout      | `T#<ten>#E#<num>`    | `CHECKOUT#<uuidv7>`   | idempotency, `GET checkout`          |
-//! | booking       | `T#<ten>#E#<num>`    | `BOOKING#<id>`        | statement                            |
+//! | booking       | `T#<ten>#E#<num>`    | `BOOKING#<id>`        | idempotency, statement               |
 //! | badge         | `T#<ten>#B#<rfid>`   | `BADGE`               | checkout intake                      |
 //! | menu          | `T#<ten>#M#<con>`    | `MENU`                | workers, `GET menu`                  |
 //! | meal          | `T#<ten>#M#<con>#V#<version>` | `MEAL#<code>` | workers, once a version              |
+//! | receipt       | `T#<ten>#R#<uuidv7>` | `RECEIPT`             | idempotency, `GET receipt`           |
 //!
 //! Index `GSI1`: checkouts by `T#<ten>#C#<con>#<business date>` and uuid; employees by
-//! `T#<ten>#EMPLOYEES` and `<folded name>#<num>`.
+//! `T#<ten>#EMPLOYEES` and `<folded name>#<num>`; receipts and corrections by `T#<ten>#AUDIT` (those of the
+//! platform by `T#<ten>#OPERATED`) and `<milliseconds>#<id>`.
 //!
 //! `WALLET > EMPLOYEE > CHECKOUT#...`: one backward query reads all three, newest checkout first;
 //! whatever joins that partition must sort below `CHECKOUT#`.
 
+use domain::admin::Subject;
 use domain::id::{
-    BookingId, CheckoutId, ConcessionaireId, EmployeeNumber, MealCode, Rfid, StationId, TenantId, UserName,
+    BookingId, CheckoutId, CommandId, ConcessionaireId, EmployeeNumber, MealCode, Rfid, StationId, TenantId,
+    UserName,
 };
+use jiff::Timestamp;
 use jiff::civil::Date;
+use std::fmt;
 
 pub const PK: &str = "PK";
 pub const SK: &str = "SK";
@@ -39,12 +47,38 @@ pub struct Key {
     pub(crate) sk: String,
 }
 
+/// What a secret is bound to that is good for this item alone.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.pk, self.sk)
+    }
+}
+
 /// All items of one partition, or those whose sort key begins with a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partition {
     pub(crate) pk: String,
     pub(crate) sk_from: String,
 }
+
+/// A stretch of one partition, of the table or of its index, that is read page by page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    pub(crate) is_index: bool,
+    pub(crate) pk: String,
+    pub(crate) from: String,
+    /// Included.
+    pub(crate) to: String,
+}
+
+impl Span {
+    fn of(is_index: bool, pk: String, prefix: &str) -> Self {
+        Self { is_index, pk, from: prefix.to_owned(), to: format!("{prefix}{LAST}") }
+    }
+}
+
+/// Sorts above every character of a key.
+const LAST: char = char::MAX;
 
 fn key(pk: String, sk: impl Into<String>) -> Key {
     Key { pk, sk: sk.into() }
@@ -62,12 +96,24 @@ pub fn tenant(tenant: &TenantId) -> Key {
     key(tenant_pk(tenant), "TENANT")
 }
 
+pub fn concessionaire(tenant: &TenantId, id: &ConcessionaireId) -> Key {
+    key(tenant_pk(tenant), format!("{CONCESSIONAIRE_PREFIX}{id}"))
+}
+
+pub fn admins(tenant: &TenantId) -> Key {
+    key(tenant_pk(tenant), "ADMINS")
+}
+
+pub fn receipt(tenant: &TenantId, id: CommandId) -> Key {
+    key(format!("T#{tenant}{RECEIPT_INFIX}{id}"), "RECEIPT")
+}
+
 pub fn station(tenant: &TenantId, station: &StationId) -> Key {
-    key(tenant_pk(tenant), format!("STATION#{station}"))
+    key(tenant_pk(tenant), format!("{STATION_PREFIX}{station}"))
 }
 
 pub fn user(tenant: &TenantId, name: &UserName) -> Key {
-    key(tenant_pk(tenant), format!("USER#{name}"))
+    key(tenant_pk(tenant), format!("{USER_PREFIX}{name}"))
 }
 
 pub fn employee(tenant: &TenantId, number: &EmployeeNumber) -> Key {
@@ -114,6 +160,82 @@ pub fn checkouts(tenant: &TenantId, employee: &EmployeeNumber) -> Partition {
     Partition { pk: employee_pk(tenant, employee), sk_from: CHECKOUT_PREFIX.to_owned() }
 }
 
+pub fn concessionaires(tenant: &TenantId) -> Span {
+    Span::of(false, tenant_pk(tenant), CONCESSIONAIRE_PREFIX)
+}
+
+pub fn stations(tenant: &TenantId) -> Span {
+    Span::of(false, tenant_pk(tenant), STATION_PREFIX)
+}
+
+pub fn users(tenant: &TenantId) -> Span {
+    Span::of(false, tenant_pk(tenant), USER_PREFIX)
+}
+
+/// Employees whose folded name begins with a text, by name.
+pub fn employees(tenant: &TenantId, folded_start: &str) -> Span {
+    Span::of(true, employees_pk(tenant), folded_start)
+}
+
+/// Sales of one concessionaire on one business date, oldest first.
+pub fn checkouts_on(tenant: &TenantId, concessionaire: &ConcessionaireId, business_date: Date) -> Span {
+    Span::of(true, day_pk(tenant, concessionaire, business_date), "")
+}
+
+/// One employee's checkouts and corrections whose ids were made within a time.
+pub fn movements_between(
+    tenant: &TenantId,
+    employee: &EmployeeNumber,
+    from: Timestamp,
+    to: Timestamp,
+) -> [Span; 2] {
+    [CHECKOUT_PREFIX, BOOKING_PREFIX].map(|prefix| Span {
+        is_index: false,
+        pk: employee_pk(tenant, employee),
+        from: format!("{prefix}{}", uuid_at(from)),
+        to: format!("{prefix}{}{LAST}", uuid_at(to)),
+    })
+}
+
+/// One employee's movements whose ids are no UUIDs: those that no client asked for.
+pub fn movements_unasked(tenant: &TenantId, employee: &EmployeeNumber) -> Span {
+    let from = format!("{BOOKING_PREFIX}g");
+    Span { is_index: false, pk: employee_pk(tenant, employee), from, to: format!("{BOOKING_PREFIX}{LAST}") }
+}
+
+/// What was administered and corrected within a time.
+pub fn audit(tenant: &TenantId, is_platforms: bool, from: Timestamp, to: Timestamp) -> Span {
+    Span {
+        is_index: true,
+        pk: audit_pk(tenant, is_platforms),
+        from: sortable_ms(from),
+        to: format!("{}{LAST}", sortable_ms(to)),
+    }
+}
+
+/// The milliseconds that the UUIDv7s of an instant begin with, as text.
+fn uuid_at(at: Timestamp) -> String {
+    let hex = format!("{:012x}", at.as_millisecond().max(0));
+    let (high, low) = hex.split_at(8);
+    format!("{high}-{low}")
+}
+
+fn sortable_ms(at: Timestamp) -> String {
+    format!("{:015}", at.as_millisecond().max(0))
+}
+
+fn employees_pk(tenant: &TenantId) -> String {
+    format!("T#{tenant}#EMPLOYEES")
+}
+
+fn day_pk(tenant: &TenantId, concessionaire: &ConcessionaireId, business_date: Date) -> String {
+    format!("T#{tenant}#C#{concessionaire}#{business_date}")
+}
+
+fn audit_pk(tenant: &TenantId, is_platforms: bool) -> String {
+    format!("T#{tenant}#{}", if is_platforms { "OPERATED" } else { "AUDIT" })
+}
+
 fn meals_pk(tenant: &TenantId, concessionaire: &ConcessionaireId, version: u32) -> String {
     format!("T#{tenant}#M#{concessionaire}#V#{version}")
 }
@@ -121,6 +243,18 @@ fn meals_pk(tenant: &TenantId, concessionaire: &ConcessionaireId, version: u32) 
 /// The message group of a wallet's commands: they are worked off one after the other.
 pub fn wallet_group(tenant: &TenantId, employee: &EmployeeNumber) -> String {
     employee_pk(tenant, employee)
+}
+
+/// The message group of what is administered about one subject.
+pub fn admin_group(tenant: &TenantId, subject: &Subject<'_>) -> String {
+    let subject = match subject {
+        Subject::Users(_) => "users".to_owned(),
+        Subject::Menu(concessionaire, _) => format!("menus/{concessionaire}"),
+        Subject::Tenant(_) | Subject::Employee(_) | Subject::Concessionaire(_) | Subject::Station(_) => {
+            subject.to_string()
+        }
+    };
+    format!("{}#ADMIN#{subject}", tenant_pk(tenant))
 }
 
 /// The message group of a tenant's probes.
@@ -134,6 +268,11 @@ pub fn is_probe_group(group: &str) -> bool {
     tenant.is_some_and(|tenant| tenant.parse::<TenantId>().is_ok())
 }
 
+/// Whose a message group is, if it reads like one of ours.
+pub fn tenant_of_group(group: &str) -> Option<TenantId> {
+    group.strip_prefix(TENANT_PREFIX)?.split('#').next()?.parse().ok()
+}
+
 const TENANT_PREFIX: &str = "T#";
 const PROBE_SUFFIX: &str = "#PROBE";
 pub(crate) const EMPLOYEE: &str = "EMPLOYEE";
@@ -141,6 +280,10 @@ pub(crate) const WALLET: &str = "WALLET";
 const CHECKOUT_PREFIX: &str = "CHECKOUT#";
 const BOOKING_PREFIX: &str = "BOOKING#";
 const MEAL_PREFIX: &str = "MEAL#";
+const CONCESSIONAIRE_PREFIX: &str = "CONCESSIONAIRE#";
+const STATION_PREFIX: &str = "STATION#";
+const USER_PREFIX: &str = "USER#";
+const RECEIPT_INFIX: &str = "#R#";
 
 /// An entry of the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,11 +298,15 @@ pub fn checkouts_of_day(
     business_date: Date,
     id: CheckoutId,
 ) -> IndexKey {
-    IndexKey { pk: format!("T#{tenant}#C#{concessionaire}#{business_date}"), sk: id.to_string() }
+    IndexKey { pk: day_pk(tenant, concessionaire, business_date), sk: id.to_string() }
 }
 
 pub fn employees_by_name(tenant: &TenantId, folded_name: &str, number: &EmployeeNumber) -> IndexKey {
-    IndexKey { pk: format!("T#{tenant}#EMPLOYEES"), sk: format!("{folded_name}#{number}") }
+    IndexKey { pk: employees_pk(tenant), sk: format!("{folded_name}#{number}") }
+}
+
+pub fn audited(tenant: &TenantId, is_platforms: bool, at: Timestamp, id: &impl fmt::Display) -> IndexKey {
+    IndexKey { pk: audit_pk(tenant, is_platforms), sk: format!("{}#{id}", sortable_ms(at)) }
 }
 
 /// The parts of a checkout that its keys hold and its attributes do not repeat.
@@ -184,6 +331,29 @@ pub(crate) fn parse_checkout(pk: &str, sk: &str, index_pk: &str) -> Option<Check
     })
 }
 
+/// Whose the item of an employee's partition is.
+pub(crate) fn parse_employee(pk: &str) -> Option<EmployeeNumber> {
+    let (_, employee) = pk.strip_prefix(TENANT_PREFIX)?.split_once("#E#")?;
+    employee.parse().ok()
+}
+
+pub(crate) fn parse_receipt(pk: &str) -> Option<(TenantId, CommandId)> {
+    let (tenant, id) = pk.strip_prefix(TENANT_PREFIX)?.split_once(RECEIPT_INFIX)?;
+    Some((tenant.parse().ok()?, id.parse().ok()?))
+}
+
+pub(crate) fn parse_user(sk: &str) -> Option<UserName> {
+    sk.strip_prefix(USER_PREFIX)?.parse().ok()
+}
+
+pub(crate) fn parse_station(sk: &str) -> Option<StationId> {
+    sk.strip_prefix(STATION_PREFIX)?.parse().ok()
+}
+
+pub(crate) fn parse_concessionaire(sk: &str) -> Option<ConcessionaireId> {
+    sk.strip_prefix(CONCESSIONAIRE_PREFIX)?.parse().ok()
+}
+
 pub(crate) fn parse_booking(sk: &str) -> Option<BookingId> {
     sk.strip_prefix(BOOKING_PREFIX)?.parse().ok()
 }
@@ -196,14 +366,21 @@ pub(crate) fn parse_meal(sk: &str) -> Option<MealCode> {
 mod tests {
     use super::*;
 
+    fn stall_id() -> ConcessionaireId {
+        "canteen".parse().unwrap()
+    }
+
     fn every_key(tenant: &TenantId) -> Vec<Key> {
         let (number, station, meal_code) =
             ("7".parse().unwrap(), "s1".parse().unwrap(), "m".parse().unwrap());
         let id = "01900000-0000-7000-8000-000000000000".parse().unwrap();
-        let stall = "canteen".parse().unwrap();
+        let stall = stall_id();
         vec![
             super::tenant(tenant),
+            concessionaire(tenant, &stall_id()),
             super::station(tenant, &station),
+            admins(tenant),
+            receipt(tenant, "01900000-0000-7000-8000-000000000000".parse().unwrap()),
             user(tenant, &"ann".parse().unwrap()),
             employee(tenant, &number),
             wallet(tenant, &number),
@@ -225,6 +402,38 @@ mod tests {
         let date = jiff::civil::date(2026, 3, 2);
         assert!(begins(&checkouts_of_day(&acme, &"canteen".parse().unwrap(), date, id).pk));
         assert!(begins(&employees_by_name(&acme, "ann", &"7".parse().unwrap()).pk));
+        let (now, number) = (Timestamp::UNIX_EPOCH, "7".parse().unwrap());
+        for is_platforms in [true, false] {
+            assert!(begins(&audited(&acme, is_platforms, now, &id).pk));
+            assert!(begins(&audit(&acme, is_platforms, now, now).pk));
+        }
+        let [sales, bookings] = movements_between(&acme, &number, now, now);
+        let spans = [
+            concessionaires(&acme),
+            stations(&acme),
+            users(&acme),
+            employees(&acme, "a"),
+            checkouts_on(&acme, &stall_id(), date),
+            movements_unasked(&acme, &number),
+            sales,
+            bookings,
+        ];
+        assert!(spans.iter().all(|span| begins(&span.pk)));
+    }
+
+    #[test]
+    fn a_time_holds_the_ids_made_in_it() {
+        let id: CheckoutId = "01900000-0000-7000-8000-000000000000".parse().unwrap();
+        let made = Timestamp::from_millisecond(id.created_at_ms()).unwrap();
+        let (acme, number) = ("acme".parse().unwrap(), "7".parse().unwrap());
+        let key = checkout(&acme, &number, id);
+        let holds = |from: i64, to: i64| {
+            let at = |ms| made + jiff::SignedDuration::from_millis(ms);
+            let [sales, _] = movements_between(&acme, &number, at(from), at(to));
+            (sales.from..=sales.to).contains(&key.sk)
+        };
+        assert!(holds(0, 0) && holds(-1, 1));
+        assert!(!holds(1, 2) && !holds(-2, -1));
     }
 
     /// The one-call read goes backwards from the end of the partition and stops after the newest

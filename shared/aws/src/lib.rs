@@ -8,6 +8,7 @@ pub mod items;
 pub mod menus;
 pub mod queue;
 pub mod table;
+pub mod user_pool;
 
 pub mod clock;
 pub mod failure;

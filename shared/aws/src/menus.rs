@@ -22,7 +22,7 @@ pub struct Menus {
 }
 
 impl Menus {
-    /// The menu that `head` stands for: one query if its version is not kept yet, none otherwise.
+    /// The menu that `head` stands for: nothing is read for what has edits alone, one query if its version is not kept yet, none otherwise.
     pub async fn under(
         &self,
         table: &Table,
@@ -30,6 +30,10 @@ impl Menus {
         concessionaire: &ConcessionaireId,
         head: MenuHead,
     ) -> Result<Menu, Failure> {
+        if head.version.meals == 0 {
+            let base = Arc::default();
+            return Ok(Menu { version: head.version, base, edits: head.edits, sold_out: head.sold_out });
+        }
         let meals = if planted::is(Planted::MenuForgottenToAge) { 1 } else { head.version.meals };
         let version = (tenant.clone(), concessionaire.clone(), meals);
         let meals = match self.kept(&version) {
@@ -40,7 +44,7 @@ impl Menus {
                 if meals.is_empty() { Arc::default() } else { self.keep(version, meals) }
             }
         };
-        Ok(Menu { version: head.version, meals, sold_out: head.sold_out })
+        Ok(Menu { version: head.version, base: meals, edits: head.edits, sold_out: head.sold_out })
     }
 
     fn kept(&self, version: &Version) -> Option<Arc<Meals>> {

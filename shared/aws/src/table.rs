@@ -3,7 +3,7 @@
 
 use crate::failure::Failure;
 use crate::items::{Item, key_of};
-use crate::keys::{self, Key, Partition};
+use crate::keys::{self, Key, Partition, Span};
 use crate::retry::{self, Policy};
 use crate::usage::Usage;
 use aws_sdk_dynamodb::Client;
@@ -12,9 +12,10 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, ConsumedCapacity, KeysAndAttributes, Put, ReturnConsumedCapacity,
     TransactWriteItem, Update,
 };
-use domain::command::Purpose;
+use domain::command::Kind;
 use domain::planted::{self, Planted};
 use domain::wallet::Wallet;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use thiserror::Error;
@@ -23,6 +24,8 @@ use thiserror::Error;
 pub const MAX_BATCH_GET: usize = 100;
 /// Items in one transaction, a DynamoDB limit.
 pub const MAX_TRANSACTION: usize = 100;
+/// The attribute that counts how often an item was replaced; absent is never.
+pub(crate) const REVISION: &str = "w";
 /// Pages that one query may take: 1 MB each, so some 100,000 meals.
 const MAX_PAGES: usize = 64;
 
@@ -47,6 +50,10 @@ impl Found {
         self.items.remove(key)
     }
 
+    pub fn get(&self, key: &Key) -> Option<&Item> {
+        self.items.get(key)
+    }
+
     /// Whether the service left `key` unprocessed, so that nobody knows what stands there.
     pub fn is_unread(&self, key: &Key) -> bool {
         self.unread.contains(key)
@@ -58,10 +65,13 @@ impl Found {
 pub enum Write {
     /// Puts an item whose key must not exist yet.
     Create(Item),
+    /// Puts an item in place of one that must still have the revision that was read; see
+    /// [`crate::items::revision`].
+    Replace { item: Item, from: u64 },
     /// Sets a wallet that must still have the version that was read.
     MoveWallet { key: Key, from_version: u64, to: Wallet },
-    /// Notes that a tenant, who must exist, is reached through a queue.
-    Reach { key: Key, purpose: Purpose },
+    /// Notes that commands of a kind reach a tenant, who must exist.
+    Reach { key: Key, kind: Kind },
     /// Notes that a tenant, who must exist, is reached through none.
     Close { key: Key },
 }
@@ -74,7 +84,8 @@ impl Write {
                 let to = Wallet { version: to.version + 1, ..to };
                 Write::MoveWallet { key, from_version: from_version + 1, to }
             }
-            other @ (Write::Create(_) | Write::Reach { .. } | Write::Close { .. }) => other,
+            other
+            @ (Write::Create(_) | Write::Replace { .. } | Write::Reach { .. } | Write::Close { .. }) => other,
         }
     }
 }
@@ -102,6 +113,50 @@ pub enum Reason {
     Refused,
     /// Too large, or not what the table accepts.
     Invalid,
+}
+
+/// Items of one page.
+#[derive(Debug)]
+pub struct Page {
+    pub items: Vec<Item>,
+    pub next: Option<Position>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    OldestFirst,
+    NewestFirst,
+}
+
+/// Behind which item of a span the next page begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    pk: String,
+    sk: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    index_sk: Option<String>,
+}
+
+impl Position {
+    /// Right behind an item.
+    pub fn behind(item: &Item) -> Result<Self, Failure> {
+        Self::at(item)
+    }
+
+    fn at(key: &Item) -> Result<Self, Failure> {
+        let Key { pk, sk } = key_of(key)?;
+        let index_sk = key.get(keys::INDEX_SK).and_then(|value| value.as_s().ok()).cloned();
+        Ok(Self { pk, sk, index_sk })
+    }
+
+    fn key_of(self, span: &Span) -> Item {
+        let mut key = key_item(&Key { pk: self.pk, sk: self.sk });
+        if let Some(index_sk) = self.index_sk.filter(|_| span.is_index) {
+            key.insert(keys::INDEX_PK.to_owned(), AttributeValue::S(span.pk.clone()));
+            key.insert(keys::INDEX_SK.to_owned(), AttributeValue::S(index_sk));
+        }
+        key
+    }
 }
 
 impl Table {
@@ -233,6 +288,42 @@ impl Table {
         .await
     }
 
+    /// One page of a span: at most `limit` items, and where the next page begins, if there is one.
+    pub async fn query_page(
+        &self,
+        span: &Span,
+        limit: i32,
+        order: Order,
+        start: Option<Position>,
+    ) -> Result<Page, Failure> {
+        let (condition, index) = if span.is_index {
+            ("GSI1PK = :pk AND GSI1SK BETWEEN :from AND :to", Some(keys::INDEX.to_owned()))
+        } else {
+            ("PK = :pk AND SK BETWEEN :from AND :to", None)
+        };
+        let start = start.map(|position| position.key_of(span));
+        retry::transient(self.policy, async || {
+            let answer = self
+                .query(&span.pk)
+                .set_index_name(index.clone())
+                // An index is never strongly consistent.
+                .consistent_read(!span.is_index)
+                .key_condition_expression(condition)
+                .expression_attribute_values(":from", AttributeValue::S(span.from.clone()))
+                .expression_attribute_values(":to", AttributeValue::S(span.to.clone()))
+                .scan_index_forward(order == Order::OldestFirst)
+                .limit(limit)
+                .set_exclusive_start_key(start.clone())
+                .send()
+                .await
+                .map_err(|error| Failure::of_sdk("query a page", error))?;
+            self.count_read("Query", answer.consumed_capacity.as_slice());
+            let next = answer.last_evaluated_key.map(|key| Position::at(&key)).transpose()?;
+            Ok(Page { items: answer.items.unwrap_or_default(), next })
+        })
+        .await
+    }
+
     fn query(&self, pk: &str) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
         self.client
             .query()
@@ -285,6 +376,19 @@ impl Table {
                     .build();
                 put.map(|put| item.put(put).build())
             }
+            Write::Replace { item: mut replaced, from } => {
+                replaced.insert(REVISION.to_owned(), AttributeValue::N((from + 1).to_string()));
+                let put = Put::builder().table_name(&self.name).set_item(Some(replaced));
+                let put = if from == 0 {
+                    put.condition_expression("attribute_exists(PK) AND attribute_not_exists(w)")
+                } else if planted::is(Planted::RefundUnguarded) {
+                    put
+                } else {
+                    put.condition_expression("w = :from")
+                        .expression_attribute_values(":from", AttributeValue::N(from.to_string()))
+                };
+                put.build().map(|put| item.put(put).build())
+            }
             Write::MoveWallet { key, from_version, to } => {
                 let update = Update::builder()
                     .table_name(&self.name)
@@ -305,18 +409,20 @@ impl Table {
                 let update = Update::builder()
                     .table_name(&self.name)
                     .set_key(Some(key_item(&key)))
-                    .update_expression("REMOVE q")
+                    .update_expression("REMOVE q ADD w :one")
                     .condition_expression("attribute_exists(PK)")
+                    .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
                     .build();
                 update.map(|update| item.update(update).build())
             }
-            Write::Reach { key, purpose } => {
+            Write::Reach { key, kind } => {
                 let update = Update::builder()
                     .table_name(&self.name)
                     .set_key(Some(key_item(&key)))
-                    .update_expression("ADD q :q")
+                    .update_expression("ADD q :q, w :one")
                     .condition_expression("attribute_exists(PK)")
-                    .expression_attribute_values(":q", AttributeValue::Ss(vec![purpose.as_str().to_owned()]))
+                    .expression_attribute_values(":q", AttributeValue::Ss(vec![kind.as_str().to_owned()]))
+                    .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
                     .build();
                 update.map(|update| item.update(update).build())
             }

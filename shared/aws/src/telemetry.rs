@@ -78,6 +78,13 @@ impl Metrics {
         self.emit(&[("Tenant", tenant.as_str()), ("Reason", reason)], &[("Rejected", Unit::Count, json!(1))]);
     }
 
+    pub fn administered(&self, tenant: &TenantId, change: &str) {
+        self.emit(
+            &[("Tenant", tenant.as_str()), ("Change", change)],
+            &[("Administered", Unit::Count, json!(1))],
+        );
+    }
+
     pub fn batch(&self, tenant: &TenantId, messages: usize, failed: usize) {
         self.emit(
             &[("Tenant", tenant.as_str())],

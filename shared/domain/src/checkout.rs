@@ -3,19 +3,23 @@
 //! `decide` is total: for every state and command there is exactly one outcome, and prices come
 //! from the menu alone.
 
-use crate::command::{OrderLine, PostCheckout, RequestHash};
+use crate::command::{Basket, OrderLine, PostCheckout};
 use crate::employee::Employee;
-use crate::id::{CheckoutId, ConcessionaireId, EmployeeNumber, MealCode, StationId, TenantId, UserName};
+use crate::id::{
+    CheckoutId, ConcessionaireId, EmployeeNumber, MealCode, Rfid, StationId, TenantId, UserName,
+};
 use crate::ledger::Entry;
 use crate::menu::{Meal, Menu, MenuVersion};
 use crate::money::{BasisPoints, Calories, Money, Price, Quantity};
 use crate::planted::{self, Planted};
+use crate::request::RequestHash;
 use crate::role::Status;
 use crate::tenant::{Tenant, TenantStatus};
 use crate::wallet::Wallet;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Everything a decision looks at.
 #[derive(Debug, Clone)]
@@ -135,6 +139,24 @@ pub enum Outcome {
         after: Wallet,
     },
     Rejected(Rejection),
+    /// Voided before it was decided: nothing was sold, nor will be.
+    Withdrawn,
+}
+
+/// What was given back of a settled sale.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Returned {
+    pub amount: Money,
+    /// How many of each meal, as far as meals were named.
+    pub items: BTreeMap<MealCode, u32>,
+    /// Undone as a whole.
+    pub voided: Option<Voided>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voided {
+    pub at: Timestamp,
+    pub by: UserName,
 }
 
 /// What stays of a checkout: its receipt, and the record that it happened once.
@@ -144,24 +166,31 @@ pub struct Checkout {
     pub id: CheckoutId,
     pub request: RequestHash,
     pub employee: EmployeeNumber,
-    pub station: StationId,
+    /// Nothing where it was withdrawn: nobody knows which station would have sold.
+    pub station: Option<StationId>,
     pub concessionaire: ConcessionaireId,
-    /// Who sent it.
+    /// Who sent it, or withdrew it.
     pub caller: UserName,
     pub business_date: Date,
     pub accepted_at: Timestamp,
     pub decided_at: Timestamp,
     pub outcome: Outcome,
+    pub returned: Returned,
 }
 
 impl Checkout {
+    /// Whether it is the outcome of this request. What was withdrawn is the outcome of any.
+    pub fn answers(&self, request: RequestHash) -> bool {
+        self.request == request || self.outcome == Outcome::Withdrawn
+    }
+
     /// The movement that it is, if it settled.
     pub fn entry(&self) -> Option<Entry> {
         match &self.outcome {
             Outcome::Settled { bill, after } => {
                 Some(Entry { amount: bill.total_net().checked_neg()?, after: *after })
             }
-            Outcome::Rejected(_) => None,
+            Outcome::Rejected(_) | Outcome::Withdrawn => None,
         }
     }
 }
@@ -177,13 +206,14 @@ pub fn decide(state: &State<'_>, command: &PostCheckout) -> Checkout {
         id: command.id,
         request: command.request,
         employee: command.employee.clone(),
-        station: command.station.clone(),
+        station: Some(command.station.clone()),
         concessionaire: command.concessionaire.clone(),
         caller: command.caller.clone(),
         business_date: state.tenant.business_day.date_of(command.accepted_at),
         accepted_at: command.accepted_at,
         decided_at: state.now,
         outcome,
+        returned: Returned::default(),
     }
 }
 
@@ -191,22 +221,30 @@ fn settle(state: &State<'_>, command: &PostCheckout) -> Result<(Bill, Wallet), R
     if state.now > command.expires_at && !planted::is(Planted::ExpiryIgnored) {
         return Err(Rejection::Expired);
     }
+    let bill = bill(state, command.badge.as_ref(), &command.basket)?;
+    let after = cover(state, &bill)?;
+    Ok((bill, after))
+}
+
+/// What a basket comes to for this buyer now, whatever the wallet holds.
+pub fn bill(state: &State<'_>, badge: Option<&Rfid>, basket: &Basket) -> Result<Bill, Rejection> {
     if state.tenant.status != TenantStatus::Active {
         return Err(Rejection::TenantSuspended);
     }
     if state.employee.status != Status::Active {
         return Err(Rejection::EmployeeInactive);
     }
-    if command.badge.as_ref().is_some_and(|badge| !state.employee.has_active_badge(badge)) {
+    if badge.is_some_and(|badge| !state.employee.has_active_badge(badge)) {
         return Err(Rejection::BadgeBlocked);
     }
-    let bill = price(command.basket.lines(), state.menu, state.employee.discount, state.now)?;
-    let total_net = bill.total_net();
-    let after = state
-        .wallet
-        .debit(total_net, state.tenant.overdraft_limit)
-        .map_err(|_| Rejection::InsufficientCredit { balance: state.wallet.balance, total_net })?;
-    Ok((bill, after))
+    price(basket.lines(), state.menu, state.employee.discount, state.now)
+}
+
+/// The wallet after a bill is paid.
+pub fn cover(state: &State<'_>, bill: &Bill) -> Result<Wallet, Rejection> {
+    let (balance, total_net) = (state.wallet.balance, bill.total_net());
+    let debited = state.wallet.debit(total_net, state.tenant.overdraft_limit);
+    debited.map_err(|_| Rejection::InsufficientCredit { balance, total_net })
 }
 
 /// Prices an order from the menu; each refusal names every line it concerns.
@@ -216,7 +254,7 @@ pub fn price(
     discount: BasisPoints,
     now: Timestamp,
 ) -> Result<Bill, Rejection> {
-    let meal_of = |line: &OrderLine| menu.and_then(|menu| menu.meals.get(&line.code));
+    let meal_of = |line: &OrderLine| menu.and_then(|menu| menu.meal(&line.code));
     let (Some(menu), true) = (menu, order.iter().all(|line| meal_of(line).is_some())) else {
         let codes = codes(order, |line| meal_of(line).is_none());
         return Err(Rejection::UnknownMeal { codes });

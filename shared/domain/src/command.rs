@@ -3,42 +3,69 @@
 //! A message outlives the code that wrote it: version 1 stays readable for ever, new fields are
 //! optional, and a change of meaning is a new version.
 
+use crate::admin::Administer;
+use crate::booking::PostBooking;
 use crate::id::{
     CheckoutId, ConcessionaireId, EmployeeNumber, MealCode, Rfid, StationId, TenantId, UserName,
 };
 use crate::money::{Price, Quantity};
+use crate::request::RequestHash;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::fmt;
 use thiserror::Error;
 use uuid::Uuid;
 
-/// How long after it was accepted a checkout may still settle: 5 minutes.
-pub const CHECKOUT_LIFETIME: SignedDuration = SignedDuration::from_mins(5);
+/// How long after it was accepted a command may still be applied: 5 minutes.
+pub const COMMAND_LIFETIME: SignedDuration = SignedDuration::from_mins(5);
 /// Lines in one checkout: more than any tray holds, and far inside one item and one message.
 pub const MAX_LINES: usize = 50;
 
-/// A command as it travels. The tag is the `kind` attribute that queues filter on.
+/// A command as it travels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "a batch holds ten, nearly always of the large kind")]
 pub enum Command {
     PostCheckout(PostCheckout),
+    PostBooking(PostBooking),
+    Administer(Box<Administer>),
     Probe(Probe),
 }
 
 impl Command {
-    pub fn kind(&self) -> &'static str {
+    /// What queues filter on; a probe goes the way of the kind that it probes.
+    pub fn kind(&self) -> Kind {
         match self {
-            Command::PostCheckout(_) => POST_CHECKOUT,
-            Command::Probe(_) => PROBE,
+            Command::PostCheckout(_) => Kind::PostCheckout,
+            Command::PostBooking(_) => Kind::PostBooking,
+            Command::Administer(_) => Kind::Administer,
+            Command::Probe(probe) => probe.of,
         }
     }
 }
 
-const POST_CHECKOUT: &str = "post_checkout";
-const PROBE: &str = "probe";
+/// The `kind` attribute of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    PostCheckout,
+    PostBooking,
+    Administer,
+    /// Nothing but probes yet.
+    Replenish,
+}
+
+impl Kind {
+    pub const ALL: [Self; 4] = [Self::PostCheckout, Self::PostBooking, Self::Administer, Self::Replenish];
+
+    /// As attributes, filters and stored items have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PostCheckout => "post_checkout",
+            Self::PostBooking => "post_booking",
+            Self::Administer => "administer",
+            Self::Replenish => "replenish",
+        }
+    }
+}
 
 /// What one of a tenant's queues is for; each feeds one kind of worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -52,7 +79,7 @@ pub enum Purpose {
 impl Purpose {
     pub const ALL: [Self; 3] = [Self::Checkouts, Self::Admin, Self::Replenishment];
 
-    /// As names and stored items have it.
+    /// As names have it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Checkouts => "checkouts",
@@ -61,11 +88,12 @@ impl Purpose {
         }
     }
 
-    /// The kinds of command that go this way. A probe goes every way.
-    pub fn kinds(self) -> &'static [&'static str] {
+    /// The kinds of command that go this way.
+    pub fn kinds(self) -> &'static [Kind] {
         match self {
-            Self::Checkouts => &[POST_CHECKOUT, PROBE],
-            Self::Admin | Self::Replenishment => &[PROBE],
+            Self::Checkouts => &[Kind::PostCheckout, Kind::PostBooking],
+            Self::Admin => &[Kind::Administer],
+            Self::Replenishment => &[Kind::Replenish],
         }
     }
 }
@@ -107,13 +135,20 @@ impl From<FormatVersion> for u8 {
     }
 }
 
-/// Find out whether a tenant's queues are reached: a filter may take a quarter of an hour to apply, and
-/// until then its topic drops what it would let through.
+/// Find out whether commands of a kind reach their queue: a filter may take a quarter of an hour to apply,
+/// and until then its topic drops what it would let through. A probe therefore calls itself what it probes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     pub tenant: TenantId,
+    /// The first release's probes say nothing of it; they came through what only let checkouts through.
+    #[serde(default = "of_the_first_release")]
+    pub of: Kind,
     /// Another one each time, or the topic would swallow it as a resend.
     pub id: Uuid,
+}
+
+fn of_the_first_release() -> Kind {
+    Kind::PostCheckout
 }
 
 /// Sell a basket to one employee.
@@ -172,103 +207,6 @@ impl From<Basket> for Vec<OrderLine> {
     }
 }
 
-/// How a caller names the buyer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Buyer {
-    Badge(Rfid),
-    Number(EmployeeNumber),
-}
-
-/// SHA-256 of a canonical request: who asked for what under which key, and nothing that changes
-/// when the same request is sent again.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct RequestHash([u8; 32]);
-
-impl RequestHash {
-    pub fn of_checkout(
-        tenant: &TenantId,
-        caller: &UserName,
-        id: CheckoutId,
-        buyer: &Buyer,
-        station: &StationId,
-        basket: &Basket,
-    ) -> Self {
-        let mut canonical = Canonical(Sha256::new());
-        canonical.text("post_checkout");
-        canonical.text(tenant.as_str());
-        canonical.text(caller.as_str());
-        canonical.text(&id.to_string());
-        match buyer {
-            Buyer::Badge(rfid) => canonical.text("rfid").text(rfid.as_str()),
-            Buyer::Number(number) => canonical.text("employee_number").text(number.as_str()),
-        };
-        canonical.text(station.as_str());
-        for line in basket.lines() {
-            let price = line.price.map_or_else(String::new, |price| price.get().to_string());
-            canonical.text(line.code.as_str()).text(&line.qty.get().to_string()).text(&price);
-        }
-        Self(canonical.0.finalize().into())
-    }
-
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-/// Feeds texts to a hash so that no two different sequences read the same: each behind its length.
-struct Canonical(Sha256);
-
-impl Canonical {
-    fn text(&mut self, text: &str) -> &mut Self {
-        self.0.update((text.len() as u64).to_be_bytes());
-        self.0.update(text.as_bytes());
-        self
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("a request hash is 64 hexadecimal digits")]
-pub struct InvalidRequestHash;
-
-impl fmt::Display for RequestHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for RequestHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RequestHash({self})")
-    }
-}
-
-impl From<RequestHash> for String {
-    fn from(hash: RequestHash) -> String {
-        hash.to_string()
-    }
-}
-
-impl TryFrom<String> for RequestHash {
-    type Error = InvalidRequestHash;
-
-    fn try_from(text: String) -> Result<Self, InvalidRequestHash> {
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(InvalidRequestHash);
-        }
-        let mut bytes = [0; 32];
-        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let digits = std::str::from_utf8(digits).map_err(|_| InvalidRequestHash)?;
-            *byte = u8::from_str_radix(digits, 16).map_err(|_| InvalidRequestHash)?;
-        }
-        Ok(Self(bytes))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,35 +216,6 @@ mod tests {
             code: code.parse().unwrap(),
             qty: qty.try_into().unwrap(),
             price: price.map(|minor| minor.try_into().unwrap()),
-        }
-    }
-
-    fn hash(caller: &str, buyer: Buyer, lines: Vec<OrderLine>) -> RequestHash {
-        RequestHash::of_checkout(
-            &"acme".parse().unwrap(),
-            &caller.parse().unwrap(),
-            "01900000-0000-7000-8000-000000000000".parse().unwrap(),
-            &buyer,
-            &"s1".parse().unwrap(),
-            &Basket::try_from(lines).unwrap(),
-        )
-    }
-
-    #[test]
-    fn every_part_of_a_request_changes_its_hash() {
-        let badge = || Buyer::Badge("1001".parse().unwrap());
-        let base = hash("ann", badge(), vec![line("a", 1, None), line("b", 2, None)]);
-        let others = [
-            hash("bob", badge(), vec![line("a", 1, None), line("b", 2, None)]),
-            hash("ann", Buyer::Number("1001".parse().unwrap()), vec![line("a", 1, None), line("b", 2, None)]),
-            hash("ann", badge(), vec![line("b", 2, None), line("a", 1, None)]),
-            hash("ann", badge(), vec![line("a", 1, Some(0)), line("b", 2, None)]),
-            hash("ann", badge(), vec![line("a", 1, None)]),
-            hash("ann", badge(), vec![line("a", 12, None), line("b", 2, None)]),
-        ];
-        assert_eq!(base, hash("ann", badge(), vec![line("a", 1, None), line("b", 2, None)]));
-        for (index, other) in others.iter().enumerate() {
-            assert_ne!(base, *other, "variant {index}");
         }
     }
 
@@ -337,24 +246,21 @@ mod tests {
     #[test]
     fn a_probe_of_version_1_reads_as_it_always_did() {
         let id = "01900000-0000-7000-8000-000000000000".parse().unwrap();
-        let message = Message::new(Command::Probe(Probe { tenant: "acme".parse().unwrap(), id }));
-        let golden = r#"{"v":1,"kind":"probe","tenant":"acme","id":"01900000-0000-7000-8000-000000000000"}"#;
-        assert_eq!(serde_json::to_string(&message).unwrap(), golden);
-        assert_eq!(serde_json::from_str::<Message>(golden).unwrap(), message);
+        let probe = |of| Message::new(Command::Probe(Probe { tenant: "acme".parse().unwrap(), of, id }));
+        let golden = r#"{"v":1,"kind":"probe","tenant":"acme","of":"administer","id":"01900000-0000-7000-8000-000000000000"}"#;
+        assert_eq!(serde_json::to_string(&probe(Kind::Administer)).unwrap(), golden);
+        assert_eq!(serde_json::from_str::<Message>(golden).unwrap(), probe(Kind::Administer));
+        let first = golden.replacen(r#""of":"administer","#, "", 1);
+        assert_eq!(serde_json::from_str::<Message>(&first).unwrap(), probe(Kind::PostCheckout));
     }
 
     #[test]
-    fn a_purpose_is_stored_under_its_name() {
-        for purpose in Purpose::ALL {
-            assert_eq!(serde_json::to_value(purpose).unwrap(), purpose.as_str());
+    fn every_kind_has_one_way_and_is_stored_under_its_name() {
+        for kind in Kind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+            let ways = Purpose::ALL.into_iter().filter(|purpose| purpose.kinds().contains(&kind));
+            assert_eq!(ways.count(), 1, "{kind:?}");
         }
-    }
-
-    #[test]
-    fn a_hash_reads_back() {
-        let hash = RequestHash::from_bytes([0xa5; 32]);
-        assert_eq!(RequestHash::try_from(hash.to_string()), Ok(hash));
-        assert_eq!(RequestHash::try_from("é".repeat(32)), Err(InvalidRequestHash));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::id::{EmployeeNumber, Rfid};
 use crate::money::{BasisPoints, Money};
 use crate::role::Status;
+use crate::text::{ImageUrl, Name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -25,7 +26,47 @@ pub enum BadgeStatus {
     Blocked,
 }
 
+/// What changes of an employee; what is absent stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EmployeePatch {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discount: Option<BasisPoints>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Money>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_url: Option<ImageChange>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageChange {
+    Set(ImageUrl),
+    Remove,
+}
+
 impl Employee {
+    pub fn with(&self, patch: &EmployeePatch) -> Self {
+        let EmployeePatch { name, status, discount, limit, image_url } = patch.clone();
+        Self {
+            number: self.number.clone(),
+            name: name.map_or_else(|| self.name.clone(), String::from),
+            status: status.unwrap_or(self.status),
+            discount: discount.unwrap_or(self.discount),
+            limit: limit.unwrap_or(self.limit),
+            badges: self.badges.clone(),
+            image_url: match image_url {
+                None => self.image_url.clone(),
+                Some(ImageChange::Set(url)) => Some(url.into()),
+                Some(ImageChange::Remove) => None,
+            },
+        }
+    }
+
     /// Whether `rfid` is a badge of this employee and works.
     pub fn has_active_badge(&self, rfid: &Rfid) -> bool {
         self.badges.get(rfid) == Some(&BadgeStatus::Active)
@@ -33,7 +74,12 @@ impl Employee {
 
     /// The name as lists sort and search it: lower case, single spaces, no key separator.
     pub fn folded_name(&self) -> String {
-        let name = self.name.replace('#', " ").to_lowercase();
-        name.split_whitespace().collect::<Vec<_>>().join(" ")
+        fold(&self.name)
     }
+}
+
+/// A name, or the start of one, as lists sort and search it.
+pub fn fold(name: &str) -> String {
+    let name = name.replace('#', " ").to_lowercase();
+    name.split_whitespace().collect::<Vec<_>>().join(" ")
 }

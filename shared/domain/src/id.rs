@@ -118,11 +118,6 @@ text_id!(
     BookingId, "a booking id", 1..=64, "letters, digits, -, _ and .", is_code
 );
 
-/// The UUIDv7 that a terminal makes for a sale and keeps until it knows the outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "Uuid", into = "Uuid")]
-pub struct CheckoutId(Uuid);
-
 /// A key older than this is refused: 72 hours. A released badge rests an hour longer.
 pub const KEY_LIFETIME_MS: i64 = 72 * 60 * 60 * 1000;
 /// How far a terminal's clock may run ahead: 5 minutes.
@@ -138,57 +133,89 @@ pub enum InvalidKey {
     TooFarAhead,
 }
 
-impl CheckoutId {
-    /// Milliseconds since the epoch at which the terminal made the id.
-    pub fn created_at_ms(&self) -> i64 {
-        let first_48_bits = self.0.as_u128() >> 80;
-        i64::try_from(first_48_bits).unwrap_or(i64::MAX)
-    }
+macro_rules! key_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "Uuid", into = "Uuid")]
+        pub struct $name(Uuid);
 
-    /// Whether the id was made within the last 72 hours and no more than 5 minutes ahead of `now`.
-    pub fn check_age(&self, now: Timestamp) -> Result<(), InvalidKey> {
-        let age_ms = now.as_millisecond() - self.created_at_ms();
-        if age_ms > KEY_LIFETIME_MS {
-            Err(InvalidKey::TooOld)
-        } else if age_ms < -KEY_LEAD_MS {
-            Err(InvalidKey::TooFarAhead)
-        } else {
-            Ok(())
+        impl $name {
+            /// Milliseconds since the epoch at which the client made the id.
+            pub fn created_at_ms(&self) -> i64 {
+                let first_48_bits = self.0.as_u128() >> 80;
+                i64::try_from(first_48_bits).unwrap_or(i64::MAX)
+            }
+
+            /// Whether the id was made within the last 72 hours and no more than 5 minutes ahead of `now`.
+            pub fn check_age(&self, now: Timestamp) -> Result<(), InvalidKey> {
+                let age_ms = now.as_millisecond() - self.created_at_ms();
+                if age_ms > KEY_LIFETIME_MS {
+                    Err(InvalidKey::TooOld)
+                } else if age_ms < -KEY_LEAD_MS {
+                    Err(InvalidKey::TooFarAhead)
+                } else {
+                    Ok(())
+                }
+            }
         }
-    }
-}
 
-impl TryFrom<Uuid> for CheckoutId {
-    type Error = InvalidKey;
+        impl TryFrom<Uuid> for $name {
+            type Error = InvalidKey;
 
-    fn try_from(uuid: Uuid) -> Result<Self, InvalidKey> {
-        let is_v7 = uuid.get_version_num() == 7 && uuid.get_variant() == uuid::Variant::RFC4122;
-        if is_v7 { Ok(Self(uuid)) } else { Err(InvalidKey::NotUuidV7) }
-    }
-}
-
-impl std::str::FromStr for CheckoutId {
-    type Err = InvalidKey;
-
-    /// Reads the hyphenated form only, so that one id has one spelling.
-    fn from_str(text: &str) -> Result<Self, InvalidKey> {
-        const HYPHENATED_LEN: usize = 36;
-        if text.len() != HYPHENATED_LEN {
-            return Err(InvalidKey::NotUuidV7);
+            fn try_from(uuid: Uuid) -> Result<Self, InvalidKey> {
+                let is_v7 = uuid.get_version_num() == 7 && uuid.get_variant() == uuid::Variant::RFC4122;
+                if is_v7 { Ok(Self(uuid)) } else { Err(InvalidKey::NotUuidV7) }
+            }
         }
-        Uuid::try_parse(text).map_err(|_| InvalidKey::NotUuidV7)?.try_into()
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidKey;
+
+            /// Reads the hyphenated form only, so that one id has one spelling.
+            fn from_str(text: &str) -> Result<Self, InvalidKey> {
+                const HYPHENATED_LEN: usize = 36;
+                if text.len() != HYPHENATED_LEN {
+                    return Err(InvalidKey::NotUuidV7);
+                }
+                Uuid::try_parse(text).map_err(|_| InvalidKey::NotUuidV7)?.try_into()
+            }
+        }
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Uuid {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0.hyphenated())
+            }
+        }
+    };
+}
+
+key_id!(
+    /// The UUIDv7 that a terminal makes for a sale and keeps until it knows the outcome.
+    CheckoutId
+);
+key_id!(
+    /// The UUIDv7 that a client makes for any other command.
+    CommandId
+);
+
+impl From<CommandId> for CheckoutId {
+    /// A checkout bears the id of the command that asks for it.
+    fn from(id: CommandId) -> Self {
+        Self(id.0)
     }
 }
 
-impl From<CheckoutId> for Uuid {
-    fn from(id: CheckoutId) -> Uuid {
-        id.0
-    }
-}
-
-impl fmt::Display for CheckoutId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.hyphenated())
+impl From<CommandId> for BookingId {
+    /// The booking that a command asks for bears its id.
+    fn from(id: CommandId) -> Self {
+        Self(id.to_string())
     }
 }
 

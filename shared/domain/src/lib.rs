@@ -4,16 +4,21 @@
 //! argument and every function is synchronous. Its `clippy.toml` keeps it so.
 
 pub mod checkout;
+
+pub mod admin;
+pub mod booking;
 pub mod command;
+
+pub mod badge;
+pub mod employee;
 pub mod menu;
+pub mod role;
+pub mod tenant;
 pub mod wallet;
 
-pub mod employee;
-pub mod tenant;
-
-pub mod booking;
 pub mod id;
 pub mod ledger;
 pub mod money;
 pub mod planted;
-pub mod role;
+pub mod request;
+pub mod text;

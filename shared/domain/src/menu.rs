@@ -1,5 +1,5 @@
-//! What a concessionaire sells: the meals of one version, never changed, under an overlay of what
-//! is sold out just now.
+//! What a concessionaire sells: the meals of one version, never changed, under an overlay of single
+//! edits and of what is sold out just now.
 
 use crate::id::MealCode;
 use crate::money::{Calories, Price};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 /// One thing on a menu.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meal {
     pub name: String,
     pub category: String,
@@ -23,7 +23,7 @@ pub struct Meal {
 pub type Meals = BTreeMap<MealCode, Meal>;
 
 /// Which menu priced a checkout: the version of its meals, and how often the overlay was edited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct MenuVersion {
     pub meals: u32,
@@ -59,15 +59,34 @@ impl TryFrom<String> for MenuVersion {
 /// Until when a meal is sold out; `None` is until somebody says otherwise.
 pub type SoldOut = BTreeMap<MealCode, Option<Timestamp>>;
 
+/// Meals that differ from their version; `None` is off the menu.
+pub type Edits = BTreeMap<MealCode, Option<Meal>>;
+
 /// The menu as a station sells from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Menu {
     pub version: MenuVersion,
-    pub meals: Arc<Meals>,
+    /// The meals of the version, under the edits.
+    pub base: Arc<Meals>,
+    pub edits: Edits,
     pub sold_out: SoldOut,
 }
 
 impl Menu {
+    pub fn meal(&self, code: &MealCode) -> Option<&Meal> {
+        match self.edits.get(code) {
+            Some(edit) => edit.as_ref(),
+            None => self.base.get(code),
+        }
+    }
+
+    /// Every meal on it, by code.
+    pub fn meals(&self) -> BTreeMap<&MealCode, &Meal> {
+        let kept = self.base.iter().filter(|(code, _)| !self.edits.contains_key(code));
+        let edited = self.edits.iter().filter_map(|(code, edit)| Some((code, edit.as_ref()?)));
+        kept.chain(edited).collect()
+    }
+
     pub fn is_sold_out(&self, code: &MealCode, at: Timestamp) -> bool {
         match self.sold_out.get(code) {
             None => false,

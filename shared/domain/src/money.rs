@@ -50,6 +50,12 @@ pub enum InvalidAmount {
     BasisPoints,
     #[error("calories must be 0 to 100000")]
     Calories,
+    #[error("a limit must be 0 to 1000000000000 minor units")]
+    Limit,
+    #[error("a refund must be 1 to 1000000000000 minor units")]
+    Refund,
+    #[error("an adjustment must be up to 1000000000000 minor units either way, and not zero")]
+    Adjustment,
 }
 
 macro_rules! bounded {
@@ -100,6 +106,46 @@ bounded!(
     /// Kilocalories of one meal.
     Calories(u32), 0..=100_000, InvalidAmount::Calories
 );
+
+bounded!(
+    /// How far a wallet is filled or may be overdrawn, in minor units.
+    Limit(i64), 0..=1_000_000_000_000, InvalidAmount::Limit
+);
+bounded!(
+    /// What is given back, in minor units.
+    Refund(i64), 1..=1_000_000_000_000, InvalidAmount::Refund
+);
+
+/// What a wallet is corrected by, in minor units: never zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Adjustment(i64);
+
+impl TryFrom<i64> for Adjustment {
+    type Error = InvalidAmount;
+
+    fn try_from(value: i64) -> Result<Self, InvalidAmount> {
+        let is_in_range = (-1_000_000_000_000..=1_000_000_000_000).contains(&value);
+        if is_in_range && value != 0 { Ok(Self(value)) } else { Err(InvalidAmount::Adjustment) }
+    }
+}
+
+impl From<Limit> for Money {
+    fn from(limit: Limit) -> Money {
+        Money(limit.0)
+    }
+}
+
+impl From<Refund> for Money {
+    fn from(refund: Refund) -> Money {
+        Money(refund.0)
+    }
+}
+
+impl From<Adjustment> for Money {
+    fn from(adjustment: Adjustment) -> Money {
+        Money(adjustment.0)
+    }
+}
 
 impl Price {
     /// Cannot overflow: 10^9 * 99.

@@ -36,10 +36,14 @@ pub enum Planted {
     MenuForgottenToAge,
     /// A wallet may go below its floor.
     FloorIgnored,
+    /// More may be given back than was paid.
+    RefundUncapped,
+    /// A sale is given back whatever was given back since it was read.
+    RefundUnguarded,
 }
 
 impl Planted {
-    pub const ALL: [Planted; 16] = [
+    pub const ALL: [Planted; 18] = [
         Planted::WalletUnguarded,
         Planted::VersionForgotten,
         Planted::CheckoutUnguarded,
@@ -56,6 +60,8 @@ impl Planted {
         Planted::PriceTrusted,
         Planted::MenuForgottenToAge,
         Planted::FloorIgnored,
+        Planted::RefundUncapped,
+        Planted::RefundUnguarded,
     ];
 }
 

@@ -1,7 +1,9 @@
 //! Who asks, and in which role.
 
+use crate::admin::Refusal;
 use crate::id::{ConcessionaireId, EmployeeNumber, TenantId, UserName};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What a user may be. A role that acts for somebody says for whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +59,36 @@ pub struct User {
     pub role: Role,
 }
 
+impl User {
+    pub fn is_active_admin(&self) -> bool {
+        self.status == Status::Active && self.role == Role::Admin
+    }
+}
+
+/// The active administrators of one tenant; never again none, once there was one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Admins(pub BTreeSet<UserName>);
+
+impl Admins {
+    /// The administrators once `user` stands as given.
+    pub fn with(&self, user: &User) -> Result<Admins, Refusal> {
+        let mut admins = self.0.clone();
+        if user.is_active_admin() {
+            admins.insert(user.name.clone());
+        } else if admins.remove(&user.name) && admins.is_empty() {
+            return Err(Refusal::LastAdmin);
+        }
+        Ok(Admins(admins))
+    }
+}
+
+/// Whether a user of this name can only be this tenant's: `<tenant>.<anything>`. One pool holds the users of
+/// all tenants, and no tenant learns what names another has taken.
+pub fn is_name_of(tenant: &TenantId, name: &UserName) -> bool {
+    let rest = name.as_str().strip_prefix(tenant.as_str()).and_then(|rest| rest.strip_prefix('.'));
+    rest.is_some_and(|rest| !rest.is_empty())
+}
+
 /// Who asks: made from the token and the user's item, never from a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -77,6 +109,16 @@ impl Caller {
         }
     }
 
+    /// Whether this caller may see what `concessionaire` sold to `employee`.
+    pub fn sees_sale_of(&self, concessionaire: &ConcessionaireId, employee: &EmployeeNumber) -> bool {
+        match &self.role {
+            Role::Employee { employee_number } => employee_number == employee,
+            Role::Admin | Role::Manager { .. } | Role::Cashier { .. } | Role::Platform => {
+                self.sells_for(concessionaire)
+            }
+        }
+    }
+
     /// Whether this caller may see the wallet of `employee`.
     pub fn sees_wallet_of(&self, employee: &EmployeeNumber) -> bool {
         match &self.role {
@@ -84,5 +126,34 @@ impl Caller {
             Role::Employee { employee_number } => employee_number == employee,
             Role::Platform => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(name: &str, status: Status, role: Role) -> User {
+        User { name: name.parse().unwrap(), status, role }
+    }
+
+    #[test]
+    fn the_last_admin_stays() {
+        let ann = |status, role| user("acme.ann", status, role);
+        let one = Admins::default().with(&ann(Status::Active, Role::Admin)).unwrap();
+        assert_eq!(one.with(&ann(Status::Inactive, Role::Admin)), Err(Refusal::LastAdmin));
+        assert_eq!(one.with(&ann(Status::Active, Role::Platform)), Err(Refusal::LastAdmin));
+        let two = one.with(&user("acme.bob", Status::Active, Role::Admin)).unwrap();
+        assert_eq!(two.with(&ann(Status::Inactive, Role::Admin)).unwrap().0.len(), 1);
+        assert_eq!(two.with(&user("acme.eve", Status::Inactive, Role::Admin)), Ok(two));
+    }
+
+    #[test]
+    fn a_user_name_says_whose_it_is() {
+        let (acme, acme_2): (TenantId, TenantId) = ("acme".parse().unwrap(), "acme-2".parse().unwrap());
+        assert!(is_name_of(&acme, &"acme.ann".parse().unwrap()));
+        assert!(!is_name_of(&acme, &"acme-2.ann".parse().unwrap()));
+        assert!(!is_name_of(&acme, &"acme.".parse().unwrap()));
+        assert!(!is_name_of(&acme_2, &"acme.ann".parse().unwrap()));
     }
 }

@@ -1,8 +1,9 @@
 //! A tenant: its currency, its business day, and what it allows.
 
-use crate::command::Purpose;
+use crate::command::Kind;
 use crate::id::{ConcessionaireId, StationId, TenantId};
 use crate::money::Money;
+use crate::role::Status;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -20,19 +21,19 @@ pub struct Tenant {
     pub business_day: BusinessDay,
     /// How far below zero a wallet may go; zero unless the tenant says otherwise.
     pub overdraft_limit: Money,
-    /// Queues through which a probe has come.
-    pub reached: BTreeSet<Purpose>,
+    /// Kinds of command of which a probe has come through.
+    pub reached: BTreeSet<Kind>,
 }
 
 impl Tenant {
-    /// Whether commands for this purpose find their way; until then none is accepted.
-    pub fn is_reached(&self, purpose: Purpose) -> bool {
-        self.reached.contains(&purpose)
+    /// Whether commands of this kind find their way; until then none is accepted.
+    pub fn is_reached(&self, kind: Kind) -> bool {
+        self.reached.contains(&kind)
     }
 
     /// Whether every command finds its way.
     pub fn is_ready(&self) -> bool {
-        Purpose::ALL.into_iter().all(|purpose| self.is_reached(purpose))
+        Kind::ALL.into_iter().all(|kind| self.is_reached(kind))
     }
 }
 
@@ -48,6 +49,14 @@ pub enum TenantStatus {
 pub struct Station {
     pub id: StationId,
     pub concessionaire: ConcessionaireId,
+    pub status: Status,
+}
+
+/// A vendor as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Concessionaire {
+    pub id: ConcessionaireId,
+    pub name: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -81,10 +90,31 @@ impl From<Currency> for String {
 }
 
 /// When one business day ends and the next begins, in the tenant's zone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "BusinessDayForm", into = "BusinessDayForm")]
 pub struct BusinessDay {
     zone: TimeZone,
     closing_hour: u8,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BusinessDayForm {
+    time_zone: String,
+    closing_hour: u8,
+}
+
+impl TryFrom<BusinessDayForm> for BusinessDay {
+    type Error = InvalidTenant;
+
+    fn try_from(form: BusinessDayForm) -> Result<Self, InvalidTenant> {
+        Self::new(&form.time_zone, form.closing_hour)
+    }
+}
+
+impl From<BusinessDay> for BusinessDayForm {
+    fn from(day: BusinessDay) -> Self {
+        Self { time_zone: day.zone_name().to_owned(), closing_hour: day.closing_hour }
+    }
 }
 
 /// The bundled database: the same zones wherever this runs, and no file is read.

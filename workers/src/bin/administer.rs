@@ -1,10 +1,14 @@
-//! The Lambda behind queues of admin commands, which carry nothing but probes yet.
+//! The Lambda that works off what is administered.
 
-use domain::command::Purpose;
+use aws::config;
+use workers::administer::AdministerWorker;
 use workers::lambda;
-use workers::probe::Probes;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda::run(|clients, _, _| Probes::new(clients, Purpose::Admin)).await
+    let (config, administer) = config::administer()?;
+    lambda::run_with(config, |clients, clock, metrics| {
+        AdministerWorker::new(clients, administer, clock, metrics)
+    })
+    .await
 }

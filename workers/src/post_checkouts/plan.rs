@@ -1,14 +1,16 @@
-//! From a state to writes: the checkouts of one wallet fold into one update of it, and the
-//! rejections decided on that wallet ride in the same transaction.
+//! From a state to writes: the commands of one wallet fold into one update of it, and the rejections
+//! decided on that wallet ride in the same transaction.
 
 use super::state::State;
-use super::work::Work;
+use super::work::{WalletCommand, Work};
 use aws::failure::Failure;
 use aws::table::{MAX_TRANSACTION, Write};
 use aws::{items, keys};
+use domain::booking::{self, Booking, PostBooking};
 use domain::checkout::{self, Checkout, Outcome};
 use domain::command::PostCheckout;
 use domain::employee::Employee;
+use domain::id::{CheckoutId, CommandId};
 use domain::planted::{self, Planted};
 use domain::wallet::Wallet;
 use jiff::Timestamp;
@@ -24,64 +26,111 @@ pub struct Plan {
     pub writes: Vec<Write>,
     /// What it decides anew.
     pub decided: Vec<Checkout>,
+    pub booked: Vec<Booking>,
+}
+
+/// A wallet on the way through its commands.
+struct Till<'a> {
+    state: &'a State,
+    employee: Employee,
+    wallet: Wallet,
+    now: Timestamp,
+    /// Sales that have their outcome by now, or are changed: the state says no more of them.
+    sales: BTreeSet<CheckoutId>,
+    bookings: BTreeSet<CommandId>,
 }
 
 impl Plan {
     /// Plans commands up to the first that cannot be decided; fails if that is the very first.
     pub fn make(index: usize, work: &Work<'_>, state: &mut State, now: Timestamp) -> Result<Self, Failure> {
-        let mut plan = Self { work: index, commands: 0, writes: vec![], decided: vec![] };
+        let mut plan = Self { work: index, commands: 0, writes: vec![], decided: vec![], booked: vec![] };
         let mut commands = work.next().peekable();
         let Some(first) = commands.peek() else { return Ok(plan) };
-        let (employee, before) = state.take_buyer(first)?;
-        let mut wallet = before;
-        let mut seen = BTreeSet::new();
+        let (employee, before) = state.take_owner(first.employee())?;
+        let mut till = Till { state, employee, wallet: before, now, sales: [].into(), bookings: [].into() };
         for command in commands {
-            // Whatever came first under an id is its outcome, also for another request.
-            let is_first = seen.insert(command.id);
-            match if is_first { decide(state, &employee, wallet, command, now) } else { Ok(None) } {
-                Ok(Some(decided)) => {
-                    if let Outcome::Settled { after, .. } = &decided.outcome {
-                        wallet = *after;
-                    }
-                    let is_settled = matches!(decided.outcome, Outcome::Settled { .. });
-                    if is_settled || !planted::is(Planted::RejectionUnstored) {
-                        plan.writes.push(Write::Create(items::checkout(&decided)?));
-                    }
-                    plan.decided.push(decided);
-                }
-                Ok(None) => {}
+            let planned = match command {
+                WalletCommand::Checkout(command) => plan.sell(&mut till, command),
+                WalletCommand::Booking(command) => plan.book(&mut till, command),
+            };
+            match planned {
+                Ok(true) => plan.commands += 1,
+                Ok(false) => break,
                 Err(failure) if plan.commands == 0 => return Err(failure),
                 Err(_) => break,
             }
-            plan.commands += 1;
         }
-        if wallet != before {
-            let key = keys::wallet(&state.tenant.id, &employee.number);
-            plan.writes.push(Write::MoveWallet { key, from_version: before.version, to: wallet });
+        if till.wallet != before {
+            let key = keys::wallet(&till.state.tenant.id, &till.employee.number);
+            plan.writes.push(Write::MoveWallet { key, from_version: before.version, to: till.wallet });
         }
         Ok(plan)
+    }
+
+    fn sell(&mut self, till: &mut Till<'_>, command: &PostCheckout) -> Result<bool, Failure> {
+        // Whatever came first under an id is its outcome, also for another request.
+        if till.sales.contains(&command.id) || till.state.checkout(&command.employee, command.id)?.is_some() {
+            till.sales.insert(command.id);
+            return Ok(true);
+        }
+        let on = checkout::State {
+            tenant: &till.state.tenant,
+            employee: &till.employee,
+            wallet: till.wallet,
+            menu: till.state.menu(&command.concessionaire)?,
+            now: till.now,
+        };
+        let decided = checkout::decide(&on, command);
+        let settled = match &decided.outcome {
+            Outcome::Settled { after, .. } => Some(*after),
+            Outcome::Rejected(_) | Outcome::Withdrawn => None,
+        };
+        if settled.is_some() || !planted::is(Planted::RejectionUnstored) {
+            self.writes.push(Write::Create(items::checkout(&decided)?));
+        }
+        till.wallet = settled.unwrap_or(till.wallet);
+        till.sales.insert(command.id);
+        self.decided.push(decided);
+        Ok(true)
+    }
+
+    /// False if the sale that it concerns has to be read anew first.
+    fn book(&mut self, till: &mut Till<'_>, command: &PostBooking) -> Result<bool, Failure> {
+        let target = command.correction.checkout();
+        if till.bookings.contains(&command.id)
+            || till.state.is_booked(&command.employee, &command.id.into())?
+        {
+            return Ok(true);
+        }
+        if target.is_some_and(|id| till.sales.contains(&id)) {
+            return Ok(false);
+        }
+        let sale = target.map(|id| till.state.checkout(&command.employee, id)).transpose()?.flatten();
+        let on = booking::State {
+            tenant: &till.state.tenant,
+            wallet: till.wallet,
+            checkout: sale.as_ref().map(|(checkout, _)| checkout),
+            now: till.now,
+        };
+        let decision = booking::decide(on, command);
+        let booked = items::booking(&command.tenant, &command.employee, &decision.booking)?;
+        let changed = decision.checkout.as_ref().map(items::checkout).transpose()?;
+        self.writes.push(Write::Create(booked));
+        self.writes.extend(changed.map(|item| match sale {
+            Some((_, from)) => Write::Replace { item, from },
+            None => Write::Create(item),
+        }));
+        till.wallet = decision.booking.entry().map_or(till.wallet, |entry| entry.after);
+        till.sales.extend(decision.checkout.map(|checkout| checkout.id));
+        till.bookings.insert(command.id);
+        self.booked.push(decision.booking);
+        Ok(true)
     }
 
     /// The work it is for.
     pub fn of<'w, 'a>(&self, works: &'w mut [Work<'a>]) -> Option<&'w mut Work<'a>> {
         works.get_mut(self.work)
     }
-}
-
-/// What comes of a command, nothing new if its outcome is stored.
-fn decide(
-    state: &mut State,
-    employee: &Employee,
-    wallet: Wallet,
-    command: &PostCheckout,
-    now: Timestamp,
-) -> Result<Option<Checkout>, Failure> {
-    if state.take_outcome(command)?.is_some() {
-        return Ok(None);
-    }
-    let menu = state.menu(&command.concessionaire)?;
-    let on = checkout::State { tenant: &state.tenant, employee, wallet, menu, now };
-    Ok(Some(checkout::decide(&on, command)))
 }
 
 /// Plans by the transaction they commit in: together as far as a transaction reaches, except

@@ -1,16 +1,15 @@
 //! The state that a batch is decided on: one strongly consistent read, and one query for each menu
 //! version that this process has not seen yet. What is missing of one wallet is no other's concern.
 
-use super::work::Work;
+use super::work::{WalletCommand, Work};
 use aws::failure::Failure;
 use aws::items::{self, Item};
 use aws::keys::{self, Key};
 use aws::menus::Menus;
 use aws::table::{Found, Table};
 use domain::checkout::Checkout;
-use domain::command::PostCheckout;
 use domain::employee::Employee;
-use domain::id::ConcessionaireId;
+use domain::id::{BookingId, CheckoutId, ConcessionaireId, EmployeeNumber};
 use domain::menu::Menu;
 use domain::tenant::Tenant;
 use domain::wallet::Wallet;
@@ -28,21 +27,32 @@ pub struct State {
 impl State {
     pub async fn read(table: &Table, menus: &Menus, works: &[Work<'_>]) -> Result<Self, Failure> {
         let open = || works.iter().flat_map(Work::next);
-        let tenant = &open().next().ok_or_else(|| missing("an open command"))?.tenant;
+        let tenant = open().next().ok_or_else(|| missing("an open command"))?.tenant();
         let tenant_key = keys::tenant(tenant);
         let mut wanted = BTreeSet::from([tenant_key.clone()]);
+        let mut concessionaires = BTreeSet::new();
         for command in open() {
-            wanted.insert(keys::employee(tenant, &command.employee));
-            wanted.insert(keys::wallet(tenant, &command.employee));
-            wanted.insert(keys::checkout(tenant, &command.employee, command.id));
-            wanted.insert(keys::menu(tenant, &command.concessionaire));
+            let employee = command.employee();
+            wanted.extend([keys::employee(tenant, employee), keys::wallet(tenant, employee)]);
+            match command {
+                WalletCommand::Checkout(command) => {
+                    wanted.insert(keys::checkout(tenant, employee, command.id));
+                    wanted.insert(keys::menu(tenant, &command.concessionaire));
+                    concessionaires.insert(&command.concessionaire);
+                }
+                WalletCommand::Booking(command) => {
+                    wanted.insert(keys::booking(tenant, employee, &command.id.into()));
+                    let checkout = command.correction.checkout();
+                    wanted.extend(checkout.map(|id| keys::checkout(tenant, employee, id)));
+                }
+            }
         }
         let wanted: Vec<_> = wanted.into_iter().collect();
         let mut found = table.read_some(&wanted).await?;
         let stored_tenant = take(&mut found, &tenant_key)?.ok_or_else(|| missing("the tenant"))?;
         let tenant = items::stored_tenant(tenant, stored_tenant)?;
         let mut known = BTreeMap::new();
-        for concessionaire in open().map(|command| &command.concessionaire).collect::<BTreeSet<_>>() {
+        for concessionaire in concessionaires {
             let menu = menu(table, menus, &tenant, concessionaire, &mut found).await;
             known.insert(concessionaire.clone(), menu);
         }
@@ -58,25 +68,39 @@ impl State {
         }
     }
 
-    /// Profile and wallet of who buys; given out once.
-    pub fn take_buyer(&mut self, command: &PostCheckout) -> Result<(Employee, Wallet), Failure> {
-        let employee = take(&mut self.found, &keys::employee(&self.tenant.id, &command.employee))?;
-        let wallet = take(&mut self.found, &keys::wallet(&self.tenant.id, &command.employee))?;
+    /// Profile and wallet of whose commands these are; given out once.
+    pub fn take_owner(&mut self, number: &EmployeeNumber) -> Result<(Employee, Wallet), Failure> {
+        let employee = take(&mut self.found, &keys::employee(&self.tenant.id, number))?;
+        let wallet = take(&mut self.found, &keys::wallet(&self.tenant.id, number))?;
         let employee = employee.ok_or_else(|| missing("the employee"))?;
         let wallet = wallet.ok_or_else(|| missing("the wallet"))?;
-        Ok((items::stored_employee(&command.employee, employee)?, items::stored_wallet(wallet)?))
+        Ok((items::stored_employee(number, employee)?, items::stored_wallet(wallet)?))
     }
 
-    /// The outcome stored under the command's id; given out once.
-    pub fn take_outcome(&mut self, command: &PostCheckout) -> Result<Option<Checkout>, Failure> {
-        let key = keys::checkout(&self.tenant.id, &command.employee, command.id);
-        take(&mut self.found, &key)?.map(items::stored_checkout).transpose()
+    /// The checkout stored under an id, and its revision.
+    pub fn checkout(
+        &self,
+        employee: &EmployeeNumber,
+        id: CheckoutId,
+    ) -> Result<Option<(Checkout, u64)>, Failure> {
+        let Some(item) = self.get(&keys::checkout(&self.tenant.id, employee, id))? else { return Ok(None) };
+        let revision = items::revision(item)?;
+        Ok(Some((items::stored_checkout(item.clone())?, revision)))
+    }
+
+    /// Whether a booking has its outcome.
+    pub fn is_booked(&self, employee: &EmployeeNumber, id: &BookingId) -> Result<bool, Failure> {
+        Ok(self.get(&keys::booking(&self.tenant.id, employee, id))?.is_some())
+    }
+
+    fn get(&self, key: &Key) -> Result<Option<&Item>, Failure> {
+        if self.found.is_unread(key) { Err(unread()) } else { Ok(self.found.get(key)) }
     }
 }
 
 fn take(found: &mut Found, key: &Key) -> Result<Option<Item>, Failure> {
     if found.is_unread(key) {
-        return Err(Failure::transient("read a batch", "a key stayed unprocessed"));
+        return Err(unread());
     }
     Ok(found.take(key))
 }
@@ -95,6 +119,10 @@ async fn menu(
         }
         None => Ok(None),
     }
+}
+
+fn unread() -> Failure {
+    Failure::transient("read a batch", "a key stayed unprocessed")
 }
 
 fn missing(what: &'static str) -> Failure {

@@ -4,9 +4,33 @@ use crate::fifo::{Group, HandBack, Message};
 use aws::bus::Names;
 use aws::failure::Failure;
 use aws::keys;
+use domain::booking::PostBooking;
 use domain::command::{Command, PostCheckout, Purpose};
-use domain::id::TenantId;
+use domain::id::{EmployeeNumber, TenantId};
 use std::collections::VecDeque;
+
+/// What moves a wallet.
+#[derive(Debug, Clone)]
+pub enum WalletCommand {
+    Checkout(PostCheckout),
+    Booking(PostBooking),
+}
+
+impl WalletCommand {
+    pub fn tenant(&self) -> &TenantId {
+        match self {
+            WalletCommand::Checkout(command) => &command.tenant,
+            WalletCommand::Booking(command) => &command.tenant,
+        }
+    }
+
+    pub fn employee(&self) -> &EmployeeNumber {
+        match self {
+            WalletCommand::Checkout(command) => &command.employee,
+            WalletCommand::Booking(command) => &command.employee,
+        }
+    }
+}
 
 /// What is left to do for one message group.
 #[derive(Debug)]
@@ -14,7 +38,7 @@ pub struct Work<'a> {
     group: &'a Group,
     tenant: Option<TenantId>,
     /// Commands without a durable outcome, in order, each with its message.
-    open: VecDeque<(&'a Message, PostCheckout)>,
+    open: VecDeque<(&'a Message, WalletCommand)>,
     /// Messages that can never be worked off, and why.
     dead: Vec<(&'a Message, Failure)>,
     /// Why the first open command did not get through the last time.
@@ -47,7 +71,7 @@ impl<'a> Work<'a> {
                 Err(failure) => work.dead.push((message, failure)),
             }
         }
-        work.tenant = work.open.front().map(|(_, command)| command.tenant.clone());
+        work.tenant = work.open.front().map(|(_, command)| command.tenant().clone());
         work
     }
 
@@ -60,7 +84,7 @@ impl<'a> Work<'a> {
     }
 
     /// What to decide next.
-    pub fn next(&self) -> impl Iterator<Item = &PostCheckout> {
+    pub fn next(&self) -> impl Iterator<Item = &WalletCommand> {
         let count = if self.is_one_by_one { 1 } else { self.open.len() };
         self.open.iter().take(count).map(|(_, command)| command)
     }
@@ -92,12 +116,17 @@ impl<'a> Work<'a> {
 }
 
 /// A command that came through its own tenant's queue in its own wallet's group.
-fn read(message: &Message, queue_arn: &str, group: &str, names: &Names) -> Result<PostCheckout, Failure> {
-    let Command::PostCheckout(command) = message.read()? else {
-        return Err(Failure::malformed("read a message", "it is another worker's, or in another's group"));
+fn read(message: &Message, queue_arn: &str, group: &str, names: &Names) -> Result<WalletCommand, Failure> {
+    let command = match message.read()? {
+        Command::PostCheckout(command) => WalletCommand::Checkout(command),
+        Command::PostBooking(command) => WalletCommand::Booking(command),
+        Command::Administer(_) | Command::Probe(_) => {
+            let what = "it is another worker's, or in another's group";
+            return Err(Failure::malformed("read a message", what));
+        }
     };
-    let own_queue = names.queue_arn(&names.queue(&command.tenant, Purpose::Checkouts));
-    let own_group = keys::wallet_group(&command.tenant, &command.employee);
+    let own_queue = names.queue_arn(&names.queue(command.tenant(), Purpose::Checkouts));
+    let own_group = keys::wallet_group(command.tenant(), command.employee());
     if queue_arn != own_queue || group != own_group {
         return Err(Failure::malformed("read a message", "it names another tenant or wallet than its queue"));
     }

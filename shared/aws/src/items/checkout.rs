@@ -3,19 +3,21 @@
 use super::{Item, Millis, from_item, index, text, to_item};
 use crate::failure::Failure;
 use crate::keys;
-use domain::checkout::{Bill, Checkout, Outcome, Rejection, SoldLine};
-use domain::command::RequestHash;
+use domain::checkout::{Bill, Checkout, Outcome, Rejection, Returned, SoldLine, Voided};
 use domain::id::{MealCode, StationId, UserName};
 use domain::menu::MenuVersion;
 use domain::money::{Calories, Money, Price, Quantity};
+use domain::request::RequestHash;
 use domain::wallet::Wallet;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 #[derive(Serialize, Deserialize)]
 struct CheckoutItem {
     #[serde(with = "serde_bytes")]
     r: [u8; 32],
-    s: StationId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    s: Option<StationId>,
     by: UserName,
     aa: Millis,
     da: Millis,
@@ -23,6 +25,22 @@ struct CheckoutItem {
     ok: Option<SettledPart>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     no: Option<Rejection>,
+    /// Whether it was withdrawn.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    wd: bool,
+    /// What was given back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rf: Option<ReturnedPart>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ReturnedPart {
+    a: Money,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    q: BTreeMap<MealCode, u32>,
+    /// When it was voided, and by whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    vd: Option<(Millis, UserName)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -51,6 +69,7 @@ pub fn checkout(checkout: &Checkout) -> Result<Item, Failure> {
     let (ok, no) = match &checkout.outcome {
         Outcome::Settled { bill, after } => (Some(settled_part(bill, *after)), None),
         Outcome::Rejected(rejection) => (None, Some(rejection.clone())),
+        Outcome::Withdrawn => (None, None),
     };
     let attributes = CheckoutItem {
         r: *checkout.request.as_bytes(),
@@ -60,6 +79,8 @@ pub fn checkout(checkout: &Checkout) -> Result<Item, Failure> {
         da: checkout.decided_at.into(),
         ok,
         no,
+        wd: checkout.outcome == Outcome::Withdrawn,
+        rf: returned_part(&checkout.returned),
     };
     let mut item = to_item(keys::checkout(&checkout.tenant, &checkout.employee, checkout.id), &attributes)?;
     let entry = keys::checkouts_of_day(
@@ -70,6 +91,15 @@ pub fn checkout(checkout: &Checkout) -> Result<Item, Failure> {
     );
     index(&mut item, entry);
     Ok(item)
+}
+
+fn returned_part(returned: &Returned) -> Option<ReturnedPart> {
+    let part = || ReturnedPart {
+        a: returned.amount,
+        q: returned.items.clone(),
+        vd: returned.voided.as_ref().map(|voided| (voided.at.into(), voided.by.clone())),
+    };
+    (*returned != Returned::default()).then(part)
 }
 
 fn settled_part(bill: &Bill, after: Wallet) -> SettledPart {
@@ -95,9 +125,10 @@ pub fn stored_checkout(item: Item) -> Result<Checkout, Failure> {
         keys::parse_checkout(text(&item, keys::PK)?, text(&item, keys::SK)?, text(&item, keys::INDEX_PK)?)
             .ok_or_else(|| Failure::malformed("read a checkout", "its keys do not read back"))?;
     let stored: CheckoutItem = from_item(item)?;
-    let outcome = match (stored.ok, stored.no) {
-        (Some(settled), None) => settled_outcome(settled),
-        (None, Some(rejection)) => Outcome::Rejected(rejection),
+    let outcome = match (stored.ok, stored.no, stored.wd) {
+        (Some(settled), None, false) => settled_outcome(settled),
+        (None, Some(rejection), false) => Outcome::Rejected(rejection),
+        (None, None, true) => Outcome::Withdrawn,
         _ => return Err(Failure::malformed("read a checkout", "it has no outcome, or two")),
     };
     Ok(Checkout {
@@ -112,7 +143,13 @@ pub fn stored_checkout(item: Item) -> Result<Checkout, Failure> {
         accepted_at: stored.aa.try_into()?,
         decided_at: stored.da.try_into()?,
         outcome,
+        returned: stored.rf.map(returned).transpose()?.unwrap_or_default(),
     })
+}
+
+fn returned(part: ReturnedPart) -> Result<Returned, Failure> {
+    let voided = part.vd.map(|(at, by)| Ok::<_, Failure>(Voided { at: at.try_into()?, by }));
+    Ok(Returned { amount: part.a, items: part.q, voided: voided.transpose()? })
 }
 
 fn settled_outcome(settled: SettledPart) -> Outcome {

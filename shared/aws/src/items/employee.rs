@@ -1,12 +1,12 @@
-//! Employees, their wallets, badges and bookings.
+//! Employees, their wallets and badges.
 
-use super::{Item, Millis, from_item, index, sort_key, stored_checkout, to_item};
+use super::{Item, Millis, from_item, index, sort_key, stored_checkout, text, to_item};
 use crate::failure::Failure;
 use crate::keys;
-use domain::booking::{Booking, BookingKind};
+use domain::badge::Badge;
 use domain::checkout::Checkout;
 use domain::employee::{BadgeStatus, Employee};
-use domain::id::{EmployeeNumber, Rfid, TenantId, UserName};
+use domain::id::{EmployeeNumber, Rfid, TenantId};
 use domain::money::{BasisPoints, Money};
 use domain::role::Status;
 use domain::wallet::Wallet;
@@ -52,6 +52,13 @@ pub fn stored_employee(number: &EmployeeNumber, item: Item) -> Result<Employee, 
     })
 }
 
+/// An employee of a list.
+pub fn listed_employee(item: Item) -> Result<Employee, Failure> {
+    let number = keys::parse_employee(text(&item, keys::PK)?)
+        .ok_or_else(|| Failure::malformed("read an employee", "the key holds no number"))?;
+    stored_employee(&number, item)
+}
+
 #[derive(Serialize, Deserialize)]
 struct WalletItem {
     b: Money,
@@ -71,14 +78,19 @@ pub fn stored_wallet(item: Item) -> Result<Wallet, Failure> {
 #[derive(Serialize, Deserialize)]
 struct BadgeItem {
     e: EmployeeNumber,
+    /// When it was taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ra: Option<Millis>,
 }
 
-pub fn badge(tenant: &TenantId, rfid: &Rfid, employee: &EmployeeNumber) -> Result<Item, Failure> {
-    to_item(keys::badge(tenant, rfid), &BadgeItem { e: employee.clone() })
+pub fn badge(tenant: &TenantId, rfid: &Rfid, badge: &Badge) -> Result<Item, Failure> {
+    let attributes = BadgeItem { e: badge.employee.clone(), ra: badge.released_at.map(Millis::from) };
+    to_item(keys::badge(tenant, rfid), &attributes)
 }
 
-pub fn stored_badge(item: Item) -> Result<EmployeeNumber, Failure> {
-    Ok(from_item::<BadgeItem>(item)?.e)
+pub fn stored_badge(item: Item) -> Result<Badge, Failure> {
+    let stored: BadgeItem = from_item(item)?;
+    Ok(Badge { employee: stored.e, released_at: stored.ra.map(TryInto::try_into).transpose()? })
 }
 
 /// An employee with wallet and newest checkouts, as the one-call read gives them.
@@ -104,40 +116,4 @@ pub fn stored_account(number: &EmployeeNumber, items: Vec<Item>) -> Result<Optio
         (None, None) => Ok(None),
         _ => Err(Failure::malformed("read an account", "an employee without a wallet, or the reverse")),
     }
-}
-
-#[derive(Serialize, Deserialize)]
-struct BookingItem {
-    k: BookingKind,
-    a: Money,
-    b: Money,
-    v: u64,
-    at: Millis,
-    by: UserName,
-}
-
-pub fn booking(tenant: &TenantId, employee: &EmployeeNumber, booking: &Booking) -> Result<Item, Failure> {
-    let attributes = BookingItem {
-        k: booking.kind,
-        a: booking.amount,
-        b: booking.after.balance,
-        v: booking.after.version,
-        at: booking.at.into(),
-        by: booking.by.clone(),
-    };
-    to_item(keys::booking(tenant, employee, &booking.id), &attributes)
-}
-
-pub fn stored_booking(item: Item) -> Result<Booking, Failure> {
-    let id = keys::parse_booking(sort_key(&item)?)
-        .ok_or_else(|| Failure::malformed("read a booking", "the sort key holds no booking id"))?;
-    let stored: BookingItem = from_item(item)?;
-    Ok(Booking {
-        id,
-        kind: stored.k,
-        amount: stored.a,
-        after: Wallet { balance: stored.b, version: stored.v },
-        at: stored.at.try_into()?,
-        by: stored.by,
-    })
 }

@@ -1,13 +1,13 @@
-//! Tenants, their stations, and their users.
+//! Tenants, their vendors and stations, and their users.
 
-use super::{Item, from_item, to_item};
+use super::{Item, from_item, sort_key, to_item};
 use crate::failure::Failure;
 use crate::keys;
-use domain::command::Purpose;
+use domain::command::Kind;
 use domain::id::{ConcessionaireId, StationId, TenantId, UserName};
 use domain::money::Money;
-use domain::role::{Role, Status, User};
-use domain::tenant::{BusinessDay, Currency, Station, Tenant, TenantStatus};
+use domain::role::{Admins, Role, Status, User};
+use domain::tenant::{BusinessDay, Concessionaire, Currency, Station, Tenant, TenantStatus};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -21,7 +21,8 @@ struct TenantItem {
     ch: u8,
     /// The overdraft limit.
     od: Money,
-    /// Queues that a probe reached: a string set, which no two workers overwrite. Another release may know others.
+    /// Kinds of which a probe came through: a string set, which no two workers overwrite. Another release may
+    /// know others; the first noted queues.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty", with = "serde_dynamo::string_set")]
     q: BTreeSet<String>,
 }
@@ -34,7 +35,7 @@ pub fn tenant(tenant: &Tenant) -> Result<Item, Failure> {
         tz: tenant.business_day.zone_name().to_owned(),
         ch: tenant.business_day.closing_hour(),
         od: tenant.overdraft_limit,
-        q: tenant.reached.iter().map(|purpose| purpose.as_str().to_owned()).collect(),
+        q: tenant.reached.iter().map(|kind| kind.as_str().to_owned()).collect(),
     };
     to_item(keys::tenant(&tenant.id), &attributes)
 }
@@ -50,23 +51,58 @@ pub fn stored_tenant(id: &TenantId, item: Item) -> Result<Tenant, Failure> {
         currency: stored.cur,
         business_day,
         overdraft_limit: stored.od,
-        reached: Purpose::ALL.into_iter().filter(|purpose| stored.q.contains(purpose.as_str())).collect(),
+        reached: Kind::ALL.into_iter().filter(|kind| is_reached(&stored.q, *kind)).collect(),
     })
+}
+
+/// The first release's mark of the checkout queue stands for the one kind that went there.
+fn is_reached(marks: &BTreeSet<String>, kind: Kind) -> bool {
+    marks.contains(kind.as_str()) || (kind == Kind::PostCheckout && marks.contains("checkouts"))
+}
+
+#[derive(Serialize, Deserialize)]
+struct ConcessionaireItem {
+    n: String,
+}
+
+pub fn concessionaire(tenant: &TenantId, concessionaire: &Concessionaire) -> Result<Item, Failure> {
+    let attributes = ConcessionaireItem { n: concessionaire.name.clone() };
+    to_item(keys::concessionaire(tenant, &concessionaire.id), &attributes)
+}
+
+/// A concessionaire of a list, or read by its key.
+pub fn listed_concessionaire(item: Item) -> Result<Concessionaire, Failure> {
+    let id = keys::parse_concessionaire(sort_key(&item)?)
+        .ok_or_else(|| Failure::malformed("read a concessionaire", "the sort key holds no id"))?;
+    Ok(Concessionaire { id, name: from_item::<ConcessionaireItem>(item)?.n })
 }
 
 #[derive(Serialize, Deserialize)]
 struct StationItem {
     co: ConcessionaireId,
+    #[serde(default = "active")]
+    st: Status,
+}
+
+fn active() -> Status {
+    Status::Active
 }
 
 pub fn station(tenant: &TenantId, station: &Station) -> Result<Item, Failure> {
-    let attributes = StationItem { co: station.concessionaire.clone() };
+    let attributes = StationItem { co: station.concessionaire.clone(), st: station.status };
     to_item(keys::station(tenant, &station.id), &attributes)
 }
 
 pub fn stored_station(id: &StationId, item: Item) -> Result<Station, Failure> {
     let stored: StationItem = from_item(item)?;
-    Ok(Station { id: id.clone(), concessionaire: stored.co })
+    Ok(Station { id: id.clone(), concessionaire: stored.co, status: stored.st })
+}
+
+/// A station of a list.
+pub fn listed_station(item: Item) -> Result<Station, Failure> {
+    let id = keys::parse_station(sort_key(&item)?)
+        .ok_or_else(|| Failure::malformed("read a station", "the sort key holds no id"))?;
+    stored_station(&id, item)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,4 +119,25 @@ pub fn user(tenant: &TenantId, user: &User) -> Result<Item, Failure> {
 pub fn stored_user(name: &UserName, item: Item) -> Result<User, Failure> {
     let stored: UserItem = from_item(item)?;
     Ok(User { name: name.clone(), status: stored.st, role: stored.role })
+}
+
+/// A user of a list.
+pub fn listed_user(item: Item) -> Result<User, Failure> {
+    let name = keys::parse_user(sort_key(&item)?)
+        .ok_or_else(|| Failure::malformed("read a user", "the sort key holds no name"))?;
+    stored_user(&name, item)
+}
+
+#[derive(Serialize, Deserialize)]
+struct AdminsItem {
+    #[serde(with = "serde_dynamo::string_set")]
+    a: BTreeSet<UserName>,
+}
+
+pub fn admins(tenant: &TenantId, admins: &Admins) -> Result<Item, Failure> {
+    to_item(keys::admins(tenant), &AdminsItem { a: admins.0.clone() })
+}
+
+pub fn stored_admins(item: Item) -> Result<Admins, Failure> {
+    Ok(Admins(from_item::<AdminsItem>(item)?.a))
 }

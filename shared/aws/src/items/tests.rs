@@ -2,16 +2,18 @@
 
 use super::*;
 use aws_sdk_dynamodb::primitives::Blob;
-use domain::booking::{Booking, BookingKind};
-use domain::checkout::{Bill, Checkout, Outcome, Rejection, SoldLine};
-use domain::command::Purpose;
-use domain::command::RequestHash;
+use domain::admin::{Receipt, ReceiptOutcome, Refusal};
+use domain::badge::Badge;
+use domain::booking::{Booking, BookingKind, BookingOutcome, Cause};
+use domain::checkout::{Bill, Checkout, Outcome, Rejection, Returned, SoldLine, Voided};
+use domain::command::Kind;
 use domain::employee::{BadgeStatus, Employee};
 use domain::id::TenantId;
 use domain::menu::{Meal, MenuVersion};
 use domain::money::Money;
-use domain::role::{Role, Status, User};
-use domain::tenant::{BusinessDay, Station, Tenant, TenantStatus};
+use domain::request::RequestHash;
+use domain::role::{Admins, Role, Status, User};
+use domain::tenant::{BusinessDay, Concessionaire, Station, Tenant, TenantStatus};
 use domain::wallet::Wallet;
 use serde_json::{Value, json};
 
@@ -25,13 +27,14 @@ fn checkout_of(outcome: Outcome) -> Checkout {
         id: "01900000-0000-7000-8000-000000000000".parse().unwrap(),
         request: RequestHash::from_bytes([9; 32]),
         employee: "100042".parse().unwrap(),
-        station: "canteen-1".parse().unwrap(),
+        station: Some("canteen-1".parse().unwrap()),
         concessionaire: "canteen".parse().unwrap(),
         caller: "acme-cashier".parse().unwrap(),
         business_date: jiff::civil::date(2026, 3, 2),
         accepted_at: "2026-03-02T04:00:00.123Z".parse().unwrap(),
         decided_at: "2026-03-02T04:00:00.150Z".parse().unwrap(),
         outcome,
+        returned: Returned::default(),
     }
 }
 
@@ -152,10 +155,16 @@ fn everything_else_reads_back() {
         overdraft_limit: Money::from_minor(5),
         reached: [].into(),
     };
-    for reached in [vec![], vec![Purpose::Admin], Purpose::ALL.to_vec()] {
+    for reached in [vec![], vec![Kind::Administer], Kind::ALL.to_vec()] {
         let tenant_value = Tenant { reached: reached.into_iter().collect(), ..tenant_value.clone() };
         assert_eq!(stored_tenant(&acme(), tenant(&tenant_value).unwrap()).unwrap(), tenant_value);
     }
+
+    let mut of_the_first_release = tenant(&tenant_value).unwrap();
+    let marks = vec!["admin".to_owned(), "checkouts".to_owned()];
+    of_the_first_release.insert("q".to_owned(), AttributeValue::Ss(marks));
+    let reached = stored_tenant(&acme(), of_the_first_release).unwrap().reached;
+    assert_eq!(reached, [Kind::PostCheckout].into());
 
     let cashier = User {
         name: "acme-cashier".parse().unwrap(),
@@ -164,9 +173,20 @@ fn everything_else_reads_back() {
     };
     assert_eq!(stored_user(&cashier.name, user(&acme(), &cashier).unwrap()).unwrap(), cashier);
 
-    let station_value = Station { id: "s1".parse().unwrap(), concessionaire: "canteen".parse().unwrap() };
-    let item = station(&acme(), &station_value).unwrap();
-    assert_eq!(stored_station(&station_value.id, item).unwrap(), station_value);
+    assert_eq!(listed_user(user(&acme(), &cashier).unwrap()).unwrap(), cashier);
+    let both = Admins(["acme.ann".parse().unwrap(), "acme.bob".parse().unwrap()].into());
+    assert_eq!(stored_admins(admins(&acme(), &both).unwrap()).unwrap(), both);
+
+    let concessionaire_id = "canteen".parse().unwrap();
+    let station_value =
+        Station { id: "s1".parse().unwrap(), concessionaire: concessionaire_id, status: Status::Inactive };
+    let mut item = station(&acme(), &station_value).unwrap();
+    assert_eq!(listed_station(item.clone()).unwrap(), station_value);
+    item.remove("st").unwrap();
+    let of_the_first_release = stored_station(&station_value.id, item).unwrap();
+    assert_eq!(of_the_first_release, Station { status: Status::Active, ..station_value });
+    let canteen = Concessionaire { id: "canteen".parse().unwrap(), name: "Canteen".to_owned() };
+    assert_eq!(listed_concessionaire(concessionaire(&acme(), &canteen).unwrap()).unwrap(), canteen);
 
     let buyer = Employee {
         number: "100042".parse().unwrap(),
@@ -179,7 +199,7 @@ fn everything_else_reads_back() {
     };
     let item = employee(&acme(), &buyer).unwrap();
     assert_eq!(item[keys::INDEX_SK], AttributeValue::S("änne o hara#100042".to_owned()));
-    assert_eq!(stored_employee(&buyer.number, item).unwrap(), buyer);
+    assert_eq!(listed_employee(item).unwrap(), buyer);
 
     let wallet_value = Wallet { balance: Money::from_minor(-7), version: u64::MAX };
     assert_eq!(stored_wallet(wallet(&acme(), &buyer.number, wallet_value).unwrap()).unwrap(), wallet_value);
@@ -187,23 +207,18 @@ fn everything_else_reads_back() {
     let opening = Booking {
         id: "opening".parse().unwrap(),
         kind: BookingKind::Opening,
-        amount: Money::from_minor(5),
-        after: wallet_value,
         at: "2026-03-02T06:00:00Z".parse().unwrap(),
         by: "seed".parse().unwrap(),
+        cause: None,
+        outcome: BookingOutcome::Booked { amount: Money::from_minor(5), after: wallet_value },
     };
     assert_eq!(stored_booking(booking(&acme(), &buyer.number, &opening).unwrap()).unwrap(), opening);
 
     let rfid = "1001".parse().unwrap();
-    assert_eq!(stored_badge(badge(&acme(), &rfid, &buyer.number).unwrap()).unwrap(), buyer.number);
-
-    let until = "2026-03-02T06:00:00Z".parse().unwrap();
-    let head = MenuHead {
-        version: MenuVersion { meals: 3, edit: 12 },
-        sold_out: [("a".parse().unwrap(), None), ("b".parse().unwrap(), Some(until))].into(),
-    };
-    let canteen = "canteen".parse().unwrap();
-    assert_eq!(stored_menu_head(menu_head(&acme(), &canteen, &head).unwrap()).unwrap(), head);
+    for released_at in [None, Some("2026-03-02T06:00:00Z".parse().unwrap())] {
+        let held = Badge { employee: buyer.number.clone(), released_at };
+        assert_eq!(stored_badge(badge(&acme(), &rfid, &held).unwrap()).unwrap(), held);
+    }
 
     let soup = Meal {
         name: "Soup".to_owned(),
@@ -211,6 +226,81 @@ fn everything_else_reads_back() {
         price: 180.try_into().unwrap(),
         calories: None,
     };
+    let until = "2026-03-02T06:00:00Z".parse().unwrap();
+    let head = MenuHead {
+        version: MenuVersion { meals: 3, edit: 12 },
+        edits: [("a".parse().unwrap(), None), ("b".parse().unwrap(), Some(soup.clone()))].into(),
+        begun: 4,
+        sold_out: [("a".parse().unwrap(), None), ("b".parse().unwrap(), Some(until))].into(),
+    };
+    let canteen = "canteen".parse().unwrap();
+    assert_eq!(stored_menu_head(menu_head(&acme(), &canteen, &head).unwrap()).unwrap(), head);
+
     let code = "SOUP-001".parse().unwrap();
     assert_eq!(stored_meal(meal(&acme(), &canteen, 3, &code, &soup).unwrap()).unwrap(), (code, soup));
+}
+
+#[test]
+fn what_was_put_right_reads_back() {
+    let number = "100042".parse().unwrap();
+    let moved = Wallet { balance: Money::from_minor(500), version: 9 };
+    let refund = |outcome: BookingOutcome| Booking {
+        id: "01900000-0000-7000-8000-00000000000b".parse().unwrap(),
+        kind: BookingKind::Refund,
+        at: "2026-03-02T06:00:00Z".parse().unwrap(),
+        by: "acme.ann".parse().unwrap(),
+        cause: Some(Cause {
+            request: RequestHash::from_bytes([7; 32]),
+            reason: "cold".to_owned().try_into().unwrap(),
+            checkout: Some("01900000-0000-7000-8000-000000000000".parse().unwrap()),
+            items: [("SOUP-001".parse().unwrap(), 2.try_into().unwrap())].into(),
+            accepted_at: "2026-03-02T05:59:59Z".parse().unwrap(),
+        }),
+        outcome,
+    };
+    let rejection = domain::booking::Rejection::ExceedsPaid { refundable: Money::from_minor(3) };
+    let outcomes =
+        [BookingOutcome::Booked { amount: Money::ZERO, after: moved }, BookingOutcome::Rejected(rejection)];
+    for refund in outcomes.map(refund) {
+        let item = booking(&acme(), &number, &refund).unwrap();
+        assert_eq!(stored_booking(item.clone()).unwrap(), refund);
+        assert_eq!(stored_audited(item).unwrap(), Audited::Correction(number.clone(), refund));
+    }
+
+    let returned = Returned {
+        amount: Money::from_minor(5),
+        items: [("SOUP-001".parse().unwrap(), 2)].into(),
+        voided: Some(Voided { at: "2026-03-02T06:00:00Z".parse().unwrap(), by: "acme.ann".parse().unwrap() }),
+    };
+    let corrected = Checkout { returned, ..settled(1) };
+    assert_eq!(stored_checkout(checkout(&corrected).unwrap()).unwrap(), corrected);
+    let withdrawn = Checkout { station: None, ..checkout_of(Outcome::Withdrawn) };
+    assert_eq!(stored_checkout(checkout(&withdrawn).unwrap()).unwrap(), withdrawn);
+}
+
+#[test]
+fn a_receipt_reads_back() {
+    let outcomes = [
+        ReceiptOutcome::Applied { before: Value::Null, after: json!({ "name": "Kitchen" }) },
+        ReceiptOutcome::Rejected(Refusal::BadgeResting { until: "2026-03-05T06:00:00Z".parse().unwrap() }),
+        ReceiptOutcome::Rejected(Refusal::LastAdmin),
+    ];
+    for (outcome, is_platforms) in outcomes.into_iter().zip([false, true, false]) {
+        let value = Receipt {
+            tenant: acme(),
+            id: "01900000-0000-7000-8000-00000000000c".parse().unwrap(),
+            request: RequestHash::from_bytes([8; 32]),
+            caller: "acme.ann".parse().unwrap(),
+            change: "set-concessionaire".to_owned(),
+            subject: "concessionaires/kitchen".to_owned(),
+            reason: is_platforms.then(|| "unpaid".to_owned().try_into().unwrap()),
+            is_platforms,
+            accepted_at: "2026-03-02T05:59:59Z".parse().unwrap(),
+            decided_at: "2026-03-02T06:00:00Z".parse().unwrap(),
+            outcome,
+        };
+        let item = receipt(&value).unwrap();
+        assert_eq!(stored_receipt(item.clone()).unwrap(), value);
+        assert_eq!(stored_audited(item).unwrap(), Audited::Receipt(value));
+    }
 }

@@ -1,7 +1,7 @@
 //! The spec of a decision: a table for precedence, properties for the sums.
 
 use super::*;
-use crate::command::{Basket, CHECKOUT_LIFETIME};
+use crate::command::{Basket, COMMAND_LIFETIME};
 use crate::employee::BadgeStatus;
 use crate::menu::{Meals, SoldOut};
 use crate::tenant::BusinessDay;
@@ -85,7 +85,7 @@ fn decide_case(case: &Case) -> Checkout {
     };
     let sold_out: SoldOut =
         case.sold_out.iter().map(|(code, until)| (code.parse().unwrap(), *until)).collect();
-    let menu = Menu { version: MenuVersion { meals: 3, edit: 1 }, meals: meals(), sold_out };
+    let menu = Menu { version: MenuVersion { meals: 3, edit: 1 }, base: meals(), edits: [].into(), sold_out };
     let lines: Vec<_> = case
         .order
         .iter()
@@ -95,7 +95,7 @@ fn decide_case(case: &Case) -> Checkout {
             price: price.map(|minor| minor.try_into().unwrap()),
         })
         .collect();
-    let accepted_at = if case.late { now() - CHECKOUT_LIFETIME * 2 } else { now() };
+    let accepted_at = if case.late { now() - COMMAND_LIFETIME * 2 } else { now() };
     let command = PostCheckout {
         tenant: tenant.id.clone(),
         id: "01900000-0000-7000-8000-000000000000".parse().unwrap(),
@@ -107,7 +107,7 @@ fn decide_case(case: &Case) -> Checkout {
         concessionaire: "canteen".parse().unwrap(),
         basket: Basket::try_from(lines).unwrap(),
         accepted_at,
-        expires_at: accepted_at + CHECKOUT_LIFETIME,
+        expires_at: accepted_at + COMMAND_LIFETIME,
     };
     let wallet = Wallet { balance: Money::from_minor(case.balance), version: 4 };
     let menu = (!case.no_menu).then_some(&menu);

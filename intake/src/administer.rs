@@ -1,0 +1,173 @@
+//! Admin commands: whoever may, asks for one change, and gets its receipt.
+
+use crate::app::App;
+use crate::base_path::BasePath;
+use crate::caller::Identity;
+use crate::problem::{Problem, ProblemDocument};
+use crate::submit::{self, Exchange, Submission};
+use crate::view::{ReceiptView, UndecidedView};
+use aws::failure::Failure;
+use aws::items::{self, Item};
+use aws::keys::{self, Key};
+use aws::table::Found;
+use axum::Json;
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use domain::admin::{Administer, Change, Receipt, ReceiptOutcome, Refusal};
+use domain::command::{COMMAND_LIFETIME, Command, Kind};
+use domain::id::CommandId;
+use domain::request::RequestHash;
+use domain::role::Caller;
+use domain::tenant::Tenant;
+use utoipa::IntoResponses;
+
+/// What an admin command is answered with, besides what any route may answer.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) enum Administered {
+    #[response(
+        status = 200,
+        description = "The receipt: applied or rejected",
+        headers(("Idempotent-Replayed" = bool, description = "Present on the outcome of an earlier request"))
+    )]
+    Done(#[to_schema] ReceiptView),
+    #[response(
+        status = 202,
+        description = "Accepted",
+        headers(
+            ("Location" = String, description = "Where the receipt will be"),
+            ("Retry-After" = u32, description = "When to look again, in seconds"),
+        )
+    )]
+    Accepted(#[to_schema] ReceiptView),
+    #[response(
+        status = 412,
+        description = "Somebody changed it since it was read",
+        content_type = "application/problem+json"
+    )]
+    PreconditionFailed(ProblemDocument),
+    #[response(status = 413, description = "More than 64 KiB", content_type = "application/problem+json")]
+    TooLarge(ProblemDocument),
+    #[response(status = 415, description = "Not JSON", content_type = "application/problem+json")]
+    UnsupportedMediaType(ProblemDocument),
+    #[response(
+        status = 422,
+        description = "The key was used for another request",
+        content_type = "application/problem+json"
+    )]
+    KeyReused(ProblemDocument),
+}
+
+/// Everything of a request but its path and body.
+pub struct Office {
+    app: App,
+    identity: Identity,
+    headers: HeaderMap,
+    base_path: BasePath,
+}
+
+impl FromRequestParts<App> for Office {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let identity = Identity::from_request_parts(parts, app).await?;
+        let Ok(base_path) = BasePath::from_request_parts(parts, app).await;
+        Ok(Self { app: app.clone(), identity, headers: parts.headers.clone(), base_path })
+    }
+}
+
+/// What a change is made from.
+pub struct Desk<'a> {
+    pub caller: &'a Caller,
+    pub found: &'a mut Found,
+}
+
+impl Office {
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub fn now(&self) -> jiff::Timestamp {
+        self.app.clock.now()
+    }
+
+    /// Enqueues the change that `make` makes of whoever asks, unless it was asked for before.
+    pub async fn submit(
+        self,
+        id: CommandId,
+        make: impl FnOnce(Desk<'_>) -> Result<Change, Problem>,
+    ) -> Result<Response, Problem> {
+        self.submit_reading(id, [], |_, desk| make(desk)).await
+    }
+
+    /// The same where `make` looks at something; a replay is answered without `check`ing it again.
+    pub async fn submit_reading<const N: usize>(
+        self,
+        id: CommandId,
+        wanted: [Key; N],
+        make: impl FnOnce(bool, Desk<'_>) -> Result<Change, Problem>,
+    ) -> Result<Response, Problem> {
+        let Self { app, identity, headers, base_path } = self;
+        let place = keys::receipt(identity.tenant(), id);
+        let wanted = identity.keys().into_iter().chain([place.clone()]).chain(wanted);
+        let mut found = app.table.read(wanted).await?;
+        let (caller, tenant) = identity.admit(&mut found)?;
+        let earlier = found.take(&place);
+        let change = make(earlier.is_some(), Desk { caller: &caller, found: &mut found })?;
+        let asked =
+            serde_json::to_string(&change).map_err(|error| Failure::malformed("write a change", error))?;
+        let request = RequestHash::of_command(Kind::Administer, &tenant.id, &caller.user, id, &asked);
+        let view = |item: Item| answer(&app, &caller, items::stored_receipt(item)?, request);
+        if let Some(earlier) = earlier {
+            return submit::replay(view(earlier));
+        }
+        let submission = submission(&caller, &tenant, id, request, change, app.clock.now(), place);
+        let exchange = Exchange { app: &app, headers: &headers, base_path: &base_path };
+        submission.send(exchange, &tenant, view).await
+    }
+}
+
+fn submission(
+    caller: &Caller,
+    tenant: &Tenant,
+    id: CommandId,
+    request: RequestHash,
+    change: Change,
+    accepted_at: jiff::Timestamp,
+    place: Key,
+) -> Submission<ReceiptView> {
+    let expires_at = accepted_at + COMMAND_LIFETIME;
+    let command = Administer {
+        tenant: tenant.id.clone(),
+        id,
+        request,
+        caller: caller.user.clone(),
+        change,
+        accepted_at,
+        expires_at,
+    };
+    Submission {
+        command: Command::Administer(Box::new(command)),
+        request,
+        expires_at,
+        place,
+        path: format!("/v1/receipts/{id}"),
+        pending: ReceiptView::Pending(UndecidedView { id: id.to_string() }),
+    }
+}
+
+fn answer(app: &App, caller: &Caller, receipt: Receipt, request: RequestHash) -> Result<Response, Problem> {
+    if receipt.request != request {
+        return Err(Problem::KeyReused);
+    }
+    if receipt.outcome == ReceiptOutcome::Rejected(Refusal::PreconditionFailed) {
+        return Err(Problem::PreconditionFailed);
+    }
+    Ok(Json(ReceiptView::of(receipt, caller, &app.password_key, app.clock.now())).into_response())
+}

@@ -1,0 +1,109 @@
+//! Lists, page by page: `?limit=&cursor=`, with a cursor that is good for one list of one tenant alone.
+
+use crate::app::App;
+use crate::problem::{FieldError, Problem};
+use aws::config::TicketKey;
+use aws::failure::Failure;
+use aws::items::Item;
+use aws::keys::Span;
+use aws::table::{Order, Position};
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use utoipa::{IntoParams, ToSchema};
+
+/// Entries of a page unless the client says otherwise.
+const DEFAULT_LIMIT: i32 = 20;
+/// Entries of a page at most.
+pub const MAX_LIMIT: i32 = 50;
+const MAC_BYTES: usize = 16;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageParameters {
+    /// Entries of a page, 1 to 50; 20 unless given.
+    #[param(value_type = Option<i32>, minimum = 1, maximum = 50)]
+    limit: Option<String>,
+    /// As the page before gave it.
+    cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Listed<T: ToSchema> {
+    pub items: Vec<T>,
+    /// Where the next page begins; absent from the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// Which page of which list.
+#[derive(Debug)]
+pub struct Asked {
+    pub limit: i32,
+    pub start: Option<Position>,
+}
+
+impl PageParameters {
+    /// `list` names tenant, list and filters: a cursor of one opens no other.
+    pub fn read(self, app: &App, list: &str) -> Result<Asked, Problem> {
+        let limit = match self.limit {
+            None => DEFAULT_LIMIT,
+            Some(text) => {
+                let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+                let detail = format!("must be 1 to {MAX_LIMIT}");
+                limit.ok_or_else(|| Problem::field(FieldError::at_parameter("limit", detail)))?
+            }
+        };
+        let open = |text: String| {
+            let detail = "is not a cursor of this list";
+            open(&app.ticket_key, list, &text)
+                .ok_or_else(|| Problem::field(FieldError::at_parameter("cursor", detail)))
+        };
+        Ok(Asked { limit, start: self.cursor.map(open).transpose()? })
+    }
+}
+
+/// Answers one page of a span, each item as `view` has it.
+pub async fn page<T: Serialize + ToSchema>(
+    app: &App,
+    list: &str,
+    parameters: PageParameters,
+    span: &Span,
+    order: Order,
+    view: impl Fn(Item) -> Result<T, Failure>,
+) -> Result<Response, Problem> {
+    let Asked { limit, start } = parameters.read(app, list)?;
+    let page = app.table.query_page(span, limit, order, start).await?;
+    let items = page.items.into_iter().map(view).collect::<Result<Vec<_>, _>>()?;
+    Ok(Json(Listed { items, next_cursor: seal(app, list, page.next)? }).into_response())
+}
+
+/// The cursor that leads on behind `position`.
+pub fn seal(app: &App, list: &str, position: Option<Position>) -> Result<Option<String>, Problem> {
+    let Some(position) = position else { return Ok(None) };
+    let mut bytes =
+        serde_json::to_vec(&position).map_err(|error| Failure::malformed("write a cursor", error))?;
+    let tag = mac(&app.ticket_key, list, &bytes).finalize().into_bytes();
+    bytes.extend(tag.iter().take(MAC_BYTES));
+    Ok(Some(URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+fn open(key: &TicketKey, list: &str, text: &str) -> Option<Position> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let (position, tag) = bytes.split_at_checked(bytes.len().checked_sub(MAC_BYTES)?)?;
+    mac(key, list, position).verify_truncated_left(tag).ok()?;
+    serde_json::from_slice(position).ok()
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+fn mac(key: &TicketKey, list: &str, position: &[u8]) -> Hmac<Sha256> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes any key");
+    mac.update(format!("cursor {}#{list}#", list.len()).as_bytes());
+    mac.update(position);
+    mac
+}

@@ -1,0 +1,125 @@
+//! `/v1/concessionaires` and `/v1/stations`: who sells, and where.
+
+use crate::administer::{Administered, Office};
+use crate::app::App;
+use crate::body::{Errors, Fields};
+use crate::caller::Identity;
+use crate::list::{self, Listed, PageParameters};
+use crate::problem::{FieldError, Problem, Problems};
+use crate::request;
+use crate::users::STATUSES;
+use crate::view::{ConcessionaireView, StationView};
+use aws::table::Order;
+use aws::{items, keys};
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use domain::admin::Change;
+use domain::role::Status;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// A vendor.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "name": "Coffee bar" }))]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct ConcessionaireRequest {
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+}
+
+/// Make a concessionaire, or call it otherwise.
+#[utoipa::path(
+    put,
+    operation_id = "putConcessionaire",
+    path = "/v1/concessionaires/{id}",
+    request_body = ConcessionaireRequest,
+    params(("id" = String, Path), request::CommandParameters),
+    responses(Administered, Problems),
+    security(("cognito" = [])),
+)]
+pub async fn put_concessionaire(
+    office: Office,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let concessionaire = id.parse().map_err(|error| Problem::field(FieldError::at_parameter("id", error)))?;
+    let read = |fields: &mut Fields<'_>, _: &Errors| fields.text("name");
+    let (id, name) = request::command(office.headers(), &body, office.now(), read)?;
+    office.submit(id, |_| Ok(Change::SetConcessionaire { id: concessionaire, name })).await
+}
+
+/// Every concessionaire.
+#[utoipa::path(
+    get,
+    operation_id = "listConcessionaires",
+    path = "/v1/concessionaires",
+    params(PageParameters),
+    responses((status = 200, description = "One page", body = Listed<ConcessionaireView>), Problems),
+    security(("cognito" = [])),
+)]
+pub async fn list_concessionaires(
+    State(app): State<App>,
+    identity: Identity,
+    Query(page): Query<PageParameters>,
+) -> Result<Response, Problem> {
+    let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let view = |item| Ok(ConcessionaireView::from(items::listed_concessionaire(item)?));
+    let list = format!("{} concessionaires", tenant.id);
+    list::page(&app, &list, page, &keys::concessionaires(&tenant.id), Order::OldestFirst, view).await
+}
+
+/// A terminal.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "concessionaire_id": "coffee-bar" }))]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct StationRequest {
+    #[schema(pattern = "^[a-z0-9-]{1,32}$")]
+    concessionaire_id: String,
+    /// `active` unless given; an inactive one sells nothing.
+    #[schema(inline)]
+    status: Option<crate::users::StatusName>,
+}
+
+/// Make a station, give it to another concessionaire, or close it.
+#[utoipa::path(
+    put,
+    operation_id = "putStation",
+    path = "/v1/stations/{id}",
+    request_body = StationRequest,
+    params(("id" = String, Path), request::CommandParameters),
+    responses(Administered, Problems),
+    security(("cognito" = [])),
+)]
+pub async fn put_station(office: Office, Path(id): Path<String>, body: Bytes) -> Result<Response, Problem> {
+    let station = id.parse().map_err(|error| Problem::field(FieldError::at_parameter("id", error)))?;
+    let read = |fields: &mut Fields<'_>, _: &Errors| {
+        let concessionaire_id = fields.text("concessionaire_id");
+        let status: Option<Status> = fields.optional_word("status", STATUSES);
+        Some((concessionaire_id?, status.unwrap_or(Status::Active)))
+    };
+    let (id, (concessionaire_id, status)) = request::command(office.headers(), &body, office.now(), read)?;
+    office.submit(id, |_| Ok(Change::SetStation { id: station, concessionaire_id, status })).await
+}
+
+/// Every station.
+#[utoipa::path(
+    get,
+    operation_id = "listStations",
+    path = "/v1/stations",
+    params(PageParameters),
+    responses((status = 200, description = "One page", body = Listed<StationView>), Problems),
+    security(("cognito" = [])),
+)]
+pub async fn list_stations(
+    State(app): State<App>,
+    identity: Identity,
+    Query(page): Query<PageParameters>,
+) -> Result<Response, Problem> {
+    let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let view = |item| Ok(StationView::from(items::listed_station(item)?));
+    let list = format!("{} stations", tenant.id);
+    list::page(&app, &list, page, &keys::stations(&tenant.id), Order::OldestFirst, view).await
+}

@@ -1,0 +1,269 @@
+//! What clients read of what is administered.
+
+use super::{RejectionView, UndecidedView};
+use aws::config::PasswordKey;
+use aws::items::Audited;
+use aws::user_pool::{FIRST_PASSWORD_LIFETIME, first_password};
+use domain::admin::{Receipt, ReceiptOutcome};
+use domain::booking::{Booking, BookingOutcome};
+use domain::command::Kind;
+use domain::id::{EmployeeNumber, UserName};
+use domain::role::{Caller, Role, Status, User};
+use domain::tenant::{Concessionaire, Station, Tenant, TenantStatus};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+/// What came of an admin command, or that nothing has yet, or never will.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum ReceiptView {
+    Applied(Box<AppliedView>),
+    Rejected(Box<RejectedChangeView>),
+    /// Accepted; the receipt is on its way.
+    Pending(UndecidedView),
+    /// Accepted, and nothing came of it in time, nor will.
+    Failed(UndecidedView),
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AppliedView {
+    #[serde(flatten)]
+    change: ChangeView,
+    /// What stood there; null if nothing did. No name and no picture of an employee.
+    before: Option<Value>,
+    /// What stands there now; null if nothing does.
+    after: Option<Value>,
+    /// For whoever asked, for three days: what the user signs in with first, and has to change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_password: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RejectedChangeView {
+    #[serde(flatten)]
+    change: ChangeView,
+    rejection: RejectionView,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChangeView {
+    id: String,
+    #[schema(example = "set-meal")]
+    change: String,
+    #[schema(example = "concessionaires/coffee-bar/meals/COFFEE")]
+    subject: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    by: String,
+    #[schema(format = DateTime)]
+    accepted_at: String,
+    #[schema(format = DateTime)]
+    decided_at: String,
+}
+
+impl ReceiptView {
+    pub fn of(receipt: Receipt, caller: &Caller, key: &PasswordKey, now: Timestamp) -> Self {
+        let password = password_of(&receipt, caller, key, now);
+        let change = ChangeView::of(&receipt);
+        match receipt.outcome {
+            ReceiptOutcome::Applied { before, after } => {
+                let some = |value: Value| if value.is_null() { None } else { Some(value) };
+                ReceiptView::Applied(Box::new(AppliedView {
+                    change,
+                    before: some(before),
+                    after: some(after),
+                    first_password: password,
+                }))
+            }
+            ReceiptOutcome::Rejected(refusal) => {
+                ReceiptView::Rejected(Box::new(RejectedChangeView { change, rejection: refusal.into() }))
+            }
+        }
+    }
+}
+
+/// Made again from the key: it is stored nowhere.
+fn password_of(receipt: &Receipt, caller: &Caller, key: &PasswordKey, now: Timestamp) -> Option<String> {
+    let gives_one = matches!(receipt.change.as_str(), "create-user" | "appoint-admin" | "reset-password");
+    let is_good = now <= receipt.decided_at + FIRST_PASSWORD_LIFETIME && receipt.caller == caller.user;
+    let name: UserName = receipt.subject.strip_prefix("users/")?.parse().ok()?;
+    (gives_one && is_good).then(|| first_password(key, &name, receipt.id))
+}
+
+impl ChangeView {
+    fn of(receipt: &Receipt) -> Self {
+        Self {
+            id: receipt.id.to_string(),
+            change: receipt.change.clone(),
+            subject: receipt.subject.clone(),
+            reason: receipt.reason.clone().map(String::from),
+            by: receipt.caller.to_string(),
+            accepted_at: receipt.accepted_at.to_string(),
+            decided_at: receipt.decided_at.to_string(),
+        }
+    }
+}
+
+/// One line of the audit: who did what, before, after, when.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AuditView {
+    id: String,
+    /// A change, or `void`, `refund` or `adjustment`.
+    #[schema(example = "set-meal")]
+    change: String,
+    #[schema(example = "employees/100042")]
+    subject: String,
+    by: String,
+    #[schema(format = DateTime)]
+    at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    before: Option<Value>,
+    after: Option<Value>,
+    /// Why it was rejected, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejection: Option<RejectionView>,
+}
+
+impl AuditView {
+    pub fn of(audited: Audited) -> Self {
+        match audited {
+            Audited::Receipt(receipt) => Self::of_receipt(receipt),
+            Audited::Correction(employee, booking) => Self::of_booking(&employee, booking),
+        }
+    }
+
+    fn of_receipt(receipt: Receipt) -> Self {
+        let (before, after, rejection) = match receipt.outcome {
+            ReceiptOutcome::Applied { before, after } => (before, after, None),
+            ReceiptOutcome::Rejected(refusal) => (Value::Null, Value::Null, Some(refusal.into())),
+        };
+        let some = |value: Value| if value.is_null() { None } else { Some(value) };
+        Self {
+            id: receipt.id.to_string(),
+            change: receipt.change,
+            subject: receipt.subject,
+            by: receipt.caller.into(),
+            at: receipt.decided_at.to_string(),
+            reason: receipt.reason.map(String::from),
+            before: some(before),
+            after: some(after),
+            rejection,
+        }
+    }
+
+    fn of_booking(employee: &EmployeeNumber, booking: Booking) -> Self {
+        let (before, after, rejection) = match booking.outcome {
+            BookingOutcome::Booked { amount, after } => {
+                let before = after.balance.checked_sub(amount);
+                (
+                    before.map(|before| json!({ "balance": before })),
+                    Some(json!({ "balance": after.balance })),
+                    None,
+                )
+            }
+            BookingOutcome::Rejected(rejection) => (None, None, Some(rejection.into())),
+        };
+        let checkout = booking.cause.as_ref().and_then(|cause| cause.checkout);
+        Self {
+            id: booking.id.to_string(),
+            change: super::booking::kind_name(booking.kind).to_owned(),
+            subject: match checkout {
+                Some(checkout) => format!("employees/{employee}/checkouts/{checkout}"),
+                None => format!("employees/{employee}"),
+            },
+            by: booking.by.into(),
+            at: booking.at.to_string(),
+            reason: booking.cause.map(|cause| cause.reason.into()),
+            before,
+            after,
+            rejection,
+        }
+    }
+}
+
+/// A tenant.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TenantView {
+    id: String,
+    name: String,
+    #[schema(value_type = String, example = "active")]
+    status: TenantStatus,
+    currency: String,
+    time_zone: String,
+    closing_hour: u8,
+    /// In minor units of `currency`.
+    overdraft_limit: i64,
+    /// Whether every kind of command reaches its queue.
+    is_ready: bool,
+    /// Kinds of command that do not reach their queue, as far as is known.
+    unreached: Vec<&'static str>,
+}
+
+impl TenantView {
+    pub fn of(tenant: &Tenant) -> Self {
+        let unreached = Kind::ALL.into_iter().filter(|kind| !tenant.is_reached(*kind));
+        Self {
+            id: tenant.id.to_string(),
+            name: tenant.name.clone(),
+            status: tenant.status,
+            currency: tenant.currency.clone().into(),
+            time_zone: tenant.business_day.zone_name().to_owned(),
+            closing_hour: tenant.business_day.closing_hour(),
+            overdraft_limit: tenant.overdraft_limit.minor(),
+            is_ready: tenant.is_ready(),
+            unreached: unreached.map(Kind::as_str).collect(),
+        }
+    }
+}
+
+/// Somebody who signs in.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UserView {
+    username: String,
+    #[schema(value_type = String, example = "active")]
+    status: Status,
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    role: Role,
+}
+
+impl UserView {
+    pub fn of(user: &User) -> Self {
+        Self { username: user.name.to_string(), status: user.status, role: user.role.clone() }
+    }
+}
+
+/// A vendor.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConcessionaireView {
+    id: String,
+    name: String,
+}
+
+impl From<Concessionaire> for ConcessionaireView {
+    fn from(concessionaire: Concessionaire) -> Self {
+        Self { id: concessionaire.id.into(), name: concessionaire.name }
+    }
+}
+
+/// A terminal.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StationView {
+    id: String,
+    concessionaire_id: String,
+    #[schema(value_type = String, example = "active")]
+    status: Status,
+}
+
+impl From<Station> for StationView {
+    fn from(station: Station) -> Self {
+        Self {
+            id: station.id.into(),
+            concessionaire_id: station.concessionaire.into(),
+            status: station.status,
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What clients read of a correction, and of a wallet's statement.
+
+use super::{RejectionView, UndecidedView};
+use crate::window::Window;
+use domain::booking::{Booking, BookingKind, BookingOutcome};
+use domain::checkout::{Checkout, Outcome};
+use domain::id::EmployeeNumber;
+use domain::tenant::Currency;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// A void, refund or adjustment: what came of it, or that nothing has yet, or never will.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum BookingView {
+    Booked(Box<BookedView>),
+    Rejected(Box<RejectedBookingView>),
+    /// Accepted; the outcome is on its way.
+    Pending(UndecidedView),
+    /// Accepted, and nothing came of it in time, nor will.
+    Failed(UndecidedView),
+}
+
+/// Amounts are minor units of `currency`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BookedView {
+    #[serde(flatten)]
+    asked: AskedView,
+    /// What it added; negative if it took.
+    amount: i64,
+    balance: i64,
+    wallet_version: u64,
+    currency: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RejectedBookingView {
+    #[serde(flatten)]
+    asked: AskedView,
+    rejection: RejectionView,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AskedView {
+    id: String,
+    #[schema(value_type = String, example = "refund")]
+    kind: BookingKind,
+    employee_number: String,
+    #[schema(format = DateTime)]
+    at: String,
+    by: String,
+    reason: Option<String>,
+    /// The sale that it concerns.
+    checkout_id: Option<String>,
+    /// The meals given back, if they were named.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    items: BTreeMap<String, u8>,
+}
+
+impl BookingView {
+    pub fn of(booking: Booking, employee: &EmployeeNumber, currency: &Currency) -> Self {
+        let cause = booking.cause.as_ref();
+        let items =
+            cause.map(|cause| cause.items.iter().map(|(code, qty)| (code.to_string(), qty.get())).collect());
+        let asked = AskedView {
+            id: booking.id.to_string(),
+            kind: booking.kind,
+            employee_number: employee.to_string(),
+            at: booking.at.to_string(),
+            by: booking.by.to_string(),
+            reason: cause.map(|cause| cause.reason.to_string()),
+            checkout_id: cause.and_then(|cause| cause.checkout).map(|id| id.to_string()),
+            items: items.unwrap_or_default(),
+        };
+        match booking.outcome {
+            BookingOutcome::Booked { amount, after } => BookingView::Booked(Box::new(BookedView {
+                asked,
+                amount: amount.minor(),
+                balance: after.balance.minor(),
+                wallet_version: after.version,
+                currency: currency.clone().into(),
+            })),
+            BookingOutcome::Rejected(rejection) => {
+                BookingView::Rejected(Box::new(RejectedBookingView { asked, rejection: rejection.into() }))
+            }
+        }
+    }
+}
+
+/// A wallet's movements within a time. Amounts are minor units of `currency`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StatementView {
+    employee_number: String,
+    #[schema(format = DateTime)]
+    from: String,
+    #[schema(format = DateTime)]
+    to: String,
+    currency: String,
+    /// By wallet version.
+    movements: Vec<MovementView>,
+}
+
+impl StatementView {
+    pub fn of(
+        employee: &EmployeeNumber,
+        window: &Window,
+        currency: &Currency,
+        movements: Vec<MovementView>,
+    ) -> Self {
+        Self {
+            employee_number: employee.to_string(),
+            from: window.from.to_string(),
+            to: window.to.to_string(),
+            currency: currency.clone().into(),
+            movements,
+        }
+    }
+}
+
+/// Anything that changed a wallet.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MovementView {
+    /// Of the checkout or booking.
+    id: String,
+    /// `checkout`, `opening`, `void`, `refund` or `adjustment`.
+    #[schema(example = "checkout")]
+    kind: &'static str,
+    /// What it added; negative if it took.
+    amount: i64,
+    /// What it left.
+    balance: i64,
+    pub wallet_version: u64,
+    #[schema(format = DateTime)]
+    at: String,
+    by: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The sale that a correction concerns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkout_id: Option<String>,
+    /// Who sold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    concessionaire_id: Option<String>,
+    #[serde(skip)]
+    instant: Timestamp,
+}
+
+impl MovementView {
+    /// Nothing if it moved no wallet.
+    pub fn of_checkout(checkout: &Checkout) -> Option<Self> {
+        let Outcome::Settled { bill, after } = &checkout.outcome else { return None };
+        Some(Self {
+            id: checkout.id.to_string(),
+            kind: "checkout",
+            amount: bill.total_net().checked_neg()?.minor(),
+            balance: after.balance.minor(),
+            wallet_version: after.version,
+            at: checkout.decided_at.to_string(),
+            by: checkout.caller.to_string(),
+            reason: None,
+            checkout_id: None,
+            concessionaire_id: Some(checkout.concessionaire.to_string()),
+            instant: checkout.decided_at,
+        })
+    }
+
+    /// Nothing if it moved no wallet.
+    pub fn of_booking(booking: &Booking) -> Option<Self> {
+        let entry = booking.entry()?;
+        let cause = booking.cause.as_ref();
+        Some(Self {
+            id: booking.id.to_string(),
+            kind: kind_name(booking.kind),
+            amount: entry.amount.minor(),
+            balance: entry.after.balance.minor(),
+            wallet_version: entry.after.version,
+            at: booking.at.to_string(),
+            by: booking.by.to_string(),
+            reason: cause.map(|cause| cause.reason.to_string()),
+            checkout_id: cause.and_then(|cause| cause.checkout).map(|id| id.to_string()),
+            concessionaire_id: None,
+            instant: booking.at,
+        })
+    }
+
+    pub fn is_within(&self, from: Timestamp, to: Timestamp) -> bool {
+        (from..=to).contains(&self.instant)
+    }
+}
+
+pub(super) fn kind_name(kind: BookingKind) -> &'static str {
+    match kind {
+        BookingKind::Opening => "opening",
+        BookingKind::Void => "void",
+        BookingKind::Refund => "refund",
+        BookingKind::Adjustment => "adjustment",
+    }
+}

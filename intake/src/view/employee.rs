@@ -1,0 +1,122 @@
+//! What clients read of whoever buys, and of themselves.
+
+use super::CheckoutView;
+use aws::items::Account;
+use domain::checkout::Outcome;
+use domain::employee::{BadgeStatus, Employee};
+use domain::role::{Caller, Role, Status};
+use domain::tenant::Tenant;
+use jiff::civil::Date;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// An employee with wallet and newest checkouts. Amounts are minor units of `currency`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EmployeeView {
+    employee_number: String,
+    name: String,
+    image_url: Option<String>,
+    #[schema(value_type = String, example = "active")]
+    status: Status,
+    discount_basis_points: u16,
+    credit_limit: i64,
+    balance: i64,
+    /// How many movements the wallet has had.
+    wallet_version: u64,
+    currency: String,
+    /// Newest first, rejected ones included.
+    recent: Vec<CheckoutView>,
+}
+
+impl EmployeeView {
+    pub fn of(account: Account, tenant: &Tenant) -> Self {
+        let Account { employee, wallet, recent } = account;
+        let recent = recent
+            .into_iter()
+            .map(|checkout| CheckoutView::of(checkout, &employee, &tenant.currency))
+            .collect();
+        Self {
+            employee_number: employee.number.into(),
+            name: employee.name,
+            image_url: employee.image_url,
+            status: employee.status,
+            discount_basis_points: employee.discount.get(),
+            credit_limit: employee.limit.minor(),
+            balance: wallet.balance.minor(),
+            wallet_version: wallet.version,
+            currency: tenant.currency.clone().into(),
+            recent,
+        }
+    }
+}
+
+/// An employee as lists have them. Amounts are minor units of the tenant's currency.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProfileView {
+    employee_number: String,
+    name: String,
+    image_url: Option<String>,
+    #[schema(value_type = String, example = "active")]
+    status: Status,
+    discount_basis_points: u16,
+    credit_limit: i64,
+    /// By RFID: `active` or `blocked`.
+    #[schema(value_type = BTreeMap<String, String>)]
+    badges: BTreeMap<String, BadgeStatus>,
+}
+
+impl ProfileView {
+    pub fn of(employee: &Employee) -> Self {
+        Self {
+            employee_number: employee.number.to_string(),
+            name: employee.name.clone(),
+            image_url: employee.image_url.clone(),
+            status: employee.status,
+            discount_basis_points: employee.discount.get(),
+            credit_limit: employee.limit.minor(),
+            badges: employee.badges.iter().map(|(rfid, status)| (rfid.to_string(), *status)).collect(),
+        }
+    }
+}
+
+/// Who is signed in.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MeView {
+    username: String,
+    tenant_id: String,
+    tenant_name: String,
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    role: Role,
+    /// Of an employee.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    employee: Option<EmployeeView>,
+    /// Kilocalories of what was settled today, as far as they are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calories_today: Option<u64>,
+}
+
+impl MeView {
+    pub fn of(caller: &Caller, account: Option<Account>, tenant: &Tenant, today: Date) -> Self {
+        Self {
+            username: caller.user.to_string(),
+            tenant_id: tenant.id.to_string(),
+            tenant_name: tenant.name.clone(),
+            role: caller.role.clone(),
+            calories_today: account.as_ref().map(|account| calories_on(account, today)),
+            employee: account.map(|account| EmployeeView::of(account, tenant)),
+        }
+    }
+}
+
+fn calories_on(account: &Account, date: Date) -> u64 {
+    let eaten = account.recent.iter().filter(|checkout| checkout.business_date == date);
+    let eaten = eaten.filter(|checkout| checkout.returned.voided.is_none());
+    eaten
+        .map(|checkout| match &checkout.outcome {
+            Outcome::Settled { bill, .. } => bill.total_calories(),
+            Outcome::Rejected(_) | Outcome::Withdrawn => 0,
+        })
+        .sum()
+}

@@ -1,0 +1,191 @@
+//! Why the business said no, in words for whoever stands at the till.
+
+use domain::admin::Refusal;
+use domain::booking;
+use domain::checkout::{PriceChange, Rejection};
+use domain::id::MealCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Why the business said no. Which members there are depends on `type`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RejectionView {
+    /// Stable; what clients tell rejections apart by.
+    #[serde(rename = "type")]
+    #[schema(example = "insufficient-credit")]
+    kind: &'static str,
+    title: &'static str,
+    detail: String,
+    /// The meals concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    codes: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prices: Option<Vec<PriceChangeView>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    balance: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_net: Option<i64>,
+    /// What is left of a sale to give back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refundable: Option<i64>,
+    /// From when on it would be possible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    until: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PriceChangeView {
+    code: String,
+    /// What the terminal displayed.
+    shown: i64,
+    /// What it costs today.
+    price: i64,
+}
+
+impl RejectionView {
+    fn new(kind: &'static str, (title, detail): (&'static str, String)) -> Self {
+        Self {
+            kind,
+            title,
+            detail,
+            codes: None,
+            prices: None,
+            balance: None,
+            total_net: None,
+            refundable: None,
+            until: None,
+        }
+    }
+}
+
+fn texts(codes: Vec<MealCode>) -> Option<Vec<String>> {
+    Some(codes.into_iter().map(String::from).collect())
+}
+
+impl From<Rejection> for RejectionView {
+    fn from(rejection: Rejection) -> Self {
+        let mut view = Self::new(rejection.name(), words(&rejection));
+        match rejection {
+            Rejection::UnknownMeal { codes } | Rejection::SoldOut { codes } => view.codes = texts(codes),
+            Rejection::PriceChanged { prices } => {
+                view.prices = Some(prices.into_iter().map(PriceChangeView::from).collect());
+            }
+            Rejection::InsufficientCredit { balance, total_net } => {
+                view.balance = Some(balance.minor());
+                view.total_net = Some(total_net.minor());
+            }
+            Rejection::Expired
+            | Rejection::TenantSuspended
+            | Rejection::EmployeeInactive
+            | Rejection::BadgeBlocked => {}
+        }
+        view
+    }
+}
+
+impl From<booking::Rejection> for RejectionView {
+    fn from(rejection: booking::Rejection) -> Self {
+        use booking::Rejection;
+        let words = match &rejection {
+            Rejection::Expired => {
+                ("Too late", "It was not decided within five minutes; nothing was booked.".to_owned())
+            }
+            Rejection::UnknownCheckout => ("No such sale", "There is no such sale here.".to_owned()),
+            Rejection::NotSettled => ("Nothing was paid", "The sale was rejected.".to_owned()),
+            Rejection::AlreadyVoided => ("Already voided", "The sale was undone before.".to_owned()),
+            Rejection::TooLate => {
+                let detail = "A cashier has 15 minutes, a manager the business day; after that, refund it.";
+                ("Too late to void", detail.to_owned())
+            }
+            Rejection::ExceedsSold { codes } => {
+                ("More than was sold", format!("Fewer are left to give back: {}.", listed(codes)))
+            }
+            Rejection::ExceedsPaid { refundable } => {
+                ("More than was paid", format!("No more than {refundable} is left to give back."))
+            }
+            Rejection::InsufficientCredit { balance } => {
+                ("Not enough credit", format!("The wallet holds {balance}."))
+            }
+            Rejection::OutOfRange => ("Too much", "The wallet cannot hold that much.".to_owned()),
+        };
+        let mut view = Self::new(rejection.name(), words);
+        match rejection {
+            Rejection::ExceedsSold { codes } => view.codes = texts(codes),
+            Rejection::ExceedsPaid { refundable } => view.refundable = Some(refundable.minor()),
+            Rejection::InsufficientCredit { balance } => view.balance = Some(balance.minor()),
+            Rejection::Expired
+            | Rejection::UnknownCheckout
+            | Rejection::NotSettled
+            | Rejection::AlreadyVoided
+            | Rejection::TooLate
+            | Rejection::OutOfRange => {}
+        }
+        view
+    }
+}
+
+impl From<Refusal> for RejectionView {
+    fn from(refusal: Refusal) -> Self {
+        let (title, detail) = match &refusal {
+            Refusal::Expired => ("Too late", "It was not applied within five minutes, nor will it be."),
+            Refusal::NotFound => ("Not there", "What is to be changed is not there."),
+            Refusal::AlreadyExists => ("Already there", "There is one of that id already."),
+            Refusal::PreconditionFailed => ("Changed meanwhile", "Somebody changed it since it was read."),
+            Refusal::CurrencyFixed => ("Currency is fixed", "Wallets hold amounts of the old currency."),
+            Refusal::LastAdmin => ("Last administrator", "Nobody would be left to administer."),
+            Refusal::UserNameTaken => ("Name is taken", "The pool of users has that name already."),
+            Refusal::UnknownConcessionaire => ("No such concessionaire", "There is none of that id."),
+            Refusal::UnknownEmployee => ("No such employee", "There is none of that number."),
+            Refusal::BadgeTaken => ("Badge is taken", "It is another employee's; take it back first."),
+            Refusal::BadgeResting { .. } => {
+                ("Badge is resting", "It was another employee's within the last 73 hours.")
+            }
+            Refusal::UnknownBadge => ("No such badge", "This employee has no such badge."),
+            Refusal::TooManyBadges => ("Too many badges", "An employee has ten badges at most."),
+            Refusal::TooManyEdits => {
+                ("Too many edits", "A menu of so many meals is changed by importing it.")
+            }
+        };
+        let mut view = Self::new(refusal.name(), (title, detail.to_owned()));
+        if let Refusal::BadgeResting { until } = refusal {
+            view.until = Some(until.to_string());
+        }
+        view
+    }
+}
+
+fn listed(codes: &[MealCode]) -> String {
+    codes.iter().map(MealCode::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Title and detail for whoever stands at the till.
+fn words(rejection: &Rejection) -> (&'static str, String) {
+    match rejection {
+        Rejection::Expired => {
+            ("Too late", "It was not decided within five minutes; nobody was charged.".to_owned())
+        }
+        Rejection::TenantSuspended => ("Not selling", "The company is suspended.".to_owned()),
+        Rejection::EmployeeInactive => {
+            ("Inactive employee", "This employee may not buy at present.".to_owned())
+        }
+        Rejection::BadgeBlocked => ("Blocked badge", "This badge is blocked or was replaced.".to_owned()),
+        Rejection::UnknownMeal { codes } => {
+            ("Not on the menu", format!("Not on the menu: {}.", listed(codes)))
+        }
+        Rejection::SoldOut { codes } => ("Sold out", format!("Sold out: {}.", listed(codes))),
+        Rejection::PriceChanged { prices } => {
+            let codes: Vec<_> = prices.iter().map(|change| change.code.clone()).collect();
+            ("Price changed", format!("The price displayed is not today's: {}.", listed(&codes)))
+        }
+        Rejection::InsufficientCredit { balance, total_net } => {
+            ("Not enough credit", format!("The sale comes to {total_net} and the wallet holds {balance}."))
+        }
+    }
+}
+
+impl From<PriceChange> for PriceChangeView {
+    fn from(change: PriceChange) -> Self {
+        Self { code: change.code.into(), shown: change.shown.get(), price: change.price.get() }
+    }
+}

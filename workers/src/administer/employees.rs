@@ -1,0 +1,149 @@
+//! Employees and their badges. A wallet is made with its employee, empty; only movements change it.
+
+use super::decision::{Decision, Stored, put, take};
+use aws::failure::Failure;
+use aws::table::{Table, Write};
+use aws::{items, keys};
+use domain::admin::{CreateEmployee, Refusal};
+use domain::badge::{self, Badge};
+use domain::employee::{Employee, EmployeePatch};
+use domain::id::{EmployeeNumber, Rfid, TenantId};
+use domain::role::Status;
+use domain::wallet::Wallet;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+pub async fn create(table: &Table, tenant: &TenantId, asked: &CreateEmployee) -> Result<Decision, Failure> {
+    if find(table, tenant, &asked.number).await?.is_some() {
+        return Ok(Decision::rejected(Refusal::AlreadyExists));
+    }
+    let employee = Employee {
+        number: asked.number.clone(),
+        name: asked.name.clone().into(),
+        status: Status::Active,
+        discount: asked.discount,
+        limit: asked.limit,
+        badges: [].into(),
+        image_url: asked.image_url.clone().map(String::from),
+    };
+    let writes = vec![
+        Write::Create(items::employee(tenant, &employee)?),
+        Write::Create(items::wallet(tenant, &employee.number, Wallet::default())?),
+    ];
+    Ok(Decision::applied(Value::Null, snapshot(&employee), writes))
+}
+
+pub async fn change(
+    table: &Table,
+    tenant: &TenantId,
+    number: &EmployeeNumber,
+    patch: &EmployeePatch,
+) -> Result<Decision, Failure> {
+    let Some(stored) = find(table, tenant, number).await? else {
+        return Ok(Decision::rejected(Refusal::NotFound));
+    };
+    becomes(tenant, &stored, &stored.value.with(patch), None)
+}
+
+pub async fn assign_badge(
+    table: &Table,
+    tenant: &TenantId,
+    number: &EmployeeNumber,
+    rfid: &Rfid,
+    replaces: Option<&Rfid>,
+    now: Timestamp,
+) -> Result<Decision, Failure> {
+    let (employee_key, badge_key) = (keys::employee(tenant, number), keys::badge(tenant, rfid));
+    let mut found = table.read([employee_key.clone(), badge_key.clone()]).await?;
+    let read = |item| items::stored_employee(number, item);
+    let Some(stored) = take(&mut found, &employee_key, read)? else {
+        return Ok(Decision::rejected(Refusal::NotFound));
+    };
+    let held = take(&mut found, &badge_key, items::stored_badge)?;
+    let holder = held.as_ref().map(|held| &held.value);
+    match badge::assign(&stored.value, rfid, holder, replaces, now) {
+        Ok((employee, badge)) => {
+            let badge = put(items::badge(tenant, rfid, &badge)?, held.as_ref());
+            becomes(tenant, &stored, &employee, Some(badge))
+        }
+        Err(refusal) => Ok(Decision::rejected(refusal)),
+    }
+}
+
+pub async fn block_badge(
+    table: &Table,
+    tenant: &TenantId,
+    number: &EmployeeNumber,
+    rfid: &Rfid,
+) -> Result<Decision, Failure> {
+    let Some(stored) = find(table, tenant, number).await? else {
+        return Ok(Decision::rejected(Refusal::NotFound));
+    };
+    match badge::block(&stored.value, rfid) {
+        Ok(employee) => becomes(tenant, &stored, &employee, None),
+        Err(refusal) => Ok(Decision::rejected(refusal)),
+    }
+}
+
+pub async fn release_badge(
+    table: &Table,
+    tenant: &TenantId,
+    number: &EmployeeNumber,
+    rfid: &Rfid,
+    now: Timestamp,
+) -> Result<Decision, Failure> {
+    let (employee_key, badge_key) = (keys::employee(tenant, number), keys::badge(tenant, rfid));
+    let mut found = table.read([employee_key.clone(), badge_key.clone()]).await?;
+    let read = |item| items::stored_employee(number, item);
+    let Some(stored) = take(&mut found, &employee_key, read)? else {
+        return Ok(Decision::rejected(Refusal::NotFound));
+    };
+    let held: Option<Stored<Badge>> = take(&mut found, &badge_key, items::stored_badge)?;
+    match badge::release(&stored.value, rfid, now) {
+        Ok((employee, badge)) => {
+            let badge = put(items::badge(tenant, rfid, &badge)?, held.as_ref());
+            becomes(tenant, &stored, &employee, Some(badge))
+        }
+        Err(refusal) => Ok(Decision::rejected(refusal)),
+    }
+}
+
+async fn find(
+    table: &Table,
+    tenant: &TenantId,
+    number: &EmployeeNumber,
+) -> Result<Option<Stored<Employee>>, Failure> {
+    let key = keys::employee(tenant, number);
+    let mut found = table.read([key.clone()]).await?;
+    take(&mut found, &key, |item| items::stored_employee(number, item))
+}
+
+fn becomes(
+    tenant: &TenantId,
+    stored: &Stored<Employee>,
+    employee: &Employee,
+    badge: Option<Write>,
+) -> Result<Decision, Failure> {
+    let before = snapshot(&stored.value);
+    let mut after = snapshot(employee);
+    let changed = [
+        ("name", stored.value.name != employee.name),
+        ("image_url", stored.value.image_url != employee.image_url),
+    ];
+    let changed: Vec<_> = changed.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
+    if let (Value::Object(fields), false) = (&mut after, changed.is_empty()) {
+        fields.insert("changed".to_owned(), json!(changed));
+    }
+    let employee = put(items::employee(tenant, employee)?, Some(stored));
+    Ok(Decision::applied(before, after, [employee].into_iter().chain(badge).collect()))
+}
+
+/// Without name and picture: they stand in the employee's item and nowhere else.
+fn snapshot(employee: &Employee) -> Value {
+    json!({
+        "status": employee.status,
+        "discount_basis_points": employee.discount,
+        "credit_limit": employee.limit,
+        "badges": employee.badges,
+    })
+}

@@ -1,0 +1,153 @@
+//! Single edits of a menu. They lie over the meals of its version; once there are many, they are folded
+//! into a version of their own, which is written whole before the menu switches to it.
+
+use super::decision::{Decision, Stored, put, take};
+use aws::failure::Failure;
+use aws::items::MenuHead;
+use aws::menus::Menus;
+use aws::table::{MAX_TRANSACTION, NotCommitted, Table, Write};
+use aws::{items, keys};
+use domain::admin::{Availability, Refusal};
+use domain::id::{ConcessionaireId, MealCode, TenantId};
+use domain::menu::{Meal, Menu, MenuVersion};
+use serde_json::{Value, json};
+
+/// Edits that lie over a version before they are folded: every checkout reads them.
+const FOLDED_EDITS: usize = 50;
+/// Meals that are written while an edit waits; larger menus come by import.
+const MAX_FOLDED: usize = 2_000;
+/// Edits that may lie over a larger menu.
+const MAX_EDITS: usize = 500;
+
+/// What becomes of one meal.
+#[derive(Debug, Clone)]
+pub enum Edit {
+    Set(Meal),
+    Remove,
+    Availability(Availability),
+}
+
+pub async fn edit(
+    table: &Table,
+    menus: &Menus,
+    tenant: &TenantId,
+    concessionaire: &ConcessionaireId,
+    code: &MealCode,
+    edit: Edit,
+    if_match: Option<MenuVersion>,
+) -> Result<Decision, Failure> {
+    let (key, owner) = (keys::menu(tenant, concessionaire), keys::concessionaire(tenant, concessionaire));
+    let mut found = table.read([key.clone(), owner.clone()]).await?;
+    if found.take(&owner).is_none() {
+        return Ok(Decision::rejected(Refusal::UnknownConcessionaire));
+    }
+    let stored = take(&mut found, &key, items::stored_menu_head)?;
+    let head = stored.as_ref().map(|stored| stored.value.clone()).unwrap_or_default();
+    if if_match.is_some_and(|expected| expected != head.version) {
+        return Ok(Decision::rejected(Refusal::PreconditionFailed));
+    }
+    let begun = head.begun;
+    let menu = menus.under(table, tenant, concessionaire, head).await?;
+    let before = snapshot(&menu, code);
+    if before.is_null() && !matches!(edit, Edit::Set(_)) {
+        return Ok(Decision::rejected(Refusal::NotFound));
+    }
+    let edited = edited(&menu, code, edit);
+    let after = snapshot(&edited, code);
+    let mut head = MenuHead {
+        version: edited.version,
+        edits: edited.edits.clone(),
+        sold_out: edited.sold_out.clone(),
+        begun,
+    };
+    let mut from = stored;
+    if head.edits.len() > MAX_EDITS && edited.base.len() > MAX_FOLDED {
+        return Ok(Decision::rejected(Refusal::TooManyEdits));
+    }
+    if head.edits.len() > FOLDED_EDITS && edited.base.len() <= MAX_FOLDED {
+        let begun = begin(table, tenant, concessionaire, from).await?;
+        let version = begun.value.begun;
+        fold(table, tenant, concessionaire, version, &edited).await?;
+        head.version = MenuVersion { meals: version, edit: 0 };
+        head.edits.clear();
+        head.begun = version;
+        from = Some(begun);
+    }
+    let writes = vec![put(items::menu_head(tenant, concessionaire, &head)?, from.as_ref())];
+    Ok(Decision::applied(before, after, writes))
+}
+
+/// Gives out the next version of meals, to nobody else.
+async fn begin(
+    table: &Table,
+    tenant: &TenantId,
+    concessionaire: &ConcessionaireId,
+    stored: Option<Stored<MenuHead>>,
+) -> Result<Stored<MenuHead>, Failure> {
+    let mut head = stored.as_ref().map(|stored| stored.value.clone()).unwrap_or_default();
+    head.begun += 1;
+    commit(table, vec![put(items::menu_head(tenant, concessionaire, &head)?, stored.as_ref())]).await?;
+    let revision = stored.map_or(0, |stored| stored.revision + 1);
+    Ok(Stored { value: head, revision })
+}
+
+/// Writes every meal of a version that no menu names yet.
+async fn fold(
+    table: &Table,
+    tenant: &TenantId,
+    concessionaire: &ConcessionaireId,
+    version: u32,
+    menu: &Menu,
+) -> Result<(), Failure> {
+    let meals = menu.meals();
+    let meals =
+        meals.into_iter().map(|(code, meal)| items::meal(tenant, concessionaire, version, code, meal));
+    let meals = meals.collect::<Result<Vec<_>, _>>()?;
+    for chunk in meals.chunks(MAX_TRANSACTION) {
+        commit(table, chunk.iter().cloned().map(Write::Create).collect()).await?;
+    }
+    Ok(())
+}
+
+async fn commit(table: &Table, writes: Vec<Write>) -> Result<(), Failure> {
+    table.commit(writes).await.map_err(|error| match error {
+        NotCommitted::Cancelled(reasons) => Failure::transient("fold a menu", format!("{reasons:?}")),
+        NotCommitted::Failure(failure) => failure,
+    })
+}
+
+fn edited(menu: &Menu, code: &MealCode, edit: Edit) -> Menu {
+    let mut menu = menu.clone();
+    menu.version.edit += 1;
+    match edit {
+        Edit::Set(meal) => {
+            menu.edits.insert(code.clone(), Some(meal));
+        }
+        Edit::Remove => {
+            menu.edits.remove(code);
+            if menu.base.contains_key(code) {
+                menu.edits.insert(code.clone(), None);
+            }
+            menu.sold_out.remove(code);
+        }
+        Edit::Availability(Availability::Available) => {
+            menu.sold_out.remove(code);
+        }
+        Edit::Availability(Availability::SoldOut { until }) => {
+            menu.sold_out.insert(code.clone(), until);
+        }
+    }
+    menu
+}
+
+fn snapshot(menu: &Menu, code: &MealCode) -> Value {
+    let Some(meal) = menu.meal(code) else { return Value::Null };
+    json!({
+        "name": meal.name,
+        "category": meal.category,
+        "price": meal.price,
+        "calories": meal.calories,
+        "sold_out": menu.sold_out.contains_key(code),
+        "sold_out_until": menu.sold_out.get(code),
+    })
+}

@@ -1,0 +1,182 @@
+//! Users: who may do what stands in the table, who signs in with what in the pool.
+//!
+//! The pool goes first and the table second, in one order: until the receipt is there, the command comes
+//! again and finds what is missing. Where it is refused in the end, the pool goes back to what the table has.
+
+use super::AdministerWorker;
+use super::decision::{Decision, Stored, put, take};
+use aws::failure::Failure;
+use aws::keys::Key;
+use aws::table::{Found, Table};
+use aws::user_pool::{self, Entry, Target};
+use aws::{items, keys};
+use domain::admin::{Administer, Change, Refusal};
+use domain::id::{TenantId, UserName};
+use domain::role::{Admins, Role, Status, User};
+use serde_json::{Value, json};
+
+/// Which user of which tenant a change concerns.
+pub fn of<'a>(change: &'a Change, callers: &'a TenantId) -> Option<(&'a TenantId, &'a UserName)> {
+    match change {
+        Change::AppointAdmin { tenant_id, name } => Some((tenant_id, name)),
+        Change::CreateUser { name, .. }
+        | Change::ChangeUser { name, .. }
+        | Change::ResetPassword { name } => Some((callers, name)),
+        _ => None,
+    }
+}
+
+/// The first administrator, or another, by the platform.
+pub async fn appoint(table: &Table, tenant: &TenantId, name: &UserName) -> Result<Decision, Failure> {
+    create(table, tenant, name, &Role::Admin).await
+}
+
+pub async fn create(
+    table: &Table,
+    tenant: &TenantId,
+    name: &UserName,
+    role: &Role,
+) -> Result<Decision, Failure> {
+    let mut office = Office::read(table, tenant, name, Some(role)).await?;
+    if !office.has_tenant {
+        return Ok(Decision::rejected(Refusal::NotFound));
+    }
+    if office.user.is_some() {
+        return Ok(Decision::rejected(Refusal::AlreadyExists));
+    }
+    let user = User { name: name.clone(), status: Status::Active, role: role.clone() };
+    office.becomes(tenant, &user)
+}
+
+pub async fn change(
+    table: &Table,
+    tenant: &TenantId,
+    name: &UserName,
+    role: Option<&Role>,
+    status: Option<Status>,
+) -> Result<Decision, Failure> {
+    let mut office = Office::read(table, tenant, name, role).await?;
+    let Some(stored) = &office.user else { return Ok(Decision::rejected(Refusal::NotFound)) };
+    let user = User {
+        name: name.clone(),
+        status: status.unwrap_or(stored.value.status),
+        role: role.unwrap_or(&stored.value.role).clone(),
+    };
+    office.becomes(tenant, &user)
+}
+
+/// Nothing in the table changes, and the receipt says so.
+pub async fn reset_password(table: &Table, tenant: &TenantId, name: &UserName) -> Result<Decision, Failure> {
+    let office = Office::read(table, tenant, name, None).await?;
+    let Some(stored) = &office.user else { return Ok(Decision::rejected(Refusal::NotFound)) };
+    let same = snapshot(&stored.value);
+    Ok(Decision::applied(same.clone(), same, vec![]))
+}
+
+/// What a change of one user stands on.
+struct Office {
+    has_tenant: bool,
+    user: Option<Stored<User>>,
+    admins: Option<Stored<Admins>>,
+    /// Why the role is for nobody.
+    unknown: Option<Refusal>,
+}
+
+impl Office {
+    async fn read(
+        table: &Table,
+        tenant: &TenantId,
+        name: &UserName,
+        role: Option<&Role>,
+    ) -> Result<Self, Failure> {
+        let (user, admins) = (keys::user(tenant, name), keys::admins(tenant));
+        let scope = role.and_then(|role| scope(tenant, role));
+        let wanted = [keys::tenant(tenant), user.clone(), admins.clone()];
+        let wanted = wanted.into_iter().chain(scope.iter().map(|(key, _)| key.clone()));
+        let mut found: Found = table.read(wanted).await?;
+        Ok(Self {
+            has_tenant: found.take(&keys::tenant(tenant)).is_some(),
+            user: take(&mut found, &user, |item| items::stored_user(name, item))?,
+            admins: take(&mut found, &admins, items::stored_admins)?,
+            unknown: scope.and_then(|(key, refusal)| found.take(&key).is_none().then_some(refusal)),
+        })
+    }
+
+    fn becomes(&mut self, tenant: &TenantId, user: &User) -> Result<Decision, Failure> {
+        if let Some(refusal) = self.unknown.take() {
+            return Ok(Decision::rejected(refusal));
+        }
+        let before = self.admins.as_ref().map(|stored| stored.value.clone()).unwrap_or_default();
+        let admins = match before.with(user) {
+            Ok(admins) => admins,
+            Err(refusal) => return Ok(Decision::rejected(refusal)),
+        };
+        let mut writes = vec![put(items::user(tenant, user)?, self.user.as_ref())];
+        // Its revision is what keeps two administrators from going at the same time.
+        if admins != before {
+            writes.push(put(items::admins(tenant, &admins)?, self.admins.as_ref()));
+        }
+        let before = self.user.as_ref().map_or(Value::Null, |stored| snapshot(&stored.value));
+        Ok(Decision::applied(before, snapshot(user), writes))
+    }
+}
+
+/// What a role is for, and how it is called when it is not there.
+fn scope(tenant: &TenantId, role: &Role) -> Option<(Key, Refusal)> {
+    match role {
+        Role::Manager { concessionaire_id } | Role::Cashier { concessionaire_id } => {
+            Some((keys::concessionaire(tenant, concessionaire_id), Refusal::UnknownConcessionaire))
+        }
+        Role::Employee { employee_number } => {
+            Some((keys::employee(tenant, employee_number), Refusal::UnknownEmployee))
+        }
+        Role::Platform | Role::Admin => None,
+    }
+}
+
+/// The pool follows: what is applied first, or what the table has where it is refused.
+pub async fn follow(
+    worker: &AdministerWorker,
+    command: &Administer,
+    tenant: &TenantId,
+    name: &UserName,
+    decision: Decision,
+) -> Result<Decision, Failure> {
+    let first_password = user_pool::first_password(&worker.password_key, name, command.id);
+    let target = |is_enabled, is_reset| Target { is_enabled, first_password: &first_password, is_reset };
+    if !decision.is_applied() {
+        match stored(&worker.table, tenant, name).await? {
+            Some(user) => {
+                let target = target(user.status == Status::Active, false);
+                worker.pool.set(tenant, name, target).await?;
+            }
+            None => worker.pool.remove(tenant, name).await?,
+        }
+        return Ok(decision);
+    }
+    let is_enabled = match (&command.change, stored(&worker.table, tenant, name).await?) {
+        (Change::ChangeUser { status: Some(status), .. }, _) => *status == Status::Active,
+        (_, Some(user)) => user.status == Status::Active,
+        (_, None) => true,
+    };
+    let is_reset = !matches!(command.change, Change::ChangeUser { .. });
+    match worker.pool.set(tenant, name, target(is_enabled, is_reset)).await? {
+        Entry::Anothers => Ok(Decision::rejected(Refusal::UserNameTaken)),
+        Entry::Nobody | Entry::Ours { .. } => Ok(decision),
+    }
+}
+
+async fn stored(table: &Table, tenant: &TenantId, name: &UserName) -> Result<Option<User>, Failure> {
+    let item = table.read_one(&keys::user(tenant, name)).await?;
+    item.map(|item| items::stored_user(name, item)).transpose()
+}
+
+fn snapshot(user: &User) -> Value {
+    let mut snapshot = json!({ "status": user.status });
+    if let (Value::Object(fields), Ok(Value::Object(role))) =
+        (&mut snapshot, serde_json::to_value(&user.role))
+    {
+        fields.extend(role);
+    }
+    snapshot
+}
