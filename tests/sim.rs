@@ -7,6 +7,7 @@ mod acts;
 mod audit;
 pub mod chaos;
 mod clock;
+mod corrector;
 mod history;
 mod judge;
 mod link;

@@ -5,12 +5,17 @@ black-box suite; a third is opened from nothing. Then every call that the functi
 """
 
 import argparse
+import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
+import uuid
 import zipfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,8 +28,12 @@ from stacks import PURPOSES, DeployError, Stacks
 
 STAGE = "test"
 TENANTS = ["acme", "globex"]
-NEWCOMER = "initech"
+# Whose queues wait for whoever founds it through the API, and one that an operator opens.
+PLACE, NEWCOMER = "initech", "hooli"
 SUITE_S = 900
+ORPHAN_S = 30
+# infra/local/src/demo.rs
+DEMO_PASSWORD = "correct-horse-battery"
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -84,6 +93,7 @@ def prove(stack: ExitStack, cloud: Cloud, stacks: Stacks, architecture: str) -> 
         stacks.deploy("tenant.yaml", f"{name}-{tenant}", {"Stage": STAGE, "Tenant": tenant, "TlsOnly": "false"})
         print(f"{name}-{tenant} is there")
         print(operate(cloud, ["demo", "--tenant", tenant, "--api-url", api_url, "--endpoints", str(endpoints)]))
+    stacks.deploy("tenant.yaml", f"{name}-{PLACE}", {"Stage": STAGE, "Tenant": PLACE, "TlsOnly": "false"})
     stacks.poison(STAGE, TENANTS[0])
     for purpose in PURPOSES:
         stacks.leave_undelivered(STAGE, TENANTS[0], purpose)
@@ -93,6 +103,7 @@ def prove(stack: ExitStack, cloud: Cloud, stacks: Stacks, architecture: str) -> 
         ["test", "--package", "tests", "--test", "blackbox", "--", "--test-threads", "4"],
         extra={"POS_ENDPOINTS": str(endpoints)},
     )
+    no_orphan(api_url, stacks)
     open_and_close(cloud, stacks)
     failures = stacks.isolated(STAGE, TENANTS) + permissions.differences(stacks, STAGE, recorder.seen)
     print(f"\nNot proven here: {'x86_64' if architecture == 'arm64' else 'arm64'}; {LEFT_OUT}")
@@ -103,11 +114,47 @@ LEFT_OUT = """canary deployments (CodeDeploy is not emulated: Canary=false); tha
 translated and their secrets resolved (done beforehand here); TLS (TlsOnly=false), throttling, alarms."""
 
 
+def no_orphan(api_url: str, stacks: Stacks) -> None:
+    """A worker that died after it made a user, before the table knew: the refused command takes the user away."""
+    outputs, orphan = stacks.outputs(f"pos-{STAGE}"), "acme.orphan"
+    cognito = stacks.client("cognito-idp")
+    cognito.admin_create_user(
+        UserPoolId=outputs["UserPoolId"], Username=orphan, UserAttributes=[{"Name": "custom:tenant_id", "Value": "acme"}]
+    )
+    signed_in = cognito.initiate_auth(
+        ClientId=outputs["UserPoolClientId"],
+        AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": "acme-admin", "PASSWORD": DEMO_PASSWORD},
+    )
+    # A UUIDv7 of now.
+    key = uuid.UUID(int=(time.time_ns() // 1_000_000 << 80) | (7 << 76) | (2 << 62) | secrets.randbits(62))
+    request = urllib.request.Request(
+        f"{api_url}/v1/users",
+        json.dumps({"username": orphan, "role": "employee", "employee_number": "999999"}).encode(),
+        {
+            "Authorization": f"Bearer {signed_in['AuthenticationResult']['IdToken']}",
+            "Content-Type": "application/json",
+            "Idempotency-Key": str(key),
+        },
+    )
+    with urllib.request.urlopen(request) as accepted:
+        print(f"a command to make a user for nobody: {accepted.status}")
+    deadline = time.monotonic() + ORPHAN_S
+    while time.monotonic() < deadline:
+        try:
+            cognito.admin_get_user(UserPoolId=outputs["UserPoolId"], Username=orphan)
+        except cognito.exceptions.UserNotFoundException:
+            print("and the user of the pool that it found is gone")
+            return
+        time.sleep(0.5)
+    raise DeployError(f"{orphan} is still there after {ORPHAN_S} s")
+
+
 def open_and_close(cloud: Cloud, stacks: Stacks) -> None:
     """A tenant from nothing, as `make tenant` opens it; again, closed, and again."""
     stacks.deploy("tenant.yaml", f"pos-{STAGE}-{NEWCOMER}", {"Stage": STAGE, "Tenant": NEWCOMER, "TlsOnly": "false"})
     admin = f"{NEWCOMER}-admin"
-    tenant = ["tenant", "--id", NEWCOMER, "--name", "Initech", "--currency", "USD", "--admin", admin]
+    tenant = ["tenant", "--id", NEWCOMER, "--name", "Hooli", "--currency", "USD", "--admin", admin]
     tenant += ["--zone", "America/Chicago", "--closing-hour", "3"]
     said = operate(cloud, tenant)
     if "with the password " not in said:

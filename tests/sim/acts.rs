@@ -2,10 +2,11 @@
 //! operators do what the script says.
 
 use super::chaos::Kind;
-use super::office;
+use super::corrector::Corrector;
+use super::office::{self, Cashier};
 use super::oracle::Asked;
 use super::play::{Play, pk};
-use super::script::{Act, Line, Quirk, Sale, Shown};
+use super::script::{Act, Correction, How, Line, Quirk, Sale, Shown};
 use super::terminal::{self, Terminal};
 use domain::command::Purpose;
 use domain::employee::BadgeStatus;
@@ -13,8 +14,10 @@ use domain::id::{ConcessionaireId, EmployeeNumber, TenantId};
 use domain::role::Status;
 use domain::tenant::TenantStatus;
 use local::fifo::{AttributeValue, Draft};
+use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::sleep;
+use uuid::Uuid;
 
 impl Play {
     pub async fn act(&mut self, act: &Act) {
@@ -25,6 +28,7 @@ impl Play {
         }
         match act {
             Act::Sell(sale) => self.sell(sale),
+            Act::Correct(correction) => self.correct(correction),
             Act::Credit { buyer } => sim.give_credit(&pk(&self.buyer(*buyer))),
             Act::Suspend { tenant } => {
                 let tenant = self.tenant(*tenant);
@@ -106,6 +110,53 @@ impl Play {
         self.start(asked, sale.wait, false, Duration::ZERO);
     }
 
+    /// Whoever may puts right a sale that was asked for lately.
+    fn correct(&mut self, correction: &Correction) {
+        let Some(asked) = self.stage.sim.oracle().asked_lately(correction.sale) else { return };
+        let buyer = format!("/v1/employees/{}", asked.employee);
+        let sale = format!("{buyer}/checkouts/{}", asked.id);
+        let because = |mut body: Value| {
+            body["reason"] = json!("because");
+            body
+        };
+        let (role, path, body) = match correction.how {
+            How::Void { is_manager: false } => ("", format!("{sale}/void"), because(json!({}))),
+            How::Void { is_manager: true } => ("-manager", format!("{sale}/void"), because(json!({}))),
+            How::RefundAmount(amount) => {
+                ("-manager", format!("{sale}/refunds"), because(json!({ "amount": amount })))
+            }
+            How::RefundItem { meal, qty } => {
+                let items = json!([{ "code": office::MEALS[meal % office::MEALS.len()], "qty": qty }]);
+                ("-manager", format!("{sale}/refunds"), because(json!({ "items": items })))
+            }
+            How::Adjust(0) => return,
+            How::Adjust(amount) => {
+                ("-admin", format!("{buyer}/adjustments"), because(json!({ "amount": amount })))
+            }
+        };
+        let user = format!("{}{role}", asked.cashier.user).parse().unwrap();
+        let corrector = Corrector {
+            link: self.stage.link.clone(),
+            who: Cashier { user, ..asked.cashier },
+            employee: asked.employee,
+            id: self.new_key().try_into().unwrap(),
+            path,
+            body,
+            wait: correction.wait,
+        };
+        if correction.is_twin {
+            self.sales.spawn(corrector.clone().correct());
+        }
+        self.sales.spawn(corrector.correct());
+    }
+
+    /// A key as a client makes it now.
+    fn new_key(&mut self) -> Uuid {
+        let now_ms = u64::try_from(self.stage.sim.clock.now_ms()).unwrap();
+        let random: [u8; 10] = std::array::from_fn(|_| self.rng.u8(..));
+        uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid()
+    }
+
     fn start(&mut self, asked: Asked, wait: u64, is_impatient: bool, delay: Duration) {
         let terminal = Terminal::new(self.stage.link.clone(), asked, wait, is_impatient);
         self.sales.spawn(async move {
@@ -139,12 +190,9 @@ impl Play {
             };
             sale.lines.iter().map(|line| (line.code.clone(), line.qty, shown(line))).collect()
         };
-        let now_ms = u64::try_from(self.stage.sim.clock.now_ms()).unwrap();
-        let random: [u8; 10] = std::array::from_fn(|_| self.rng.u8(..));
-        let id = uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid();
         Asked {
             tenant: cashier.tenant.clone(),
-            id: id.try_into().unwrap(),
+            id: self.new_key().try_into().unwrap(),
             badge: sale.by_badge.then(|| format!("RF-{employee}").parse().unwrap()),
             employee,
             cashier,

@@ -4,8 +4,9 @@
 use super::oracle::{Invariant, Verdict};
 use super::{Sim, judge, office};
 use aws::items;
-use domain::checkout::Checkout;
-use domain::id::{EmployeeNumber, TenantId};
+use domain::booking::{Booking, BookingKind};
+use domain::checkout::{Checkout, Outcome};
+use domain::id::{CheckoutId, EmployeeNumber, TenantId};
 use domain::ledger::{self, Entry};
 use domain::wallet::Wallet;
 use serde_json::Value;
@@ -32,7 +33,44 @@ fn touched(body: &str) -> BTreeSet<String> {
 struct Account {
     wallet: Wallet,
     checkouts: Vec<Checkout>,
+    bookings: Vec<Booking>,
     ledger: Vec<Entry>,
+}
+
+impl Account {
+    /// What bookings gave back of a sale, and whether one of them undid it.
+    fn given_back(&self, checkout: CheckoutId) -> (i64, bool) {
+        let of =
+            |booking: &&Booking| booking.cause.as_ref().and_then(|cause| cause.checkout) == Some(checkout);
+        let moved = self.bookings.iter().filter(of).filter_map(|booking| Some((booking, booking.entry()?)));
+        moved.fold((0, false), |(sum, is_voided), (booking, entry)| {
+            (sum + entry.amount.minor(), is_voided || booking.kind == BookingKind::Void)
+        })
+    }
+}
+
+/// A sale is as it was, but for what was given back, which only grows; and bookings explain that.
+fn check_sale(account: &Account, before: Option<&Checkout>, now: &Checkout) -> Verdict {
+    let (given_back, is_voided) = account.given_back(now.id);
+    let paid = match &now.outcome {
+        Outcome::Settled { bill, .. } => bill.total_net().minor(),
+        Outcome::Rejected(_) | Outcome::Withdrawn => 0,
+    };
+    let is_explained = now.returned.amount.minor() == given_back
+        && given_back <= paid
+        && (is_voided == (now.returned.voided.is_some() || now.outcome == Outcome::Withdrawn))
+        && (!is_voided || given_back == paid);
+    if !is_explained {
+        let what = format!("{given_back} of {paid} was given back of {now:?}");
+        return Err((Invariant::GivenBack, what));
+    }
+    let Some(before) = before else { return Ok(()) };
+    let is_same = Checkout { returned: before.returned.clone(), ..now.clone() } == *before;
+    if is_same && before.returned.amount <= now.returned.amount {
+        Ok(())
+    } else {
+        Err((Invariant::OneOutcome, format!("{before:?} became {now:?}")))
+    }
 }
 
 impl Sim {
@@ -59,46 +97,60 @@ impl Sim {
     }
 
     fn account(&self, pk: &str) -> Account {
-        let (mut wallet, mut checkouts, mut ledger) = (None, vec![], vec![]);
+        let (mut wallet, mut checkouts, mut bookings) = (None, vec![], vec![]);
         for item in self.table.partition(pk) {
             match office::sort_key(&item).split('#').next() {
                 Some("WALLET") => wallet = Some(items::stored_wallet(item).unwrap()),
                 Some("CHECKOUT") => checkouts.push(items::stored_checkout(item).unwrap()),
-                Some("BOOKING") => ledger.extend(items::stored_booking(item).unwrap().entry()),
+                Some("BOOKING") => bookings.push(items::stored_booking(item).unwrap()),
                 _ => {}
             }
         }
-        ledger.extend(checkouts.iter().filter_map(Checkout::entry));
-        Account { wallet: wallet.expect("a wallet"), checkouts, ledger }
+        let ledger = checkouts.iter().filter_map(Checkout::entry);
+        let ledger = ledger.chain(bookings.iter().filter_map(Booking::entry)).collect();
+        Account { wallet: wallet.expect("a wallet"), checkouts, bookings, ledger }
     }
 
     pub fn audit(&self, pk: &str) -> Verdict {
-        let Account { wallet, checkouts, ledger } = self.account(pk);
-        ledger::check(wallet, ledger.clone())
+        let account = self.account(pk);
+        let Account { wallet, checkouts, bookings, ledger } = &account;
+        ledger::check(*wallet, ledger.clone())
             .map_err(|discrepancy| (Invariant::Ledger, format!("{pk}: {discrepancy}")))?;
         let mut oracle = self.oracle();
         let office = self.office();
-        for checkout in &checkouts {
-            let place = (checkout.tenant.clone(), checkout.employee.clone(), checkout.id);
-            if let Some(before) = oracle.stored.get(&place) {
-                if before != checkout {
-                    return Err((Invariant::OneOutcome, format!("{before:?} became {checkout:?}")));
+        let (tenant, employee) = owner(pk).expect("an employee");
+        for booking in bookings {
+            let place = (tenant.clone(), employee.clone(), booking.id.clone());
+            match oracle.bookings.get(&place) {
+                Some(before) if before == booking => continue,
+                Some(before) => {
+                    return Err((Invariant::OneOutcome, format!("{before:?} became {booking:?}")));
                 }
+                None => {}
+            }
+            if oracle.is_closed && booking.cause.is_some() && booking.entry().is_some() {
+                return Err((Invariant::Late, format!("{booking:?} after closing")));
+            }
+            oracle.bookings.insert(place, booking.clone());
+        }
+        for checkout in checkouts {
+            let place = (checkout.tenant.clone(), checkout.employee.clone(), checkout.id);
+            check_sale(&account, oracle.stored.get(&place), checkout)?;
+            let before = oracle.stored.insert(place, checkout.clone());
+            if before.is_some() || checkout.outcome == Outcome::Withdrawn {
                 continue;
             }
             let asked = oracle.asked(checkout.request).cloned();
             let asked =
                 asked.ok_or_else(|| (Invariant::Decision, format!("nobody asked for {checkout:?}")))?;
-            judge::check(&office, &asked, checkout, &ledger, self.clock.now_ms())
+            judge::check(&office, &asked, checkout, ledger, self.clock.now_ms())
                 .map_err(|(invariant, what)| (invariant, format!("{}: {what}", checkout.request)))?;
             if oracle.is_closed && checkout.entry().is_some() {
                 return Err((Invariant::Late, format!("{} settled after closing", checkout.request)));
             }
-            oracle.stored.insert(place, checkout.clone());
         }
-        let overdraft =
-            owner(pk).map(|(tenant, _)| office.tenants[&tenant].current().overdraft_limit.minor());
-        if wallet.balance.minor() < -overdraft.unwrap_or_default() {
+        let overdraft = office.tenants[&tenant].current().overdraft_limit.minor();
+        if wallet.balance.minor() < -overdraft {
             return Err((Invariant::Overdraft, format!("{pk} stands at {}", wallet.balance)));
         }
         Ok(())

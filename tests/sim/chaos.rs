@@ -41,6 +41,8 @@ pub enum Kind {
     Outage,
     /// The dead letters are moved back.
     Redrive,
+    /// A sale is put right, or a wallet.
+    Correction,
     /// A message that cannot be read.
     Poison,
     Suspension,
@@ -57,7 +59,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 27] = [
+    pub const ALL: [Kind; 28] = [
         Kind::Refused,
         Kind::Throttled,
         Kind::ServerError,
@@ -76,6 +78,7 @@ impl Kind {
         Kind::LinkLost,
         Kind::Outage,
         Kind::Redrive,
+        Kind::Correction,
         Kind::Poison,
         Kind::Suspension,
         Kind::Deactivation,

@@ -101,6 +101,11 @@ impl Office {
         let user: UserName = format!("{tenant}-{stall}").parse().unwrap();
         let role = Role::Cashier { concessionaire_id: stall.clone() };
         table.put(&items::user(tenant, &User { name: user.clone(), status: Status::Active, role }).unwrap());
+        let manager = Role::Manager { concessionaire_id: stall.clone() };
+        for (suffix, role) in [("manager", manager), ("admin", Role::Admin)] {
+            let name = format!("{user}-{suffix}").parse().unwrap();
+            table.put(&items::user(tenant, &User { name, status: Status::Active, role }).unwrap());
+        }
         let (tenant, station) = (tenant.clone(), station.id);
         self.print_menu(table, &tenant, &stall, rng, now_ms);
         Cashier { tenant, user, stall, station }

@@ -2,9 +2,10 @@
 //! An outcome that was seen once is the outcome for ever.
 
 use super::office::Cashier;
+use domain::booking::{Booking, BookingOutcome};
 use domain::checkout::{Checkout, Outcome};
 use domain::command::Basket;
-use domain::id::{CheckoutId, EmployeeNumber, Rfid, StationId, TenantId};
+use domain::id::{BookingId, CheckoutId, EmployeeNumber, Rfid, StationId, TenantId};
 use domain::request::RequestHash;
 use jiff::SignedDuration;
 use local::provision;
@@ -25,6 +26,8 @@ pub enum Invariant {
     Ledger,
     /// What is stored under an id never changes, nor does what was seen of it.
     OneOutcome,
+    /// Bookings explain what was given back of a sale, and it is never more than was paid.
+    GivenBack,
     /// Prices, discounts and refusals follow from the menu and the state that they name.
     Decision,
     /// No balance below the overdraft.
@@ -84,12 +87,17 @@ pub struct Ticket {
 
 /// Where a checkout is stored.
 pub type Place = (TenantId, EmployeeNumber, CheckoutId);
+/// Where a booking is stored.
+pub type BookingPlace = (TenantId, EmployeeNumber, BookingId);
 pub type Verdict = Result<(), (Invariant, String)>;
 
 #[derive(Debug, Default)]
 pub struct Oracle {
     known: BTreeMap<String, Known>,
     pub stored: BTreeMap<Place, Checkout>,
+    pub bookings: BTreeMap<BookingPlace, Booking>,
+    /// Sales as they were asked for.
+    asked: Vec<Asked>,
     /// Requests that are or were messages in a queue.
     pub enqueued: BTreeSet<String>,
     /// Requests that were dead letters at some time.
@@ -127,7 +135,32 @@ impl Oracle {
                 is_reused: false,
             };
             self.known.insert(hash.to_owned(), known);
+            self.asked.push(asked.clone());
         }
+    }
+
+    /// One of the latest sales that were asked for.
+    pub fn asked_lately(&self, back: usize) -> Option<Asked> {
+        self.asked.iter().rev().nth(back).or(self.asked.last()).cloned()
+    }
+
+    /// What came of a correction.
+    pub fn told_booking(&self, place: &BookingPlace, body: &Value) -> Verdict {
+        let Some(stored) = self.bookings.get(place) else {
+            return Err((Invariant::OneOutcome, format!("{body} was told, and no such booking is stored")));
+        };
+        let agrees = match &stored.outcome {
+            BookingOutcome::Booked { amount, after } => {
+                body["status"] == "booked"
+                    && body["amount"] == amount.minor()
+                    && body["balance"] == after.balance.minor()
+                    && body["wallet_version"] == after.version
+            }
+            BookingOutcome::Rejected(rejection) => {
+                body["status"] == "rejected" && body["rejection"]["type"] == rejection.name()
+            }
+        };
+        ensure(agrees, Invariant::Answer, || format!("{body} does not read {stored:?}"))
     }
 
     pub fn asked(&self, request: RequestHash) -> Option<&Asked> {
@@ -157,7 +190,7 @@ impl Oracle {
         let Some(stored) = self.stored.get(&place) else {
             return Err((Invariant::OneOutcome, format!("{hash} was told {body}, and nothing is stored")));
         };
-        let is_own = stored.request.to_string() == hash;
+        let is_own = answers(stored, hash);
         ensure(is_own, Invariant::OneOutcome, || {
             format!("{hash} was told another request's outcome: {body}")
         })?;
@@ -165,8 +198,9 @@ impl Oracle {
         ensure(!known.is_reused, Invariant::OneOutcome, || {
             format!("{hash} was refused its key before: {body}")
         })?;
-        let seen = known.outcome.get_or_insert_with(|| body.clone());
-        ensure(seen == body, Invariant::OneOutcome, || format!("{hash} was told {seen}, then {body}"))?;
+        let lasting = lasting(body);
+        let seen = known.outcome.get_or_insert_with(|| lasting.clone());
+        ensure(*seen == lasting, Invariant::OneOutcome, || format!("{hash} was told {seen}, then {body}"))?;
         let spent = known.tickets.iter().filter(|ticket| ticket.failed).map(|ticket| ticket.expires_ms).max();
         let is_anew = stored.accepted_at.as_millisecond() + LIFETIME_MS > spent.unwrap_or(i64::MIN);
         // `failed` promises that nobody is charged, unless the same request was accepted anew later.
@@ -180,7 +214,7 @@ impl Oracle {
     pub fn refused_key(&mut self, hash: &str) -> Verdict {
         let known = self.known.get_mut(hash).expect("a request that was sent");
         known.is_reused = true;
-        let other = self.stored.get(&known.asked.place()).filter(|stored| stored.request.to_string() != hash);
+        let other = self.stored.get(&known.asked.place()).filter(|stored| !answers(stored, hash));
         ensure(other.is_some(), Invariant::Answer, || {
             format!("{hash} was refused a key that is free or its own")
         })
@@ -189,8 +223,7 @@ impl Oracle {
     /// `pending`, as asked for at `asked_ms`.
     pub fn pending(&mut self, hash: &str, ticket: &Ticket, asked_ms: i64, was_decided: bool) -> Verdict {
         ensure(!was_decided, Invariant::Answer, || format!("{hash} reads pending after it was decided"))?;
-        let is_open = asked_ms <= ticket.expires_ms + GRACE_MS;
-        ensure(is_open, Invariant::Ended, || format!("{hash} is pending past its end"))
+        ticket.may_be_pending(asked_ms)
     }
 
     /// `failed`, under one of its tickets.
@@ -263,7 +296,9 @@ fn version(checkout: &Checkout) -> Option<u64> {
 impl Known {
     fn end(&self) -> String {
         match &self.outcome {
-            Some(body) if body["status"] == "settled" => "settled".to_owned(),
+            Some(body) if body["status"] != "rejected" => {
+                body["status"].as_str().unwrap_or_default().to_owned()
+            }
             Some(body) => body["rejection"]["type"].as_str().unwrap_or_default().to_owned(),
             None if self.is_reused => "key-reused".to_owned(),
             None if self.tickets.iter().any(|ticket| ticket.failed) => "failed".to_owned(),
@@ -274,6 +309,12 @@ impl Known {
 }
 
 impl Ticket {
+    /// Whether nothing can be known yet.
+    pub fn may_be_pending(&self, asked_ms: i64) -> Verdict {
+        let is_open = asked_ms <= self.expires_ms + GRACE_MS;
+        ensure(is_open, Invariant::Ended, || format!("{} is pending past its end", self.location))
+    }
+
     /// Reads what a `Location` gives away: the request's hash, and the ticket.
     pub fn read(location: &str) -> (String, Self) {
         use base64::Engine;
@@ -288,15 +329,42 @@ impl Ticket {
     }
 }
 
+/// Whether a stored checkout is the outcome of a request.
+fn answers(stored: &Checkout, hash: &str) -> bool {
+    RequestHash::try_from(hash.to_owned()).is_ok_and(|hash| stored.answers(hash))
+}
+
+/// What of an answer never changes: not what was given back of it since.
+fn lasting(body: &Value) -> Value {
+    let mut lasting = body.get("sale").unwrap_or(body).clone();
+    let status = if lasting.get("settled_at").is_some() { "settled" } else { "" };
+    let fields = lasting.as_object_mut().expect("an object");
+    fields.remove("refunded");
+    if status == "settled" {
+        fields.insert("status".to_owned(), status.into());
+    }
+    for item in fields.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten() {
+        item.as_object_mut().expect("an item").remove("refunded_qty");
+    }
+    lasting
+}
+
 /// Whether an answer reads what is stored.
 fn agrees(stored: &Checkout, body: &Value) -> bool {
+    if stored.outcome == Outcome::Withdrawn {
+        return body["status"] == "voided" && body["id"] == stored.id.to_string();
+    }
+    let is_voided = stored.returned.voided.is_some();
+    let (told, body) = (&body["status"], body.get("sale").unwrap_or(body));
     let is_same = body["id"] == stored.id.to_string()
         && body["employee"]["employee_number"] == stored.employee.as_str()
         && body["station"].as_str() == stored.station.as_ref().map(StationId::as_str);
     is_same
         && match &stored.outcome {
             Outcome::Settled { bill, after } => {
-                body["status"] == "settled"
+                // Read before what was given back since.
+                (*told == "settled" || (*told == "voided" && is_voided))
+                    && body["refunded"].as_i64() <= Some(stored.returned.amount.minor())
                     && body["total_net"] == bill.total_net().minor()
                     && body["employee"]["balance_after"] == after.balance.minor()
                     && body["items"].as_array().map(Vec::len) == Some(bill.lines.len())
@@ -304,6 +372,6 @@ fn agrees(stored: &Checkout, body: &Value) -> bool {
             Outcome::Rejected(rejection) => {
                 body["status"] == "rejected" && body["rejection"]["type"] == rejection.name()
             }
-            Outcome::Withdrawn => body["status"] == "voided",
+            Outcome::Withdrawn => false,
         }
 }

@@ -27,6 +27,7 @@ pub struct Step {
 pub enum Act {
     Sell(Sale),
     Credit { buyer: usize },
+    Correct(Correction),
     Suspend { tenant: usize },
     Deactivate { buyer: usize },
     BlockBadge { buyer: usize },
@@ -36,6 +37,25 @@ pub enum Act {
     Storm { service: Service, ms: i64 },
     Outage { minutes: i64 },
     Redrive,
+}
+
+/// Somebody puts right a sale that was rung up before, whatever became of it, or a wallet.
+#[derive(Debug, Clone)]
+pub struct Correction {
+    pub sale: usize,
+    pub how: How,
+    /// Seconds that they would wait for an outcome.
+    pub wait: u64,
+    /// Sends the same at the same time from two places.
+    pub is_twin: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum How {
+    Void { is_manager: bool },
+    RefundAmount(i64),
+    RefundItem { meal: usize, qty: i64 },
+    Adjust(i64),
 }
 
 #[derive(Debug, Clone)]
@@ -89,6 +109,7 @@ impl Act {
                 Quirk::None | Quirk::Impatient => None,
             },
             Act::Credit { .. } => None,
+            Act::Correct(_) => Some(Kind::Correction),
             Act::Suspend { .. } => Some(Kind::Suspension),
             Act::Deactivate { .. } => Some(Kind::Deactivation),
             Act::BlockBadge { .. } => Some(Kind::BadgeBlock),
@@ -114,6 +135,11 @@ impl Script {
         }
         for _ in 0..rng.usize(0..12) {
             steps.push(Step { at_ms: rng.u64(0..LUNCH_MS), act: trouble(rng) });
+        }
+        for _ in 0..rng.usize(0..16) {
+            let at_ms =
+                if rng.bool() { rng.u64(0..LUNCH_MS) } else { rng.u64(0..8) * 10_000 + rng.u64(0..150) };
+            steps.push(Step { at_ms, act: Act::Correct(correction(rng)) });
         }
         steps.sort_by_key(|step| step.at_ms);
         Self { steps }
@@ -141,6 +167,22 @@ fn sale(rng: &mut fastrand::Rng) -> Sale {
         lines: (0..rng.usize(1..=3)).map(|_| line(rng)).collect(),
         wait: [0, 0, 1, 5][rng.usize(0..4)],
         quirk,
+    }
+}
+
+fn correction(rng: &mut fastrand::Rng) -> Correction {
+    let how = match rng.u32(0..8) {
+        0..3 => How::Void { is_manager: rng.bool() },
+        3 | 4 => How::RefundAmount(rng.i64(1..700)),
+        5 | 6 => How::RefundItem { meal: rng.usize(0..MEALS.len()), qty: rng.i64(1..=3) },
+        _ => How::Adjust(rng.i64(-400..400)),
+    };
+    Correction {
+        // Few of them, so that several meet at one sale.
+        sale: rng.usize(0..6),
+        how,
+        wait: [0, 0, 1, 5][rng.usize(0..4)],
+        is_twin: rng.u32(0..6) == 0,
     }
 }
 

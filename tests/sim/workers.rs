@@ -3,11 +3,12 @@
 
 use super::Shared;
 use super::chaos::Run;
-use super::oracle::{Invariant, Verdict};
+use super::oracle::{BookingPlace, Invariant, Place, Verdict};
 use aws::config::Clients;
 use aws::keys;
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use domain::booking::PostBooking;
 use domain::command::{Command, Message, PostCheckout};
 use local::fifo::engine::Engine;
 use std::collections::BTreeSet;
@@ -117,17 +118,17 @@ impl Crew {
         for record in &event.records {
             let group = record.attributes.get("MessageGroupId").cloned().unwrap_or_default();
             let is_failed = failed.contains(record.message_id.as_deref().unwrap_or_default());
-            let command = command(record, &group);
+            let outcome = outcome(record, &group);
             let wrong = |what: &str| Err((Invariant::Acknowledged, format!("{what}: {}", name(record))));
-            match command {
+            let is_stored = |outcome: &Outcome| match outcome {
+                Outcome::Checkout(place) => self.sim.oracle().stored.contains_key(place),
+                Outcome::Booking(place) => self.sim.oracle().bookings.contains_key(place),
+            };
+            match outcome {
                 Some(_) if is_failed => _ = blocked.insert(group),
                 Some(_) if blocked.contains(&group) => return wrong("acknowledged behind a failure"),
-                Some(command) => {
-                    let place = (command.tenant, command.employee, command.id);
-                    if !self.sim.oracle().stored.contains_key(&place) {
-                        return wrong("acknowledged without an outcome");
-                    }
-                }
+                Some(outcome) if is_stored(&outcome) => {}
+                Some(_) => return wrong("acknowledged without an outcome"),
                 None if is_failed => {}
                 None => return wrong("acknowledged unread"),
             }
@@ -136,11 +137,27 @@ impl Crew {
     }
 }
 
-/// The command of a message, if it can be read and came the right way.
-fn command(record: &SqsMessage, group: &str) -> Option<PostCheckout> {
+/// Where the outcome of a message will stand.
+enum Outcome {
+    Checkout(Place),
+    Booking(BookingPlace),
+}
+
+/// Where its outcome will stand, if a message can be read and came the right way.
+fn outcome(record: &SqsMessage, group: &str) -> Option<Outcome> {
     let message: Message = serde_json::from_str(record.body.as_deref()?).ok()?;
-    let Command::PostCheckout(command) = message.command else { return None };
-    (keys::wallet_group(&command.tenant, &command.employee) == group).then_some(command)
+    let (tenant, employee, outcome) = match message.command {
+        Command::PostCheckout(PostCheckout { tenant, employee, id, .. }) => {
+            let place = (tenant.clone(), employee.clone(), id);
+            (tenant, employee, Outcome::Checkout(place))
+        }
+        Command::PostBooking(PostBooking { tenant, employee, id, .. }) => {
+            let place = (tenant.clone(), employee.clone(), id.into());
+            (tenant, employee, Outcome::Booking(place))
+        }
+        Command::Administer(_) | Command::Probe(_) => return None,
+    };
+    (keys::wallet_group(&tenant, &employee) == group).then_some(outcome)
 }
 
 fn handed_back(response: &SqsBatchResponse) -> BTreeSet<&str> {

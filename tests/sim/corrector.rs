@@ -1,0 +1,123 @@
+//! Somebody who puts a sale right, or a wallet: keeps a key until the outcome is known, as a terminal does.
+
+use super::link::{Answer, Link};
+use super::office::Cashier;
+use super::oracle::{Invariant, Ticket, Verdict};
+use domain::id::{BookingId, CommandId, EmployeeNumber};
+use http::Request;
+use serde_json::Value;
+use std::time::Duration;
+
+/// How often somebody sends or looks before they give up.
+const TRIES_MAX: usize = 60;
+const FIRST_PAUSE: Duration = Duration::from_millis(700);
+const LONGEST_PAUSE: Duration = Duration::from_secs(25);
+
+#[derive(Debug, Clone)]
+pub struct Corrector {
+    pub link: Link,
+    /// Who does it, and for which tenant.
+    pub who: Cashier,
+    pub employee: EmployeeNumber,
+    pub id: CommandId,
+    pub path: String,
+    pub body: Value,
+    pub wait: u64,
+}
+
+impl Corrector {
+    /// Sends and follows until the outcome is known or nobody can tell any more.
+    pub async fn correct(self) {
+        let (mut pause, mut ticket) = (FIRST_PAUSE, None);
+        for _ in 0..TRIES_MAX {
+            let is_end = match &ticket {
+                None => self.send(&mut ticket).await,
+                Some(ticket) => self.look(ticket).await,
+            };
+            if is_end {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+            pause = LONGEST_PAUSE.min(pause * 2);
+        }
+        if ticket.is_some() {
+            self.note(Err((Invariant::Ended, format!("{} was followed in vain", self.path))));
+        }
+    }
+
+    async fn send(&self, ticket: &mut Option<Ticket>) -> bool {
+        let request = Request::post(&self.path)
+            .header("content-type", "application/json")
+            .header("idempotency-key", self.id.to_string())
+            .header("prefer", format!("wait={}", self.wait));
+        let Some(answer) = self.link.send(&self.who, request, self.body.to_string()).await else {
+            return false;
+        };
+        self.log("sent", &answer);
+        match answer.status {
+            200 => self.note(self.told(&answer.body)),
+            202 => {
+                *ticket = Some(Ticket::read(answer.headers["location"].to_str().unwrap()).1);
+                return false;
+            }
+            503 => return false,
+            // Its key grew too old in an outage.
+            400 if answer.problem() == "bad-input" => {}
+            _ => self.surprised(&answer),
+        }
+        true
+    }
+
+    async fn look(&self, ticket: &Ticket) -> bool {
+        let asked_ms = self.link.sim.clock.now_ms();
+        let request = Request::get(&ticket.location);
+        let Some(answer) = self.link.send(&self.who, request, String::new()).await else { return false };
+        self.log("looked", &answer);
+        match (answer.status, answer.body["status"].as_str().unwrap_or_default()) {
+            (200, "pending") => {
+                self.note(ticket.may_be_pending(asked_ms));
+                false
+            }
+            (200, "failed") => {
+                let is_stored = self.link.sim.oracle().bookings.contains_key(&self.place());
+                if is_stored {
+                    self.note(Err((Invariant::Answer, format!("{} reads failed", self.path))));
+                }
+                true
+            }
+            (200, _) => {
+                self.note(self.told(&answer.body));
+                true
+            }
+            (503, _) => false,
+            _ => {
+                self.surprised(&answer);
+                true
+            }
+        }
+    }
+
+    fn place(&self) -> (domain::id::TenantId, EmployeeNumber, BookingId) {
+        (self.who.tenant.clone(), self.employee.clone(), self.id.into())
+    }
+
+    fn told(&self, body: &Value) -> Verdict {
+        self.link.sim.oracle().told_booking(&self.place(), body)
+    }
+
+    fn surprised(&self, answer: &Answer) {
+        let what = format!("{} was answered {} {}", self.path, answer.status, answer.body);
+        self.note(Err((Invariant::Answer, what)));
+    }
+
+    fn note(&self, verdict: Verdict) {
+        self.link.sim.note(verdict);
+    }
+
+    fn log(&self, what: &str, answer: &Answer) {
+        let reason = answer.body["rejection"]["type"].as_str().or(answer.body["status"].as_str());
+        let (who, path, status) = (&self.who.user, &self.path, answer.status);
+        let reason = reason.unwrap_or_else(|| answer.problem());
+        self.link.sim.log(format_args!("{who} {what} {path}, heard {status} {reason}"));
+    }
+}
