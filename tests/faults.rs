@@ -23,6 +23,8 @@ pub enum Fault {
     LoseReply,
     /// It does not reach the service, and nothing comes back.
     Hang,
+    /// It is carried out, and nothing comes back.
+    Freeze,
 }
 
 impl Fault {
@@ -140,6 +142,13 @@ impl HttpConnector for Faulty {
             Fault::None => self.inner.call(request),
             Fault::Answer(status, body) => HttpConnectorFuture::ready(Ok(answer(status, body))),
             Fault::Hang => HttpConnectorFuture::new(std::future::pending()),
+            Fault::Freeze => {
+                let call = self.inner.call(request);
+                HttpConnectorFuture::new(async move {
+                    call.await?;
+                    std::future::pending().await
+                })
+            }
             Fault::LoseReply => {
                 let call = self.inner.call(request);
                 HttpConnectorFuture::new(async move {

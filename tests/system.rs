@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
+#[path = "system/administer.rs"]
+mod administer;
 #[path = "system/contract.rs"]
 mod contract;
 #[path = "system/costs.rs"]

@@ -13,15 +13,18 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodFilter, get, on};
 use axum::{Extension, Json, Router};
 use domain::role::RoleKind::{self, Admin, Cashier, Employee, Manager, Platform};
 use lambda_http::request::RequestContext;
-use std::sync::Arc;
+use pastey::paste;
+use std::sync::LazyLock;
 use std::time::Instant;
 use tracing::Instrument;
 use utoipa::OpenApi;
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt};
+use utoipa::openapi::HttpMethod;
+use utoipa_axum::PathItemExt;
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// Paths that ask for no token.
@@ -35,64 +38,87 @@ const STAFF: [RoleKind; 3] = [Admin, Manager, Cashier];
 const EVERYBODY: [RoleKind; 4] = [Admin, Manager, Cashier, Employee];
 const ALL: [RoleKind; 5] = [Platform, Admin, Manager, Cashier, Employee];
 
-fn table() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(meta::Description::openapi())
-        .routes(routes!(meta::health))
-        // Selling.
-        .routes(admit(&SELLERS, routes!(checkouts::post)))
-        .routes(admit(&SELLERS, routes!(checkouts::quote)))
-        .routes(admit(&STAFF, routes!(checkouts::list)))
-        .routes(admit(&EVERYBODY, routes!(checkouts::get)))
-        .routes(admit(&ALL, routes!(me::get)))
-        // Putting right.
-        .routes(admit(&SELLERS, routes!(bookings::void)))
-        .routes(admit(&[Admin, Manager], routes!(bookings::refund)))
-        .routes(admit(&[Admin], routes!(bookings::adjust)))
-        .routes(admit(&EVERYBODY, routes!(bookings::get)))
-        .routes(admit(&[Admin, Employee], routes!(movements::list)))
-        // Who buys.
-        .routes(admit(&EVERYBODY, routes!(employees::get)))
-        .routes(admit(&[Admin], routes!(employees::list)))
-        .routes(admit(&[Admin], routes!(employees::post)))
-        .routes(admit(&[Admin], routes!(employees::patch)))
-        .routes(admit(&[Admin], routes!(badges::put)))
-        .routes(admit(&[Admin], routes!(badges::delete)))
-        // Who sells what where.
-        .routes(admit(&EVERYBODY, routes!(stalls::list_concessionaires)))
-        .routes(admit(&[Admin], routes!(stalls::put_concessionaire)))
-        .routes(admit(&STAFF, routes!(stalls::list_stations)))
-        .routes(admit(&[Admin], routes!(stalls::put_station)))
-        .routes(admit(&EVERYBODY, routes!(menus::get)))
-        .routes(admit(&[Manager], routes!(menus::put_meal)))
-        .routes(admit(&[Manager], routes!(menus::delete_meal)))
-        .routes(admit(&SELLERS, routes!(menus::put_availability)))
-        // Who signs in, for whom.
-        .routes(admit(&[Admin], routes!(users::list)))
-        .routes(admit(&[Admin], routes!(users::post)))
-        .routes(admit(&[Admin], routes!(users::get)))
-        .routes(admit(&[Admin], routes!(users::patch)))
-        .routes(admit(&[Admin], routes!(users::reset_password)))
-        .routes(admit(&[Platform, Admin], routes!(tenants::get)))
-        .routes(admit(&[Platform], routes!(tenants::put)))
-        .routes(admit(&[Platform], routes!(tenants::suspend)))
-        .routes(admit(&[Platform], routes!(tenants::resume)))
-        .routes(admit(&[Platform], routes!(tenants::appoint)))
-        .routes(admit(&[Platform], routes!(tenants::probe)))
-        // What was done.
-        .routes(admit(&[Platform, Admin, Manager, Cashier], routes!(receipts::get)))
-        .routes(admit(&[Platform, Admin], routes!(receipts::audit)))
+/// The table twice over: as the router that serves it, and as its description, which only whoever asks for
+/// it has to wait for.
+macro_rules! table {
+    ($($module:ident :: $handler:ident for $roles:expr;)*) => {
+        fn routed(router: Router<App>) -> Router<App> {
+            router$(.route(
+                &described_by!($module $handler path()),
+                on(filter(described_by!($module $handler methods())), $module::$handler)
+                    .layer(Extension(Admits($roles))),
+            ))*
+        }
+
+        fn described(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
+            router$(.routes(routes!($module::$handler)))*
+        }
+    };
 }
 
-fn admit(roles: &'static [RoleKind], route: UtoipaMethodRouter<App>) -> UtoipaMethodRouter<App> {
-    route.layer(Extension(Admits(roles)))
+/// What `utoipa::path` made of a handler.
+macro_rules! described_by {
+    ($module:ident $handler:ident $function:ident()) => {
+        paste! { <$module::[<__path_ $handler>] as utoipa::Path>::$function() }
+    };
+}
+
+fn filter(methods: Vec<HttpMethod>) -> MethodFilter {
+    let filters = methods.into_iter().map(|method| method.to_method_filter());
+    filters.reduce(MethodFilter::or).unwrap_or(MethodFilter::GET)
+}
+
+table! {
+    meta::health for &[];
+    // Selling.
+    checkouts::post for &SELLERS;
+    checkouts::quote for &SELLERS;
+    checkouts::list for &STAFF;
+    checkouts::get for &EVERYBODY;
+    me::get for &ALL;
+    // Putting right.
+    bookings::void for &SELLERS;
+    bookings::refund for &[Admin, Manager];
+    bookings::adjust for &[Admin];
+    bookings::get for &EVERYBODY;
+    movements::list for &[Admin, Employee];
+    // Who buys.
+    employees::get for &EVERYBODY;
+    employees::list for &[Admin];
+    employees::post for &[Admin];
+    employees::patch for &[Admin];
+    badges::put for &[Admin];
+    badges::delete for &[Admin];
+    // Who sells what where.
+    stalls::list_concessionaires for &EVERYBODY;
+    stalls::put_concessionaire for &[Admin];
+    stalls::list_stations for &STAFF;
+    stalls::put_station for &[Admin];
+    menus::get for &EVERYBODY;
+    menus::put_meal for &[Manager];
+    menus::delete_meal for &[Manager];
+    menus::put_availability for &SELLERS;
+    // Who signs in, for whom.
+    users::list for &[Admin];
+    users::post for &[Admin];
+    users::get for &[Admin];
+    users::patch for &[Admin];
+    users::reset_password for &[Admin];
+    tenants::get for &[Platform, Admin];
+    tenants::put for &[Platform];
+    tenants::suspend for &[Platform];
+    tenants::resume for &[Platform];
+    tenants::appoint for &[Platform];
+    tenants::probe for &[Platform];
+    // What was done.
+    receipts::get for &[Platform, Admin, Manager, Cashier];
+    receipts::audit for &[Platform, Admin];
 }
 
 /// The whole API, as the Lambda and the local system serve it.
 pub fn router(app: App) -> Router {
-    let (router, description) = table().split_for_parts();
-    let description = Arc::new(description);
-    router
-        .route(OPENAPI_PATH, get(async move || Json(description)))
+    routed(Router::new())
+        .route(OPENAPI_PATH, get(async || Json(&*DESCRIPTION)))
         .fallback(async || Problem::NotFound)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .layer(middleware::map_response(finish))
@@ -101,9 +127,11 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
+static DESCRIPTION: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(description);
+
 /// The description of the API that the routes make up.
 pub fn description() -> utoipa::openapi::OpenApi {
-    table().into_openapi()
+    described(OpenApiRouter::with_openapi(meta::Description::openapi())).into_openapi()
 }
 
 /// Refusals of the framework's own extractors in the form of all others, and nothing kept by a

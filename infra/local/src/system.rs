@@ -247,6 +247,8 @@ async fn furnish(clients: &Clients, clock: &Clock) -> Result<PoolIds, StartError
 pub struct Workers {
     pub checkouts: Arc<PostCheckouts>,
     pub admin: Arc<AdministerWorker>,
+    /// What it administers with.
+    pub administer: AdministerConfig,
     replenishment: Arc<Probes>,
 }
 
@@ -255,7 +257,13 @@ impl Workers {
         let (clock, metrics) = (&options.clock, &options.metrics);
         Self {
             checkouts: Arc::new(PostCheckouts::new(clients, clock.clone(), metrics.clone())),
-            admin: Arc::new(AdministerWorker::new(clients, administer, clock.clone(), metrics.clone())),
+            admin: Arc::new(AdministerWorker::new(
+                clients,
+                administer.clone(),
+                clock.clone(),
+                metrics.clone(),
+            )),
+            administer,
             replenishment: Arc::new(Probes::new(clients, Purpose::Replenishment)),
         }
     }
