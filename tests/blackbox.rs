@@ -8,5 +8,7 @@
 mod contract;
 #[path = "blackbox/hostile.rs"]
 mod hostile;
+#[path = "blackbox/office.rs"]
+mod office;
 #[path = "blackbox/tour.rs"]
 mod tour;

@@ -12,6 +12,8 @@ mod costs;
 mod hostile;
 #[path = "system/kill.rs"]
 mod kill;
+#[path = "system/office.rs"]
+mod office;
 #[path = "system/replay.rs"]
 mod replay;
 #[path = "system/templates.rs"]

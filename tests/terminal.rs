@@ -8,6 +8,9 @@ use uuid::Uuid;
 
 pub use loadtest::terminal::Answer;
 
+/// What users of tests choose for themselves.
+pub const OWN_PASSWORD: &str = "a-password-of-ones-own";
+
 #[derive(Debug, Clone)]
 pub struct Terminal {
     http: reqwest::Client,
@@ -20,6 +23,23 @@ impl Terminal {
         let user = endpoints.users.iter().find(|user| user.username == username).expect("a user of the demo");
         let http = reqwest::Client::new();
         let answer = till::initiate_auth(&http, endpoints, username, &user.password).await;
+        let token = till::id_token(&answer.expect("Cognito answers")).expect("an id token");
+        Self { http, api_url: endpoints.api_url.clone(), token }
+    }
+
+    /// Somebody who got a first password and has to change it.
+    pub async fn first_sign_in(endpoints: &Endpoints, username: &str, first_password: &str) -> Self {
+        let http = reqwest::Client::new();
+        let challenge = till::initiate_auth(&http, endpoints, username, first_password).await;
+        let challenge = challenge.expect("Cognito answers").body;
+        assert_eq!(challenge["ChallengeName"], "NEW_PASSWORD_REQUIRED", "{challenge}");
+        let answer = json!({
+            "ChallengeName": "NEW_PASSWORD_REQUIRED",
+            "ClientId": endpoints.client_id,
+            "Session": challenge["Session"],
+            "ChallengeResponses": { "USERNAME": username, "NEW_PASSWORD": OWN_PASSWORD },
+        });
+        let answer = till::cognito(&http, endpoints, "RespondToAuthChallenge", &answer).await;
         let token = till::id_token(&answer.expect("Cognito answers")).expect("an id token");
         Self { http, api_url: endpoints.api_url.clone(), token }
     }

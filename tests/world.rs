@@ -54,6 +54,10 @@ impl MovableClock {
         self.ahead_ms.fetch_add(ms, Ordering::SeqCst);
     }
 
+    pub fn now(&self) -> jiff::Timestamp {
+        self.clock().now()
+    }
+
     fn clock(&self) -> Clock {
         let (system, ahead_ms) = (Clock::system(), self.ahead_ms.clone());
         Clock::from_fn(move || system.now() + SignedDuration::from_millis(ahead_ms.load(Ordering::SeqCst)))

@@ -201,10 +201,20 @@ pub async fn initiate_auth(
         "ClientId": endpoints.client_id,
         "AuthParameters": { "USERNAME": username, "PASSWORD": password },
     });
+    cognito(http, endpoints, "InitiateAuth", &request).await
+}
+
+/// Asks Cognito once for something that whoever signs in may ask for.
+pub async fn cognito(
+    http: &Client,
+    endpoints: &Endpoints,
+    operation: &str,
+    request: &Value,
+) -> reqwest::Result<Answer> {
     let request = http
         .post(&endpoints.aws_endpoint_url)
         .header("content-type", "application/x-amz-json-1.1")
-        .header("x-amz-target", "AWSCognitoIdentityProviderService.InitiateAuth")
+        .header("x-amz-target", format!("AWSCognitoIdentityProviderService.{operation}"))
         .body(request.to_string());
     answer(request).await
 }
