@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run tour replay test simulate mutants check format deny reset lint-templates package deploy-test deploy tenant demo-tenant destroy
+.PHONY: help run tour replay test conform simulate mutants check format deny reset lint-templates package deploy-test deploy tenant demo-tenant destroy
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,7 @@ replay: ## Sell a file's lunches to a running system and audit: FILE=path.csv [D
 
 test: check lint-templates ## Everything: formatting, lints, unit and system tests, simulated lunches, a deployment
 	cargo test --workspace
+	$(MAKE) conform
 	$(MAKE) deploy-test
 	$(MAKE) simulate
 
@@ -55,6 +56,11 @@ $(VENVS)/%/.ready: infra/tools/%.txt
 lint-templates: $(VENVS)/lint/.ready ## Template lint: cfn-lint, and checkov for what is not safe
 	$(LINT)/cfn-lint infra/*.yaml
 	LOG_LEVEL=ERROR $(LINT)/checkov --directory infra --framework cloudformation --compact --quiet --skip-download
+
+conform: $(VENVS)/conform/.ready ## Call every route as its description allows, and not, and hold the answers against it: EXAMPLES=25 [DRAW=1]
+	cargo build --package local
+	$(VENVS)/conform/bin/python tests/api/conform.py --local "$${CARGO_TARGET_DIR:-target}/debug/local" \
+	  --schemathesis $(VENVS)/conform/bin/st --examples $(or $(EXAMPLES),25) --seed $(or $(DRAW),1)
 
 # What Lambda runs on, cheaper by a fifth; and what this machine runs.
 ARCHITECTURE = arm64

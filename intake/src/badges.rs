@@ -2,6 +2,7 @@
 
 use crate::administer::{Administered, Office};
 use crate::body::{Errors, Fields};
+use crate::path;
 use crate::problem::{FieldError, Problem, Problems};
 use crate::request::{self, NoBody};
 use axum::body::Bytes;
@@ -20,7 +21,6 @@ use utoipa::ToSchema;
 #[expect(dead_code, reason = "only its description is used")]
 pub(crate) struct BadgeRequest {
     /// `active` gives it to the employee; `blocked` makes stations refuse it.
-    #[schema(inline)]
     status: BadgeStatusName,
     /// A badge of the same employee that is blocked by the same change; only with `active`.
     #[schema(pattern = "^[A-Za-z0-9._-]{4,64}$")]
@@ -42,7 +42,7 @@ pub(crate) enum BadgeStatusName {
     operation_id = "putBadge",
     path = "/v1/employees/{number}/badges/{rfid}",
     request_body = BadgeRequest,
-    params(("number" = String, Path), ("rfid" = String, Path), request::CommandParameters),
+    params(path::Employee, path::Badge, request::CommandParameters),
     responses(Administered, Problems),
     security(("cognito" = [])),
 )]
@@ -74,7 +74,7 @@ pub async fn put(
     delete,
     operation_id = "deleteBadge",
     path = "/v1/employees/{number}/badges/{rfid}",
-    params(("number" = String, Path), ("rfid" = String, Path), request::CommandParameters),
+    params(path::Employee, path::Badge, request::CommandParameters),
     responses(Administered, Problems),
     security(("cognito" = [])),
 )]

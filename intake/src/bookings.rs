@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::base_path::BasePath;
 use crate::body::{Errors, Fields};
 use crate::caller::Identity;
+use crate::path;
 use crate::problem::{FieldError, Problem, ProblemDocument, Problems};
 use crate::request;
 use crate::submit::{self, Exchange, Submission, TicketParameter};
@@ -78,7 +79,7 @@ pub(crate) struct VoidRequest {
     operation_id = "voidCheckout",
     path = "/v1/employees/{number}/checkouts/{id}/void",
     request_body = VoidRequest,
-    params(("number" = String, Path), ("id" = String, Path), request::CommandParameters),
+    params(path::Employee, path::Checkout, request::CommandParameters),
     responses(Corrected, Problems),
     security(("cognito" = [])),
 )]
@@ -173,7 +174,7 @@ fn refunded(mut fields: Fields<'_>) -> Option<(MealCode, Quantity)> {
     operation_id = "refundCheckout",
     path = "/v1/employees/{number}/checkouts/{id}/refunds",
     request_body = RefundRequest,
-    params(("number" = String, Path), ("id" = String, Path), request::CommandParameters),
+    params(path::Employee, path::Checkout, request::CommandParameters),
     responses(Corrected, Problems),
     security(("cognito" = [])),
 )]
@@ -223,7 +224,7 @@ pub(crate) struct AdjustmentRequest {
     operation_id = "adjustWallet",
     path = "/v1/employees/{number}/adjustments",
     request_body = AdjustmentRequest,
-    params(("number" = String, Path), request::CommandParameters),
+    params(path::Employee, request::CommandParameters),
     responses(Corrected, Problems),
     security(("cognito" = [])),
 )]
@@ -310,7 +311,7 @@ async fn submit(
     get,
     operation_id = "getBooking",
     path = "/v1/employees/{number}/bookings/{id}",
-    params(("number" = String, Path), ("id" = String, Path), TicketParameter),
+    params(path::Employee, path::Booking, TicketParameter),
     responses(
         (status = 200, description = "The booking, or that there is none yet or never will be", body = BookingView),
         (status = 422, description = "Another request was booked under this key", body = ProblemDocument, content_type = "application/problem+json"),

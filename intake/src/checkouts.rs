@@ -7,6 +7,7 @@ use crate::caller::Identity;
 use crate::etag;
 use crate::list::{self, Listed, PageParameters};
 use crate::order::{Asked, CheckoutRequest, Order};
+use crate::path;
 use crate::problem::{FieldError, Problem, Problems};
 use crate::request;
 use crate::submit::{self, Exchange, Submission, TicketParameter};
@@ -195,7 +196,7 @@ impl Sale {
     get,
     operation_id = "getCheckout",
     path = "/v1/employees/{number}/checkouts/{id}",
-    params(("number" = String, Path), ("id" = String, Path), TicketParameter, etag::ConditionalParameters),
+    params(path::Employee, path::Checkout, TicketParameter, etag::ConditionalParameters),
     responses(
         (status = 200, description = "The outcome, or that there is none yet or never will be", body = CheckoutView),
         (status = 304, description = "As the `If-None-Match` of the request has it"),

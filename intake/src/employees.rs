@@ -6,6 +6,7 @@ use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::etag;
 use crate::list::{self, Listed, PageParameters};
+use crate::path;
 use crate::problem::{FieldError, Problem, Problems};
 use crate::request;
 use crate::users::STATUSES;
@@ -56,7 +57,7 @@ impl RecentParameter {
     get,
     operation_id = "getEmployee",
     path = "/v1/employees/{number}",
-    params(("number" = String, Path), RecentParameter, etag::ConditionalParameters),
+    params(path::Employee, RecentParameter, etag::ConditionalParameters),
     responses(
         (status = 200, description = "The employee", body = EmployeeView),
         (status = 304, description = "As the `If-None-Match` of the request has it"),
@@ -202,7 +203,6 @@ pub(crate) struct EmployeePatchRequest {
     #[schema(min_length = 1, max_length = 100)]
     name: Option<String>,
     /// An inactive employee buys nothing.
-    #[schema(inline)]
     status: Option<crate::users::StatusName>,
     #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
     credit_limit: Option<i64>,
@@ -219,7 +219,7 @@ pub(crate) struct EmployeePatchRequest {
     operation_id = "patchEmployee",
     path = "/v1/employees/{number}",
     request_body = EmployeePatchRequest,
-    params(("number" = String, Path), request::CommandParameters),
+    params(path::Employee, request::CommandParameters),
     responses(Administered, Problems),
     security(("cognito" = [])),
 )]

@@ -26,6 +26,7 @@ mod caller;
 mod etag;
 mod list;
 mod order;
+mod path;
 mod prefer;
 pub mod problem;
 mod request;

@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::etag;
+use crate::path;
 use crate::problem::{FieldError, Problem, Problems};
 use crate::request::{self, NoBody};
 use crate::view::MenuView;
@@ -26,7 +27,7 @@ use utoipa::ToSchema;
     get,
     operation_id = "getMenu",
     path = "/v1/concessionaires/{id}/menu",
-    params(("id" = String, Path), etag::ConditionalParameters),
+    params(path::Concessionaire, etag::ConditionalParameters),
     responses(
         (status = 200, description = "The menu; its `ETag` names tenant, concessionaire and menu version", body = MenuView),
         (status = 304, description = "As the `If-None-Match` of the request has it"),
@@ -81,8 +82,8 @@ pub(crate) struct MealRequest {
     path = "/v1/concessionaires/{id}/meals/{code}",
     request_body = MealRequest,
     params(
-        ("id" = String, Path),
-        ("code" = String, Path),
+        path::Concessionaire,
+        path::Meal,
         request::CommandParameters,
         etag::MatchParameters,
     ),
@@ -114,8 +115,8 @@ pub async fn put_meal(
     operation_id = "deleteMeal",
     path = "/v1/concessionaires/{id}/meals/{code}",
     params(
-        ("id" = String, Path),
-        ("code" = String, Path),
+        path::Concessionaire,
+        path::Meal,
         request::CommandParameters,
         etag::MatchParameters,
     ),
@@ -156,8 +157,8 @@ pub(crate) struct AvailabilityRequest {
     path = "/v1/concessionaires/{id}/meals/{code}/availability",
     request_body = AvailabilityRequest,
     params(
-        ("id" = String, Path),
-        ("code" = String, Path),
+        path::Concessionaire,
+        path::Meal,
         request::CommandParameters,
         etag::MatchParameters,
     ),

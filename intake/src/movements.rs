@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::caller::Identity;
+use crate::path;
 use crate::problem::{FieldError, Problem, Problems};
 use crate::view::{MovementView, StatementView};
 use crate::window::{Window, WindowParameters};
@@ -30,7 +31,7 @@ const WAIT: SignedDuration = SignedDuration::from_hours(1);
     get,
     operation_id = "listMovements",
     path = "/v1/employees/{number}/movements",
-    params(("number" = String, Path), WindowParameters),
+    params(path::Employee, WindowParameters),
     responses((status = 200, description = "The statement", body = StatementView), Problems),
     security(("cognito" = [])),
 )]

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::caller::Identity;
 use crate::list::{self, Listed, PageParameters};
+use crate::path;
 use crate::problem::{Problem, Problems};
 use crate::submit::{self, TicketParameter};
 use crate::view::{AuditView, ReceiptView, UndecidedView};
@@ -30,7 +31,7 @@ const DEFAULT_WINDOW: SignedDuration = SignedDuration::from_hours(24 * 31);
     get,
     operation_id = "getReceipt",
     path = "/v1/receipts/{id}",
-    params(("id" = String, Path), TicketParameter),
+    params(path::Receipt, TicketParameter),
     responses(
         (status = 200, description = "The receipt, or that there is none yet or never will be", body = ReceiptView),
         (status = 422, description = "Another request was applied under this key", body = crate::problem::ProblemDocument, content_type = "application/problem+json"),

@@ -23,8 +23,9 @@ use std::time::Instant;
 use tracing::Instrument;
 use utoipa::OpenApi;
 use utoipa::openapi::HttpMethod;
+use utoipa::openapi::extensions::Extensions;
 use utoipa_axum::PathItemExt;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 /// Paths that ask for no token.
@@ -51,7 +52,7 @@ macro_rules! table {
         }
 
         fn described(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
-            router$(.routes(routes!($module::$handler)))*
+            router$(.routes(for_roles($roles, routes!($module::$handler))))*
         }
     };
 }
@@ -61,6 +62,18 @@ macro_rules! described_by {
     ($module:ident $handler:ident $function:ident()) => {
         paste! { <$module::[<__path_ $handler>] as utoipa::Path>::$function() }
     };
+}
+
+/// Says in the description whom a route admits.
+fn for_roles(roles: &[RoleKind], mut route: UtoipaMethodRouter<App>) -> UtoipaMethodRouter<App> {
+    let names = roles.iter().map(|role| role.as_str()).collect::<Vec<_>>();
+    for item in route.1.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            operation.extensions = Some(Extensions::builder().add("x-roles", names.clone()).build());
+        }
+    }
+    route
 }
 
 fn filter(methods: Vec<HttpMethod>) -> MethodFilter {

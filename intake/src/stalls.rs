@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::list::{self, Listed, PageParameters};
+use crate::path;
 use crate::problem::{FieldError, Problem, Problems};
 use crate::request;
 use crate::users::STATUSES;
@@ -35,7 +36,7 @@ pub(crate) struct ConcessionaireRequest {
     operation_id = "putConcessionaire",
     path = "/v1/concessionaires/{id}",
     request_body = ConcessionaireRequest,
-    params(("id" = String, Path), request::CommandParameters),
+    params(path::Concessionaire, request::CommandParameters),
     responses(Administered, Problems),
     security(("cognito" = [])),
 )]
@@ -79,7 +80,6 @@ pub(crate) struct StationRequest {
     #[schema(pattern = "^[a-z0-9-]{1,32}$")]
     concessionaire_id: String,
     /// `active` unless given; an inactive one sells nothing.
-    #[schema(inline)]
     status: Option<crate::users::StatusName>,
 }
 
@@ -89,7 +89,7 @@ pub(crate) struct StationRequest {
     operation_id = "putStation",
     path = "/v1/stations/{id}",
     request_body = StationRequest,
-    params(("id" = String, Path), request::CommandParameters),
+    params(path::Station, request::CommandParameters),
     responses(Administered, Problems),
     security(("cognito" = [])),
 )]

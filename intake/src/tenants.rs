@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::body::{Errors, Fields};
 use crate::caller::{self, Identity};
 use crate::etag;
+use crate::path;
 use crate::problem::{FieldError, Problem, Problems};
 use crate::request;
 use crate::view::TenantView;
@@ -86,7 +87,7 @@ fn set(fields: &mut Fields<'_>, tenant_id: &TenantId) -> Option<SetTenant> {
     operation_id = "putTenant",
     path = "/v1/tenants/{id}",
     request_body = TenantRequest,
-    params(("id" = String, Path), request::CommandParameters),
+    params(path::Tenant, request::CommandParameters),
     responses(Administered, Problems),
     security(("cognito" = [])),
 )]
@@ -107,7 +108,7 @@ fn path_id(id: &str) -> Result<TenantId, Problem> {
     get,
     operation_id = "getTenant",
     path = "/v1/tenants/{id}",
-    params(("id" = String, Path), etag::ConditionalParameters),
+    params(path::Tenant, etag::ConditionalParameters),
     responses(
         (status = 200, description = "The tenant", body = TenantView),
         (status = 304, description = "As the `If-None-Match` of the request has it"),
@@ -150,7 +151,7 @@ pub(crate) struct ReasonRequest {
     operation_id = "suspendTenant",
     path = "/v1/tenants/{id}/suspend",
     request_body = ReasonRequest,
-    params(("id" = String, Path), request::CommandParameters),
+    params(path::Tenant, request::CommandParameters),
     responses(Administered, Problems),
     security(("cognito" = [])),
 )]
@@ -164,7 +165,7 @@ pub async fn suspend(office: Office, Path(id): Path<String>, body: Bytes) -> Res
     operation_id = "resumeTenant",
     path = "/v1/tenants/{id}/resume",
     request_body = ReasonRequest,
-    params(("id" = String, Path), request::CommandParameters),
+    params(path::Tenant, request::CommandParameters),
     responses(Administered, Problems),
     security(("cognito" = [])),
 )]
@@ -190,7 +191,7 @@ async fn set_status(
 #[expect(dead_code, reason = "only its description is used")]
 pub(crate) struct AdminRequest {
     /// `<tenant>.<anything>`.
-    #[schema(pattern = r"^[A-Za-z0-9._@+-]{1,128}$", example = "initech.ann")]
+    #[schema(pattern = r"^[A-Za-z0-9._@+-]{1,128}$", example = "globex.ann")]
     username: String,
 }
 
@@ -200,7 +201,7 @@ pub(crate) struct AdminRequest {
     operation_id = "postTenantAdmin",
     path = "/v1/tenants/{id}/admins",
     request_body = AdminRequest,
-    params(("id" = String, Path), request::CommandParameters),
+    params(path::Tenant, request::CommandParameters),
     responses(Administered, Problems),
     security(("cognito" = [])),
 )]
@@ -225,7 +226,7 @@ pub async fn appoint(office: Office, Path(id): Path<String>, body: Bytes) -> Res
     post,
     operation_id = "probeTenant",
     path = "/v1/tenants/{id}/probe",
-    params(("id" = String, Path)),
+    params(path::Tenant),
     responses((status = 202, description = "Probes are on their way", body = TenantView), Problems),
     security(("cognito" = [])),
 )]

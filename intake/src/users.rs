@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::list::{self, Listed, PageParameters};
+use crate::path;
 use crate::problem::{Problem, Problems};
 use crate::request::{self, NoBody};
 use crate::view::UserView;
@@ -29,7 +30,6 @@ pub(crate) struct UserRequest {
     /// `<tenant>.<anything>`.
     #[schema(pattern = r"^[A-Za-z0-9._@+-]{1,128}$")]
     username: String,
-    #[schema(inline)]
     role: RoleName,
     /// Of a manager or cashier.
     #[schema(nullable = false, pattern = "^[a-z0-9-]{1,32}$")]
@@ -56,9 +56,7 @@ const ROLES: &str = "admin, manager, cashier or employee";
 #[schema(example = json!({ "status": "inactive" }))]
 #[expect(dead_code, reason = "only its description is used")]
 pub(crate) struct UserPatch {
-    #[schema(inline)]
     status: Option<StatusName>,
-    #[schema(inline)]
     role: Option<RoleName>,
     #[schema(nullable = false, pattern = "^[a-z0-9-]{1,32}$")]
     concessionaire_id: Option<String>,
@@ -137,7 +135,7 @@ fn name(fields: &mut Fields<'_>, tenant: &TenantId) -> Option<UserName> {
     operation_id = "patchUser",
     path = "/v1/users/{name}",
     request_body = UserPatch,
-    params(("name" = String, Path), request::CommandParameters),
+    params(path::User, request::CommandParameters),
     responses(Administered, Problems),
     security(("cognito" = [])),
 )]
@@ -161,7 +159,7 @@ pub async fn patch(office: Office, Path(name): Path<String>, body: Bytes) -> Res
     post,
     operation_id = "resetPassword",
     path = "/v1/users/{name}/password-reset",
-    params(("name" = String, Path), request::CommandParameters),
+    params(path::User, request::CommandParameters),
     responses(Administered, Problems),
     security(("cognito" = [])),
 )]
@@ -180,7 +178,7 @@ pub async fn reset_password(
     get,
     operation_id = "getUser",
     path = "/v1/users/{name}",
-    params(("name" = String, Path)),
+    params(path::User),
     responses((status = 200, description = "The user", body = UserView), Problems),
     security(("cognito" = [])),
 )]

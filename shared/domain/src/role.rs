@@ -31,6 +31,19 @@ pub enum RoleKind {
     Employee,
 }
 
+impl RoleKind {
+    /// As users and descriptions have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RoleKind::Platform => "platform",
+            RoleKind::Admin => "admin",
+            RoleKind::Manager => "manager",
+            RoleKind::Cashier => "cashier",
+            RoleKind::Employee => "employee",
+        }
+    }
+}
+
 impl Role {
     pub fn kind(&self) -> RoleKind {
         match self {

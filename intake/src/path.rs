@@ -1,0 +1,59 @@
+//! What paths name, for the API's description. Handlers parse it themselves: an id that cannot be is nobody's.
+
+#![expect(dead_code, reason = "only its description is used")]
+
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+macro_rules! path {
+    ($(#[$doc:meta])* $name:ident { $field:ident, $pattern:literal, $example:literal }) => {
+        #[derive(Debug, Deserialize, IntoParams)]
+        #[into_params(parameter_in = Path)]
+        pub(crate) struct $name {
+            $(#[$doc])*
+            #[param(pattern = $pattern, example = $example)]
+            $field: String,
+        }
+    };
+}
+
+path!(
+    /// A tenant.
+    Tenant { id, "^[a-z0-9-]{2,32}$", "globex" }
+);
+path!(
+    /// A user.
+    User { name, r"^[A-Za-z0-9._@+-]{1,128}$", "acme-kitchen-cashier" }
+);
+path!(
+    /// An employee's number.
+    Employee { number, "^[A-Za-z0-9._-]{1,32}$", "100001" }
+);
+path!(
+    /// A badge.
+    Badge { rfid, "^[A-Za-z0-9._-]{4,64}$", "RF100001" }
+);
+path!(
+    /// A checkout: the key that it was sent under.
+    Checkout { id, "^[0-9a-f-]{36}$", "01900000-0000-7000-8000-000000000000" }
+);
+path!(
+    /// A correction: the key that it was sent under.
+    Booking { id, "^[0-9a-f-]{36}$", "01900000-0000-7000-8000-000000000000" }
+);
+path!(
+    /// An admin command: the key that it was sent under.
+    Receipt { id, "^[0-9a-f-]{36}$", "01900000-0000-7000-8000-000000000000" }
+);
+path!(
+    /// A concessionaire.
+    Concessionaire { id, "^[a-z0-9-]{1,32}$", "coffee-bar" }
+);
+path!(
+    /// A station.
+    Station { id, "^[A-Za-z0-9._-]{1,32}$", "coffee-bar-1" }
+);
+path!(
+    /// A meal.
+    Meal { code, "^[A-Za-z0-9._-]{1,32}$", "COFFEE" }
+);

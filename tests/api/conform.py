@@ -1,0 +1,91 @@
+"""`make conform`: calls every route of a system of its own with whatever its description allows, and with
+what it does not, and fails on a 5xx or on an answer that the description does not have.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+ROLES = ["platform", "admin", "manager", "cashier", "employee"]
+START_S = 60
+RUN_S = 900
+CHECKS = [
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+]
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--local", type=Path, required=True, help="the local system")
+    parser.add_argument("--schemathesis", type=Path, required=True)
+    parser.add_argument("--examples", type=int, default=15, help="cases made up for each route and phase")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with tempfile.TemporaryDirectory(prefix="pos-conform-") as directory:
+        ports = ["--api-port", "0", "--aws-port", "0", "--dynamodb-port", "0"]
+        log = (Path(directory) / "log").open("w")
+        system = subprocess.Popen([arguments.local, "--dir", directory, *ports], stdout=log, stderr=log)
+        try:
+            endpoints = started(system, Path(directory) / "endpoints.json")
+            return conform(arguments, endpoints)
+        finally:
+            system.kill()
+            system.wait()
+
+
+def started(system: subprocess.Popen, path: Path) -> dict:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and system.poll() is None:
+        if path.exists():
+            return json.loads(path.read_text())
+        time.sleep(0.1)
+    raise SystemExit("the local system did not start")
+
+
+def conform(arguments: argparse.Namespace, endpoints: dict) -> int:
+    tokens = {user["role"]: token(endpoints, user) for user in endpoints["users"] if is_acmes(user)}
+    environment = os.environ | {"POS_TOKENS": json.dumps(tokens), "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py")}
+    command = [arguments.schemathesis, "run", f"{endpoints['api_url']}/v1/openapi.json"]
+    command += ["--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing", "--continue-on-failure"]
+    command += ["--max-examples", str(arguments.examples), "--seed", str(arguments.seed), "--workers", "2"]
+    command += ["--warnings", "off", "--no-color", "--suppress-health-check", "all"]
+    return subprocess.run(command, env=environment, cwd=HERE, timeout=RUN_S, check=False).returncode
+
+
+def is_acmes(user: dict) -> bool:
+    return user["username"] in [f"acme-{role}" for role in ROLES]
+
+
+def token(endpoints: dict, user: dict) -> str:
+    asked = {
+        "AuthFlow": "USER_PASSWORD_AUTH",
+        "ClientId": endpoints["client_id"],
+        "AuthParameters": {"USERNAME": user["username"], "PASSWORD": user["password"]},
+    }
+    request = urllib.request.Request(
+        endpoints["aws_endpoint_url"],
+        json.dumps(asked).encode(),
+        {
+            "Content-Type": "application/x-amz-json-1.1",
+            "X-Amz-Target": "AWSCognitoIdentityProviderService.InitiateAuth",
+        },
+    )
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)["AuthenticationResult"]["IdToken"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
