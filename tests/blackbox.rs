@@ -6,6 +6,8 @@
 
 #[path = "blackbox/contract.rs"]
 mod contract;
+#[path = "blackbox/corrections.rs"]
+mod corrections;
 #[path = "blackbox/hostile.rs"]
 mod hostile;
 #[path = "blackbox/office.rs"]

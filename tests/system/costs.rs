@@ -52,3 +52,26 @@ async fn an_employee_with_wallet_and_checkouts_is_one_query() {
     assert_eq!(calls(&intake.take()), [("BatchGetItem", 1), ("Query", 1)], "who asks, and what for");
     audit::account(world.system.app.table(), "acme", "100001").await;
 }
+
+/// A correction is three items: the booking and the sale are indexed, the wallet is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_correction_is_one_read_and_one_transaction() {
+    let world = World::start().await;
+    let (cashier, manager) = (world.terminal("acme-cashier").await, world.terminal("acme-manager").await);
+    let sold = cashier.buy(Uuid::now_v7(), &coffee("RF100001", 2)).await;
+    world.settle().await;
+    let (intake, worker) = (world.system.app.table().usage(), world.system.workers.checkouts.table().usage());
+    intake.take();
+    worker.take();
+    let path = format!("/v1/employees/100001/checkouts/{}/refunds", sold.body["id"].as_str().unwrap());
+    let key = Uuid::now_v7().to_string();
+    let headers = [("idempotency-key", key.as_str()), ("content-type", "application/json")];
+    let accepted = manager.post(&path, &headers, r#"{"amount":1,"reason":"cold"}"#).await;
+    assert_eq!(accepted.status, 202);
+    world.settle().await;
+    assert_eq!(calls(&intake.take()), [("BatchGetItem", 1)]);
+    let spent = worker.take();
+    assert_eq!(calls(&spent), [("BatchGetItem", 1), ("TransactWriteItems", 1)]);
+    assert_eq!(spent.write_decis, 80, "2 units for each of three items, 1 for each of two index entries");
+    audit::account(world.system.app.table(), "acme", "100001").await;
+}

@@ -123,6 +123,23 @@ pub fn buyer(
     Ok(buyer)
 }
 
+/// Adds an active administrator to those that a tenant has.
+pub async fn count_admin(table: &Table, tenant: &TenantId, user: &User) -> Result<(), SeedError> {
+    let key = keys::admins(tenant);
+    let (stored, from) = match table.read([key.clone()]).await?.take(&key) {
+        Some(item) => (items::stored_admins(item.clone())?, Some(items::revision(&item)?)),
+        None => (Admins::default(), None),
+    };
+    // Adding somebody who is active never leaves none.
+    let Ok(admins) = stored.with(user) else { return Ok(()) };
+    let item = items::admins(tenant, &admins)?;
+    let write = match from {
+        Some(from) => Write::Replace { item, from },
+        None => Write::Create(item),
+    };
+    if admins == stored { Ok(()) } else { table.commit(vec![write]).await.map_err(SeedError::Refused) }
+}
+
 /// Creates items together; if they are there already, they stay as they are.
 pub async fn create(table: &Table, items: Vec<Item>) -> Result<(), SeedError> {
     for chunk in items.chunks(MAX_TRANSACTION) {

@@ -8,7 +8,7 @@ use aws::{items, keys};
 use clap::Args;
 use domain::id::{TenantId, UserName};
 use domain::money::Money;
-use domain::role::{Admins, Role, Status, User};
+use domain::role::{Role, Status, User};
 use domain::tenant::{BusinessDay, InvalidTenant, Tenant, TenantStatus};
 use local::seed::{self, SeedError};
 use local::users::{self, UsersError};
@@ -67,10 +67,10 @@ pub async fn open(stage: &Stage, arguments: Arguments) -> Result<String, OpenErr
         reached: [].into(),
     };
     let user = User { name: admin.clone(), status: Status::Active, role: Role::Admin };
-    let admins = items::admins(&id, &Admins([admin.clone()].into()))?;
-    for item in [items::tenant(&tenant)?, items::user(&id, &user)?, admins] {
+    for item in [items::tenant(&tenant)?, items::user(&id, &user)?] {
         seed::create(&stage.table(), vec![item]).await?;
     }
+    seed::count_admin(&stage.table(), &id, &user).await?;
     probe::until_ready(stage, &id).await?;
     // Last, so that whoever gets a password also reads it.
     let password = password()?;
