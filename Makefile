@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run tour replay test conform simulate mutants check format deny reset lint-templates package deploy-test deploy tenant demo-tenant destroy
+.PHONY: help run tour replay test conform simulate mutants check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,14 +89,23 @@ TENANT_STACK = $(SAM_DEPLOY) --template-file infra/tenant.yaml --stack-name pos-
 	--s3-prefix pos-$(STAGE)-$(TENANT) --capabilities CAPABILITY_AUTO_EXPAND \
 	--parameter-overrides Stage=$(STAGE) Tenant=$(TENANT)
 
-tenant: $(VENVS)/deploy/.ready ## Open a tenant of a stage: STAGE=dev TENANT=acme NAME="Acme" CURRENCY=PHP ZONE=Asia/Manila ADMIN=ann
+place: $(VENVS)/deploy/.ready ## Make topic and queues for a tenant that the platform founds through the API: STAGE=dev TENANT=acme
+	@test -n "$(and $(AWS_REGION),$(STAGE),$(TENANT))" || { echo "AWS_REGION=eu-west-1 make place STAGE=dev TENANT=acme"; exit 2; }
+	$(TENANT_STACK)
+
+tenant: $(VENVS)/deploy/.ready ## Open a tenant of a stage: STAGE=dev TENANT=acme NAME="Acme" CURRENCY=PHP ZONE=Asia/Manila ADMIN=acme.ann
 	@test -n "$(and $(AWS_REGION),$(STAGE),$(TENANT),$(NAME),$(CURRENCY),$(ZONE),$(ADMIN))" || \
-		{ echo 'AWS_REGION=eu-west-1 make tenant STAGE=dev TENANT=acme NAME="Acme" CURRENCY=PHP ZONE=Asia/Manila ADMIN=ann'; exit 2; }
+		{ echo 'AWS_REGION=eu-west-1 make tenant STAGE=dev TENANT=acme NAME="Acme" CURRENCY=PHP ZONE=Asia/Manila ADMIN=acme.ann'; exit 2; }
 	$(TENANT_STACK)
 	cargo run --quiet --package operate -- --stage $(STAGE) tenant --id $(TENANT) --name "$(NAME)" \
-		--currency $(CURRENCY) --zone $(ZONE) --closing-hour $(or $(CLOSING_HOUR),0) --admin $(ADMIN)
+		--currency $(CURRENCY) --zone $(ZONE) --closing-hour $(or $(CLOSING_HOUR),0) --admin $(ADMIN) \
+		$(if $(PLATFORM),--platform)
 
-demo-tenant: $(VENVS)/deploy/.ready ## Open one of the demo's companies on a stage that nobody pays on: STAGE=dev TENANT=acme API_URL=https://...
+demo-place: $(VENVS)/deploy/.ready ## Make topic and queues for a tenant that the platform founds through the API: STAGE=dev TENANT=acme
+	@test -n "$(and $(AWS_REGION),$(STAGE),$(TENANT))" || { echo "AWS_REGION=eu-west-1 make place STAGE=dev TENANT=acme"; exit 2; }
+	$(TENANT_STACK)
+
+tenant: $(VENVS)/deploy/.ready ## Open one of the demo's companies on a stage that nobody pays on: STAGE=dev TENANT=acme API_URL=https://...
 	@test -n "$(and $(AWS_REGION),$(STAGE),$(TENANT),$(API_URL))" || \
 		{ echo 'AWS_REGION=eu-west-1 make demo-tenant STAGE=dev TENANT=acme API_URL=https://...'; exit 2; }
 	$(TENANT_STACK)

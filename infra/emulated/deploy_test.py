@@ -153,7 +153,7 @@ def no_orphan(api_url: str, stacks: Stacks) -> None:
 def open_and_close(cloud: Cloud, stacks: Stacks) -> None:
     """A tenant from nothing, as `make tenant` opens it; again, closed, and again."""
     stacks.deploy("tenant.yaml", f"pos-{STAGE}-{NEWCOMER}", {"Stage": STAGE, "Tenant": NEWCOMER, "TlsOnly": "false"})
-    admin = f"{NEWCOMER}-admin"
+    admin = f"{NEWCOMER}.admin"
     tenant = ["tenant", "--id", NEWCOMER, "--name", "Hooli", "--currency", "USD", "--admin", admin]
     tenant += ["--zone", "America/Chicago", "--closing-hour", "3"]
     said = operate(cloud, tenant)

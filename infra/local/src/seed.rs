@@ -130,7 +130,7 @@ pub async fn count_admin(table: &Table, tenant: &TenantId, user: &User) -> Resul
         Some(item) => (items::stored_admins(item.clone())?, Some(items::revision(&item)?)),
         None => (Admins::default(), None),
     };
-    // Adding somebody who is active never leaves none.
+    // Whoever is no administrator was none before, so nobody is taken out.
     let Ok(admins) = stored.with(user) else { return Ok(()) };
     let item = items::admins(tenant, &admins)?;
     let write = match from {

@@ -8,7 +8,7 @@ use aws::{items, keys};
 use clap::Args;
 use domain::id::{TenantId, UserName};
 use domain::money::Money;
-use domain::role::{Role, Status, User};
+use domain::role::{Role, Status, User, is_name_of};
 use domain::tenant::{BusinessDay, InvalidTenant, Tenant, TenantStatus};
 use local::seed::{self, SeedError};
 use local::users::{self, UsersError};
@@ -33,15 +33,20 @@ pub struct Arguments {
     /// The local hour before which a sale still belongs to the day before.
     #[arg(long, default_value_t = 0)]
     closing_hour: u8,
-    /// The user name of the first administrator.
+    /// The user name of the first administrator: `<tenant>.<anything>`.
     #[arg(long)]
     admin: UserName,
+    /// The user operates tenants instead of administering this one.
+    #[arg(long)]
+    platform: bool,
 }
 
 #[derive(Debug, Error)]
 pub enum OpenError {
     #[error("no such tenant can be")]
     Invalid(#[from] InvalidTenant),
+    #[error("a user name of {tenant} begins with {tenant}.")]
+    Name { tenant: TenantId },
     #[error("there is no randomness for a password: {0}")]
     Password(getrandom::Error),
     #[error("the administrator could not be made")]
@@ -56,7 +61,10 @@ pub enum OpenError {
 
 /// What stands already stays as it is.
 pub async fn open(stage: &Stage, arguments: Arguments) -> Result<String, OpenError> {
-    let Arguments { id, name, currency, zone, closing_hour, admin } = arguments;
+    let Arguments { id, name, currency, zone, closing_hour, admin, platform } = arguments;
+    if !is_name_of(&id, &admin) {
+        return Err(OpenError::Name { tenant: id });
+    }
     let tenant = Tenant {
         id: id.clone(),
         name,
@@ -66,7 +74,8 @@ pub async fn open(stage: &Stage, arguments: Arguments) -> Result<String, OpenErr
         overdraft_limit: Money::ZERO,
         reached: [].into(),
     };
-    let user = User { name: admin.clone(), status: Status::Active, role: Role::Admin };
+    let role = if platform { Role::Platform } else { Role::Admin };
+    let user = User { name: admin.clone(), status: Status::Active, role };
     for item in [items::tenant(&tenant)?, items::user(&id, &user)?] {
         seed::create(&stage.table(), vec![item]).await?;
     }
