@@ -101,11 +101,7 @@ tenant: $(VENVS)/deploy/.ready ## Open a tenant of a stage: STAGE=dev TENANT=acm
 		--currency $(CURRENCY) --zone $(ZONE) --closing-hour $(or $(CLOSING_HOUR),0) --admin $(ADMIN) \
 		$(if $(PLATFORM),--platform)
 
-demo-place: $(VENVS)/deploy/.ready ## Make topic and queues for a tenant that the platform founds through the API: STAGE=dev TENANT=acme
-	@test -n "$(and $(AWS_REGION),$(STAGE),$(TENANT))" || { echo "AWS_REGION=eu-west-1 make place STAGE=dev TENANT=acme"; exit 2; }
-	$(TENANT_STACK)
-
-tenant: $(VENVS)/deploy/.ready ## Open one of the demo's companies on a stage that nobody pays on: STAGE=dev TENANT=acme API_URL=https://...
+demo-tenant: $(VENVS)/deploy/.ready ## Open one of the demo's companies on a stage that nobody pays on: STAGE=dev TENANT=acme API_URL=https://...
 	@test -n "$(and $(AWS_REGION),$(STAGE),$(TENANT),$(API_URL))" || \
 		{ echo 'AWS_REGION=eu-west-1 make demo-tenant STAGE=dev TENANT=acme API_URL=https://...'; exit 2; }
 	$(TENANT_STACK)

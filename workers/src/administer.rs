@@ -235,15 +235,14 @@ fn read(message: &Message, queue_arn: &str, group: &str, names: &Names) -> Resul
     Ok(*command)
 }
 
+/// Without its subject: the name of a user may be a person's.
 fn log(receipt: &Receipt) {
-    let (id, change, subject) = (receipt.id.to_string(), receipt.change.as_str(), receipt.subject.as_str());
+    let (id, change) = (receipt.id.to_string(), receipt.change.as_str());
     match &receipt.outcome {
-        ReceiptOutcome::Applied { .. } => {
-            tracing::info!(receipt.id = id, change, subject, "applied {change} to {subject}");
-        }
+        ReceiptOutcome::Applied { .. } => tracing::info!(receipt.id = id, change, "applied {change}"),
         ReceiptOutcome::Rejected(refusal) => {
             let reason = refusal.name();
-            tracing::info!(receipt.id = id, change, subject, reason, "rejected {change} of {subject}");
+            tracing::info!(receipt.id = id, change, reason, "rejected {change}: {reason}");
         }
     }
 }

@@ -381,8 +381,6 @@ impl Table {
                 let put = Put::builder().table_name(&self.name).set_item(Some(replaced));
                 let put = if from == 0 {
                     put.condition_expression("attribute_exists(PK) AND attribute_not_exists(w)")
-                } else if planted::is(Planted::RefundUnguarded) {
-                    put
                 } else {
                     put.condition_expression("w = :from")
                         .expression_attribute_values(":from", AttributeValue::N(from.to_string()))

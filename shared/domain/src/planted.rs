@@ -38,8 +38,8 @@ pub enum Planted {
     FloorIgnored,
     /// More may be given back than was paid.
     RefundUncapped,
-    /// A sale is given back whatever was given back since it was read.
-    RefundUnguarded,
+    /// A void gives back the whole sale, whatever was given back before.
+    VoidInFull,
 }
 
 impl Planted {
@@ -61,7 +61,7 @@ impl Planted {
         Planted::MenuForgottenToAge,
         Planted::FloorIgnored,
         Planted::RefundUncapped,
-        Planted::RefundUnguarded,
+        Planted::VoidInFull,
     ];
 }
 
