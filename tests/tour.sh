@@ -161,7 +161,7 @@ amounts=$(echo "$statement" | sed 's/"amount":/\n/g' | sed -n '2,$s/^\(-\{0,1\}[
 say employee "reads her statement: $amounts"
 audit=$(curl -s "$API/v1/audit?limit=50" -H "Authorization: Bearer $ADMIN")
 case $audit in
-  *hire* | *create-employee*) say admin "finds all of it in the audit" ;;
+  *create-employee*) say admin "finds all of it in the audit" ;;
   *) fail "audit: $audit" ;;
 esac
 echo "the tour is over"

@@ -1,7 +1,7 @@
 """`make deploy-test`: deploys the real templates and packages onto an emulated AWS, and proves them there.
 
 One stage and two tenants are created through CloudFormation, filled with the demo, and handed to the
-black-box suite; a third is opened from nothing. Then every call that the functions made is held against what their roles grant.
+black-box suite, which founds a third through the API; an operator opens a fourth. Then every call that the functions made is held against what their roles grant.
 """
 
 import argparse

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::base_path::BasePath;
 use crate::caller::Identity;
-use crate::problem::{Problem, ProblemDocument};
+use crate::problem::Problem;
 use crate::submit::{self, Exchange, Submission};
 use crate::view::{ReceiptView, UndecidedView};
 use aws::failure::Failure;
@@ -42,22 +42,6 @@ pub(crate) enum Administered {
         )
     )]
     Accepted(#[to_schema] ReceiptView),
-    #[response(
-        status = 412,
-        description = "Somebody changed it since it was read",
-        content_type = "application/problem+json"
-    )]
-    PreconditionFailed(ProblemDocument),
-    #[response(status = 413, description = "More than 64 KiB", content_type = "application/problem+json")]
-    TooLarge(ProblemDocument),
-    #[response(status = 415, description = "Not JSON", content_type = "application/problem+json")]
-    UnsupportedMediaType(ProblemDocument),
-    #[response(
-        status = 422,
-        description = "The key was used for another request",
-        content_type = "application/problem+json"
-    )]
-    KeyReused(ProblemDocument),
 }
 
 /// Everything of a request but its path and body.
@@ -82,6 +66,8 @@ impl FromRequestParts<App> for Office {
 pub struct Desk<'a> {
     pub caller: &'a Caller,
     pub found: &'a mut Found,
+    /// It has its outcome; what was right then is not looked at again.
+    pub is_replay: bool,
 }
 
 impl Office {
@@ -97,21 +83,17 @@ impl Office {
         self.app.clock.now()
     }
 
-    /// Enqueues the change that `make` makes of whoever asks, unless it was asked for before.
-    pub async fn submit(
-        self,
-        id: CommandId,
-        make: impl FnOnce(Desk<'_>) -> Result<Change, Problem>,
-    ) -> Result<Response, Problem> {
-        self.submit_reading(id, [], |_, desk| make(desk)).await
+    /// Enqueues a change, unless it was asked for before.
+    pub async fn submit(self, id: CommandId, change: Change) -> Result<Response, Problem> {
+        self.submit_from(id, [], |_| Ok(change)).await
     }
 
-    /// The same where `make` looks at something; a replay is answered without `check`ing it again.
-    pub async fn submit_reading<const N: usize>(
+    /// The same where the change depends on who asks, or on what stands under `wanted`.
+    pub async fn submit_from<const N: usize>(
         self,
         id: CommandId,
         wanted: [Key; N],
-        make: impl FnOnce(bool, Desk<'_>) -> Result<Change, Problem>,
+        make: impl FnOnce(Desk<'_>) -> Result<Change, Problem>,
     ) -> Result<Response, Problem> {
         let Self { app, identity, headers, base_path } = self;
         let place = keys::receipt(identity.tenant(), id);
@@ -119,7 +101,8 @@ impl Office {
         let mut found = app.table.read(wanted).await?;
         let (caller, tenant) = identity.admit(&mut found)?;
         let earlier = found.take(&place);
-        let change = make(earlier.is_some(), Desk { caller: &caller, found: &mut found })?;
+        let desk = Desk { caller: &caller, found: &mut found, is_replay: earlier.is_some() };
+        let change = make(desk)?;
         let asked =
             serde_json::to_string(&change).map_err(|error| Failure::malformed("write a change", error))?;
         let request = RequestHash::of_command(Kind::Administer, &tenant.id, &caller.user, id, &asked);

@@ -3,7 +3,7 @@
 use crate::administer::{Administered, Office};
 use crate::body::{Errors, Fields};
 use crate::path;
-use crate::problem::{FieldError, Problem, Problems};
+use crate::problem::{CommandProblems, FieldError, Problem, Problems};
 use crate::request::{self, NoBody};
 use axum::body::Bytes;
 use axum::extract::Path;
@@ -43,7 +43,7 @@ pub(crate) enum BadgeStatusName {
     path = "/v1/employees/{number}/badges/{rfid}",
     request_body = BadgeRequest,
     params(path::Employee, path::Badge, request::CommandParameters),
-    responses(Administered, Problems),
+    responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn put(
@@ -66,7 +66,7 @@ pub async fn put(
         }
     };
     let (id, change) = request::command(office.headers(), &body, office.now(), read)?;
-    office.submit(id, |_| Ok(change)).await
+    office.submit(id, change).await
 }
 
 /// Take a badge back.
@@ -75,7 +75,7 @@ pub async fn put(
     operation_id = "deleteBadge",
     path = "/v1/employees/{number}/badges/{rfid}",
     params(path::Employee, path::Badge, request::CommandParameters),
-    responses(Administered, Problems),
+    responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn delete(
@@ -86,5 +86,5 @@ pub async fn delete(
     let number = number.parse().map_err(|_| Problem::NotFound)?;
     let rfid = rfid.parse().map_err(|_| Problem::NotFound)?;
     let id = request::bodiless(office.headers(), office.now())?;
-    office.submit(id, |_| Ok(Change::ReleaseBadge { number, rfid })).await
+    office.submit(id, Change::ReleaseBadge { number, rfid }).await
 }

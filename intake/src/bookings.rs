@@ -5,7 +5,7 @@ use crate::base_path::BasePath;
 use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::path;
-use crate::problem::{FieldError, Problem, ProblemDocument, Problems};
+use crate::problem::{CommandProblems, FieldError, Problem, ProblemDocument, Problems};
 use crate::request;
 use crate::submit::{self, Exchange, Submission, TicketParameter};
 use crate::view::{BookingView, UndecidedView};
@@ -17,7 +17,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use domain::booking::{Correction, PostBooking, Share};
+use domain::booking::{Booking, Correction, PostBooking, Share};
 use domain::command::{COMMAND_LIFETIME, Command, Kind, MAX_LINES};
 use domain::id::{CheckoutId, CommandId, EmployeeNumber, MealCode};
 use domain::money::{Adjustment, Quantity, Refund};
@@ -48,26 +48,6 @@ pub(crate) enum Corrected {
         )
     )]
     Accepted(#[to_schema] BookingView),
-    #[response(status = 413, description = "More than 64 KiB", content_type = "application/problem+json")]
-    TooLarge(ProblemDocument),
-    #[response(status = 415, description = "Not JSON", content_type = "application/problem+json")]
-    UnsupportedMediaType(ProblemDocument),
-    #[response(
-        status = 422,
-        description = "The key was used for another request",
-        content_type = "application/problem+json"
-    )]
-    KeyReused(ProblemDocument),
-}
-
-/// Why a sale is undone.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({ "reason": "rung up twice" }))]
-#[expect(dead_code, reason = "only its description is used")]
-pub(crate) struct VoidRequest {
-    #[schema(min_length = 1, max_length = 200)]
-    reason: String,
 }
 
 /// Undo a sale of the same business day.
@@ -78,9 +58,9 @@ pub(crate) struct VoidRequest {
     post,
     operation_id = "voidCheckout",
     path = "/v1/employees/{number}/checkouts/{id}/void",
-    request_body = VoidRequest,
+    request_body = request::ReasonRequest,
     params(path::Employee, path::Checkout, request::CommandParameters),
-    responses(Corrected, Problems),
+    responses(Corrected, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn void(
@@ -175,7 +155,7 @@ fn refunded(mut fields: Fields<'_>) -> Option<(MealCode, Quantity)> {
     path = "/v1/employees/{number}/checkouts/{id}/refunds",
     request_body = RefundRequest,
     params(path::Employee, path::Checkout, request::CommandParameters),
-    responses(Corrected, Problems),
+    responses(Corrected, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn refund(
@@ -225,7 +205,7 @@ pub(crate) struct AdjustmentRequest {
     path = "/v1/employees/{number}/adjustments",
     request_body = AdjustmentRequest,
     params(path::Employee, request::CommandParameters),
-    responses(Corrected, Problems),
+    responses(Corrected, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn adjust(
@@ -345,9 +325,25 @@ pub async fn get(
     if ticket.is_some_and(|ticket| Some(ticket.request) != request) {
         return Err(Problem::KeyReused);
     }
-    let is_sellers = matches!(caller.role, Role::Manager { .. } | Role::Cashier { .. });
-    if is_sellers && booking.by != caller.user {
+    if !may_see(&app, &caller, &number, &booking).await? {
         return Err(Problem::NotFound);
     }
     Ok(Json(BookingView::of(booking, &number, &tenant.currency)).into_response())
+}
+
+/// Sellers see what they asked for, and what concerns a sale of their own concessionaire.
+async fn may_see(
+    app: &App,
+    caller: &Caller,
+    number: &EmployeeNumber,
+    booking: &Booking,
+) -> Result<bool, Problem> {
+    let is_seller = matches!(caller.role, Role::Manager { .. } | Role::Cashier { .. });
+    if !is_seller || booking.by == caller.user {
+        return Ok(true);
+    }
+    let Some(checkout) = booking.cause.as_ref().and_then(|cause| cause.checkout) else { return Ok(false) };
+    let sale = app.table.read_one(&keys::checkout(&caller.tenant, number, checkout)).await?;
+    let sale = sale.map(items::stored_checkout).transpose()?;
+    Ok(sale.is_some_and(|sale| caller.sees_sale_of(&sale.concessionaire, number)))
 }

@@ -4,7 +4,7 @@
 //! every request, so that a change counts at once and not when a token expires.
 
 use crate::app::App;
-use crate::problem::Problem;
+use crate::problem::{FieldError, Problem};
 use aws::failure::Failure;
 use aws::items;
 use aws::keys::{self, Key};
@@ -61,6 +61,12 @@ pub fn named_tenant(caller: &Caller, text: &str) -> Result<TenantId, Problem> {
     let named: TenantId = text.parse().map_err(|_| Problem::NotFound)?;
     let may_name = caller.role == Role::Platform || named == caller.tenant;
     if may_name { Ok(named) } else { Err(Problem::NotFound) }
+}
+
+/// The tenant that a path of the platform's names, and that may not be there yet. Where others may call the
+/// route, it is [`named_tenant`].
+pub fn tenant_to_be(text: &str) -> Result<TenantId, Problem> {
+    text.parse().map_err(|error| Problem::field(FieldError::at_parameter("id", error)))
 }
 
 impl Identity {

@@ -8,7 +8,7 @@ use crate::etag;
 use crate::list::{self, Listed, PageParameters};
 use crate::order::{Asked, CheckoutRequest, Order};
 use crate::path;
-use crate::problem::{FieldError, Problem, Problems};
+use crate::problem::{CommandProblems, FieldError, Problem, Problems};
 use crate::request;
 use crate::submit::{self, Exchange, Submission, TicketParameter};
 use crate::view::{CheckoutView, QuoteView};
@@ -51,9 +51,7 @@ use utoipa::IntoParams;
             headers(("Idempotent-Replayed" = bool, description = "Present on the outcome of an earlier request"))),
         (status = 202, description = "Accepted", body = CheckoutView,
             headers(("Location" = String, description = "Where the outcome will be"), ("Retry-After" = u32, description = "When to look again, in seconds"))),
-        (status = 413, description = "More than 64 KiB", body = crate::problem::ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON", body = crate::problem::ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "The key was used for another request", body = crate::problem::ProblemDocument, content_type = "application/problem+json"),
+        CommandProblems,
         Problems,
     ),
     security(("cognito" = [])),

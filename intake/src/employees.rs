@@ -7,7 +7,7 @@ use crate::caller::Identity;
 use crate::etag;
 use crate::list::{self, Listed, PageParameters};
 use crate::path;
-use crate::problem::{FieldError, Problem, Problems};
+use crate::problem::{CommandProblems, FieldError, Problem, Problems};
 use crate::request;
 use crate::users::STATUSES;
 use crate::view::{EmployeeView, ProfileView};
@@ -79,7 +79,7 @@ pub async fn get(
         return Err(Problem::NotFound);
     }
     let account = account(&app, &caller, &tenant, &number, recent).await?;
-    etag::by_content(&headers, &EmployeeView::of(account, &tenant))
+    etag::by_content(&headers, &EmployeeView::of(account, &caller, &tenant))
 }
 
 /// An employee with wallet, and those of the newest checkouts that the caller may see.
@@ -102,7 +102,7 @@ pub async fn account(
 pub struct SearchParameters {
     /// The start of a name, in upper or lower case.
     name: Option<String>,
-    /// A badge: a page of the one who has it, or had it last.
+    /// A badge: one page of who has it, or had it last, whatever the name.
     badge: Option<String>,
 }
 
@@ -123,6 +123,7 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
     if let Some(badge) = badge {
+        page.read(&app, &format!("{} badges", tenant.id))?;
         return by_badge(&app, &tenant, &badge).await;
     }
     let start = employee::fold(&name.unwrap_or_default());
@@ -172,7 +173,7 @@ pub(crate) struct EmployeeRequest {
     path = "/v1/employees",
     request_body = EmployeeRequest,
     params(request::CommandParameters),
-    responses(Administered, Problems),
+    responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn post(office: Office, body: Bytes) -> Result<Response, Problem> {
@@ -191,7 +192,7 @@ pub async fn post(office: Office, body: Bytes) -> Result<Response, Problem> {
         })
     };
     let (id, asked) = request::command(office.headers(), &body, office.now(), read)?;
-    office.submit(id, |_| Ok(Change::CreateEmployee(asked))).await
+    office.submit(id, Change::CreateEmployee(asked)).await
 }
 
 /// What changes of an employee; what is absent stays.
@@ -220,7 +221,7 @@ pub(crate) struct EmployeePatchRequest {
     path = "/v1/employees/{number}",
     request_body = EmployeePatchRequest,
     params(path::Employee, request::CommandParameters),
-    responses(Administered, Problems),
+    responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn patch(office: Office, Path(number): Path<String>, body: Bytes) -> Result<Response, Problem> {
@@ -236,5 +237,5 @@ pub async fn patch(office: Office, Path(number): Path<String>, body: Bytes) -> R
         })
     };
     let (id, patch) = request::command(office.headers(), &body, office.now(), read)?;
-    office.submit(id, |_| Ok(Change::ChangeEmployee { number, patch })).await
+    office.submit(id, Change::ChangeEmployee { number, patch }).await
 }

@@ -1,6 +1,6 @@
 //! Conditional reads: a strong `ETag`, and `304` for whoever has it already.
 
-use crate::problem::Problem;
+use crate::problem::{FieldError, Problem};
 use aws::failure::Failure;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -60,14 +60,21 @@ pub(crate) struct MatchParameters {
     if_match: Option<String>,
 }
 
-/// The one tag that a change asks for: none is no condition, more than one is none that holds.
+/// The one strong tag that a change asks for; none is no condition, and neither is `*` where there is always
+/// something.
 pub fn if_match(request: &HeaderMap) -> Result<Option<&str>, Problem> {
     let mut tags = request.get_all(IF_MATCH).iter();
-    let (Some(tag), None) = (tags.next(), tags.next()) else {
-        return if request.contains_key(IF_MATCH) { Err(Problem::PreconditionFailed) } else { Ok(None) };
+    let tag = match (tags.next(), tags.next()) {
+        (None, _) => return Ok(None),
+        (Some(tag), None) => tag.to_str().ok().map(str::trim),
+        (Some(_), Some(_)) => None,
     };
-    let tag = tag.to_str().ok().and_then(|tag| tag.trim().strip_prefix('"')?.strip_suffix('"'));
-    tag.map(Some).ok_or(Problem::PreconditionFailed)
+    if tag == Some("*") {
+        return Ok(None);
+    }
+    let tag = tag.and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')).filter(|tag| !tag.contains('"'));
+    let wrong = || Problem::field(FieldError::at_header("If-Match", "must be one strong entity tag, or *"));
+    tag.map(Some).ok_or_else(wrong)
 }
 
 /// Weak comparison, as `If-None-Match` asks for.
@@ -89,6 +96,19 @@ mod tests {
         let headers = HeaderMap::from_iter([(IF_NONE_MATCH, if_none_match.parse().unwrap())]);
         let response = by_version(&headers, "3.1", &"body").unwrap();
         assert_eq!(response.status(), status, "{if_none_match:?}");
+    }
+
+    #[test]
+    fn a_change_asks_for_one_strong_tag() {
+        let asked = |value: &str| {
+            let headers = HeaderMap::from_iter([(IF_MATCH, value.parse().unwrap())]);
+            if_match(&headers).map(|tag| tag.map(str::to_owned)).map_err(|_| ())
+        };
+        assert_eq!(asked("\"3.1\""), Ok(Some("3.1".to_owned())));
+        assert_eq!(asked("*"), Ok(None));
+        for wrong in ["3.1", "W/\"3.1\"", "\"3.1\", \"3.2\"", ""] {
+            assert_eq!(asked(wrong), Err(()), "{wrong}");
+        }
     }
 
     #[test]

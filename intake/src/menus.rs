@@ -7,10 +7,11 @@ use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::etag;
 use crate::path;
-use crate::problem::{FieldError, Problem, Problems};
+use crate::problem::{CommandProblems, FieldError, PreconditionProblem, Problem, Problems};
 use crate::request::{self, NoBody};
 use crate::view::MenuView;
-use aws::{items, keys};
+use aws::items::{self, MenuHead};
+use aws::keys;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -22,7 +23,7 @@ use domain::text::{Category, Name};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-/// A concessionaire's current menu.
+/// A concessionaire's current menu; empty, under version `0.0`, before its first meal.
 #[utoipa::path(
     get,
     operation_id = "getMenu",
@@ -43,10 +44,15 @@ pub async fn get(
 ) -> Result<Response, Problem> {
     let concessionaire: ConcessionaireId = id.parse().map_err(|_| Problem::NotFound)?;
     let menu_key = keys::menu(identity.tenant(), &concessionaire);
-    let mut found = app.table.read(identity.keys().into_iter().chain([menu_key.clone()])).await?;
+    let vendor_key = keys::concessionaire(identity.tenant(), &concessionaire);
+    let wanted = identity.keys().into_iter().chain([menu_key.clone(), vendor_key.clone()]);
+    let mut found = app.table.read(wanted).await?;
     let (_, tenant) = identity.admit(&mut found)?;
-    let head = found.take(&menu_key).ok_or(Problem::NotFound)?;
-    let head = items::stored_menu_head(head)?;
+    let head = match (found.take(&menu_key), found.take(&vendor_key)) {
+        (Some(head), _) => items::stored_menu_head(head)?,
+        (None, Some(_)) => MenuHead::default(),
+        (None, None) => return Err(Problem::NotFound),
+    };
     let menu = app.menus.under(&app.table, &tenant.id, &concessionaire, head).await?;
     let view = MenuView::of(&menu, &concessionaire, &tenant.currency);
     etag::by_version(&headers, &tag(&tenant.id, &concessionaire, menu.version), &view)
@@ -87,7 +93,7 @@ pub(crate) struct MealRequest {
         request::CommandParameters,
         etag::MatchParameters,
     ),
-    responses(Administered, Problems),
+    responses(Administered, PreconditionProblem, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn put_meal(
@@ -120,7 +126,7 @@ pub async fn put_meal(
         request::CommandParameters,
         etag::MatchParameters,
     ),
-    responses(Administered, Problems),
+    responses(Administered, PreconditionProblem, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn delete_meal(
@@ -162,7 +168,7 @@ pub(crate) struct AvailabilityRequest {
         request::CommandParameters,
         etag::MatchParameters,
     ),
-    responses(Administered, Problems),
+    responses(Administered, PreconditionProblem, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn put_availability(
@@ -212,13 +218,13 @@ async fn edit(
     };
     let head_key = keys::menu(&tenant, &concessionaire);
     office
-        .submit_reading(key, [head_key.clone()], |is_replay, desk| {
+        .submit_from(key, [head_key.clone()], |desk| {
             if !desk.caller.sells_for(&concessionaire) {
                 return Err(Problem::NotFound);
             }
             let head = desk.found.take(&head_key).map(items::stored_menu_head).transpose()?;
             let current = head.unwrap_or_default().version;
-            if !is_replay && asked.is_some_and(|asked: MenuVersion| asked != current) {
+            if !desk.is_replay && asked.is_some_and(|asked: MenuVersion| asked != current) {
                 return Err(Problem::PreconditionFailed);
             }
             Ok(make(concessionaire, asked))

@@ -12,6 +12,7 @@ use aws::keys::{self, Span};
 use aws::table::Order;
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use domain::command::COMMAND_LIFETIME;
 use domain::id::{EmployeeNumber, KEY_LEAD_MS, KEY_LIFETIME_MS};
 use jiff::SignedDuration;
 
@@ -19,12 +20,11 @@ use jiff::SignedDuration;
 const MAX_WINDOW: SignedDuration = SignedDuration::from_hours(24 * 92);
 /// What it covers unless the client says otherwise.
 const DEFAULT_WINDOW: SignedDuration = SignedDuration::from_hours(24 * 31);
-/// Movements of one statement: a hundred thousand of lines are no statement but an attack.
+/// Movements of one statement: twenty a day for a quarter of a year.
 const MAX_MOVEMENTS: usize = 2_000;
-/// Items of one page of a query.
+/// Items of one page of a query, and pages: what was rejected is read as well, and is no movement.
 const PAGE: i32 = 500;
-/// A command may wait this long after its key was checked.
-const WAIT: SignedDuration = SignedDuration::from_hours(1);
+const MAX_PAGES: usize = 20;
 
 /// What moved a wallet within a time, by wallet version.
 #[utoipa::path(
@@ -61,7 +61,7 @@ async fn read(
     number: &EmployeeNumber,
     window: &Window,
 ) -> Result<Vec<MovementView>, Problem> {
-    let slack = SignedDuration::from_millis(KEY_LIFETIME_MS) + WAIT;
+    let slack = SignedDuration::from_millis(KEY_LIFETIME_MS) + COMMAND_LIFETIME;
     let from = window.from.checked_sub(slack).unwrap_or(window.from);
     let to = window.to.checked_add(SignedDuration::from_millis(KEY_LEAD_MS)).unwrap_or(window.to);
     let [sales, bookings] = keys::movements_between(tenant, number, from, to);
@@ -82,19 +82,23 @@ async fn collect(
     movements: &mut Vec<MovementView>,
 ) -> Result<(), Problem> {
     let mut start = None;
-    loop {
+    let too_many = || {
+        let detail = format!("the time holds more than {MAX_MOVEMENTS} movements; ask for less");
+        Problem::field(FieldError::at_parameter("from", detail))
+    };
+    for _ in 0..MAX_PAGES {
         let page = app.table.query_page(span, PAGE, Order::OldestFirst, start).await?;
         for item in page.items {
             let movement = view(item)?;
             movements.extend(movement.filter(|movement| movement.is_within(window.from, window.to)));
         }
         if movements.len() > MAX_MOVEMENTS {
-            let detail = format!("the time holds more than {MAX_MOVEMENTS} movements; ask for less");
-            return Err(Problem::field(FieldError::at_parameter("from", detail)));
+            return Err(too_many());
         }
         start = page.next;
         if start.is_none() {
             return Ok(());
         }
     }
+    Err(too_many())
 }

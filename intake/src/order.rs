@@ -55,8 +55,7 @@ pub(crate) struct CheckoutRequestItem {
 
 impl Order {
     pub fn parse(headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Self, Problem> {
-        let (id, basket) = request::command(headers, body, now, read)?;
-        let Asked { buyer, station, basket } = basket;
+        let (id, Asked { buyer, station, basket }) = request::command(headers, body, now, read)?;
         Ok(Self { id: id.into(), buyer, station, basket })
     }
 }

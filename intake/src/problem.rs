@@ -29,7 +29,7 @@ pub enum Problem {
     KeyReused,
     /// It changed since it was read.
     PreconditionFailed,
-    /// The tenant has no topic (yet).
+    /// The tenant has no topic (yet), or commands of this kind do not reach its queue yet.
     TenantNotReady,
     Unavailable(Failure),
     Internal(Failure),
@@ -43,7 +43,7 @@ pub struct FieldError {
     pub pointer: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<&'static str>,
-    /// Of the query.
+    /// Of the query or the path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameter: Option<&'static str>,
     pub detail: String,
@@ -102,6 +102,32 @@ pub(crate) enum Problems {
     #[response(status = 503, description = "Try again later", content_type = "application/problem+json")]
     Unavailable(ProblemDocument),
 }
+
+/// What any command may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) enum CommandProblems {
+    #[response(status = 413, description = "More than 64 KiB", content_type = "application/problem+json")]
+    TooLarge(ProblemDocument),
+    #[response(status = 415, description = "Not JSON", content_type = "application/problem+json")]
+    UnsupportedMediaType(ProblemDocument),
+    #[response(
+        status = 422,
+        description = "The key was used for another request",
+        content_type = "application/problem+json"
+    )]
+    KeyReused(ProblemDocument),
+}
+
+/// What a conditional change may answer besides.
+#[derive(IntoResponses)]
+#[response(
+    status = 412,
+    description = "Somebody changed it since it was read",
+    content_type = "application/problem+json"
+)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct PreconditionProblem(ProblemDocument);
 
 /// The media type of problem documents.
 pub const PROBLEM_JSON: &str = "application/problem+json";

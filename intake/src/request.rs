@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use domain::id::{CommandId, InvalidKey};
 use jiff::Timestamp;
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 pub const KEY_HEADER: &str = "Idempotency-Key";
 
@@ -25,6 +25,16 @@ pub(crate) struct CommandParameters {
     /// `wait=N`: the outcome itself, if it is there within N (at most 5) seconds.
     #[param(rename = "Prefer", example = "wait=5")]
     prefer: Option<String>,
+}
+
+/// Why it is asked for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "reason": "rung up twice" }))]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct ReasonRequest {
+    #[schema(min_length = 1, max_length = 200)]
+    reason: String,
 }
 
 /// Key and body of a command.

@@ -6,7 +6,7 @@ use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::list::{self, Listed, PageParameters};
 use crate::path;
-use crate::problem::{FieldError, Problem, Problems};
+use crate::problem::{CommandProblems, FieldError, Problem, Problems};
 use crate::request;
 use crate::users::STATUSES;
 use crate::view::{ConcessionaireView, StationView};
@@ -37,7 +37,7 @@ pub(crate) struct ConcessionaireRequest {
     path = "/v1/concessionaires/{id}",
     request_body = ConcessionaireRequest,
     params(path::Concessionaire, request::CommandParameters),
-    responses(Administered, Problems),
+    responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn put_concessionaire(
@@ -48,7 +48,7 @@ pub async fn put_concessionaire(
     let concessionaire = id.parse().map_err(|error| Problem::field(FieldError::at_parameter("id", error)))?;
     let read = |fields: &mut Fields<'_>, _: &Errors| fields.text("name");
     let (id, name) = request::command(office.headers(), &body, office.now(), read)?;
-    office.submit(id, |_| Ok(Change::SetConcessionaire { id: concessionaire, name })).await
+    office.submit(id, Change::SetConcessionaire { id: concessionaire, name }).await
 }
 
 /// Every concessionaire.
@@ -90,7 +90,7 @@ pub(crate) struct StationRequest {
     path = "/v1/stations/{id}",
     request_body = StationRequest,
     params(path::Station, request::CommandParameters),
-    responses(Administered, Problems),
+    responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn put_station(office: Office, Path(id): Path<String>, body: Bytes) -> Result<Response, Problem> {
@@ -101,7 +101,7 @@ pub async fn put_station(office: Office, Path(id): Path<String>, body: Bytes) ->
         Some((concessionaire_id?, status.unwrap_or(Status::Active)))
     };
     let (id, (concessionaire_id, status)) = request::command(office.headers(), &body, office.now(), read)?;
-    office.submit(id, |_| Ok(Change::SetStation { id: station, concessionaire_id, status })).await
+    office.submit(id, Change::SetStation { id: station, concessionaire_id, status }).await
 }
 
 /// Every station.

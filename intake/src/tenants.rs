@@ -6,7 +6,7 @@ use crate::body::{Errors, Fields};
 use crate::caller::{self, Identity};
 use crate::etag;
 use crate::path;
-use crate::problem::{FieldError, Problem, Problems};
+use crate::problem::{CommandProblems, Problem, Problems};
 use crate::request;
 use crate::view::TenantView;
 use aws::{items, keys};
@@ -88,19 +88,14 @@ fn set(fields: &mut Fields<'_>, tenant_id: &TenantId) -> Option<SetTenant> {
     path = "/v1/tenants/{id}",
     request_body = TenantRequest,
     params(path::Tenant, request::CommandParameters),
-    responses(Administered, Problems),
+    responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn put(office: Office, Path(id): Path<String>, body: Bytes) -> Result<Response, Problem> {
-    let tenant_id = path_id(&id)?;
+    let tenant_id = caller::tenant_to_be(&id)?;
     let read = |fields: &mut Fields<'_>, _: &Errors| set(fields, &tenant_id);
     let (id, asked) = request::command(office.headers(), &body, office.now(), read)?;
-    office.submit(id, |_| Ok(Change::SetTenant(asked))).await
-}
-
-/// Only the platform gets here, whose paths name tenants that may not exist yet.
-fn path_id(id: &str) -> Result<TenantId, Problem> {
-    id.parse().map_err(|error| Problem::field(FieldError::at_parameter("id", error)))
+    office.submit(id, Change::SetTenant(asked)).await
 }
 
 /// A tenant: any for the platform, their own for administrators.
@@ -136,23 +131,14 @@ async fn find(app: &App, identity: &Identity, id: &str) -> Result<Tenant, Proble
     Ok(items::stored_tenant(&id, item)?)
 }
 
-/// Why a tenant is suspended or resumed.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "only its description is used")]
-pub(crate) struct ReasonRequest {
-    #[schema(min_length = 1, max_length = 200)]
-    reason: String,
-}
-
 /// Stop a tenant from selling.
 #[utoipa::path(
     post,
     operation_id = "suspendTenant",
     path = "/v1/tenants/{id}/suspend",
-    request_body = ReasonRequest,
+    request_body = request::ReasonRequest,
     params(path::Tenant, request::CommandParameters),
-    responses(Administered, Problems),
+    responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn suspend(office: Office, Path(id): Path<String>, body: Bytes) -> Result<Response, Problem> {
@@ -164,9 +150,9 @@ pub async fn suspend(office: Office, Path(id): Path<String>, body: Bytes) -> Res
     post,
     operation_id = "resumeTenant",
     path = "/v1/tenants/{id}/resume",
-    request_body = ReasonRequest,
+    request_body = request::ReasonRequest,
     params(path::Tenant, request::CommandParameters),
-    responses(Administered, Problems),
+    responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn resume(office: Office, Path(id): Path<String>, body: Bytes) -> Result<Response, Problem> {
@@ -179,10 +165,10 @@ async fn set_status(
     body: &[u8],
     status: TenantStatus,
 ) -> Result<Response, Problem> {
-    let tenant_id = path_id(id)?;
+    let tenant_id = caller::tenant_to_be(id)?;
     let read = |fields: &mut Fields<'_>, _: &Errors| fields.text("reason");
     let (id, reason) = request::command(office.headers(), body, office.now(), read)?;
-    office.submit(id, |_| Ok(Change::SetTenantStatus { tenant_id, status, reason })).await
+    office.submit(id, Change::SetTenantStatus { tenant_id, status, reason }).await
 }
 
 /// Who is to administer a tenant.
@@ -202,11 +188,11 @@ pub(crate) struct AdminRequest {
     path = "/v1/tenants/{id}/admins",
     request_body = AdminRequest,
     params(path::Tenant, request::CommandParameters),
-    responses(Administered, Problems),
+    responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn appoint(office: Office, Path(id): Path<String>, body: Bytes) -> Result<Response, Problem> {
-    let tenant_id = path_id(&id)?;
+    let tenant_id = caller::tenant_to_be(&id)?;
     let read = |fields: &mut Fields<'_>, _: &Errors| {
         let name = fields.text("username")?;
         if is_name_of(&tenant_id, &name) {
@@ -216,12 +202,12 @@ pub async fn appoint(office: Office, Path(id): Path<String>, body: Bytes) -> Res
         None
     };
     let (id, name) = request::command(office.headers(), &body, office.now(), read)?;
-    office.submit(id, |_| Ok(Change::AppointAdmin { tenant_id, name })).await
+    office.submit(id, Change::AppointAdmin { tenant_id, name }).await
 }
 
 /// Find out which commands of a tenant reach its queues.
 ///
-/// Send it until the tenant reads `ready`: a topic may take a quarter of an hour to let everything through.
+/// Send it until the tenant's `is_ready` is true: a topic may take a quarter of an hour to let everything through.
 #[utoipa::path(
     post,
     operation_id = "probeTenant",

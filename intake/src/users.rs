@@ -6,7 +6,7 @@ use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::list::{self, Listed, PageParameters};
 use crate::path;
-use crate::problem::{Problem, Problems};
+use crate::problem::{CommandProblems, Problem, Problems};
 use crate::request::{self, NoBody};
 use crate::view::UserView;
 use aws::table::Order;
@@ -75,7 +75,15 @@ pub const STATUSES: &str = "active or inactive";
 
 /// A role with what it is for, and nothing that it is not for.
 fn role(fields: &mut Fields<'_>, role: Option<RoleName>) -> Option<Role> {
-    let role = role?;
+    let Some(role) = role else {
+        for field in ["concessionaire_id", "employee_number"] {
+            if fields.has(field) {
+                fields.error(field, "is given together with a role");
+                fields.skip(field);
+            }
+        }
+        return None;
+    };
     for (field, owners) in [("concessionaire_id", "a manager or cashier"), ("employee_number", "an employee")]
     {
         let is_for = match role {
@@ -105,7 +113,7 @@ fn role(fields: &mut Fields<'_>, role: Option<RoleName>) -> Option<Role> {
     path = "/v1/users",
     request_body = UserRequest,
     params(request::CommandParameters),
-    responses(Administered, Problems),
+    responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn post(office: Office, body: Bytes) -> Result<Response, Problem> {
@@ -117,7 +125,7 @@ pub async fn post(office: Office, body: Bytes) -> Result<Response, Problem> {
         Some((name?, role?))
     };
     let (id, (name, role)) = request::command(office.headers(), &body, office.now(), read)?;
-    office.submit(id, |_| Ok(Change::CreateUser { name, role })).await
+    office.submit(id, Change::CreateUser { name, role }).await
 }
 
 fn name(fields: &mut Fields<'_>, tenant: &TenantId) -> Option<UserName> {
@@ -136,7 +144,7 @@ fn name(fields: &mut Fields<'_>, tenant: &TenantId) -> Option<UserName> {
     path = "/v1/users/{name}",
     request_body = UserPatch,
     params(path::User, request::CommandParameters),
-    responses(Administered, Problems),
+    responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn patch(office: Office, Path(name): Path<String>, body: Bytes) -> Result<Response, Problem> {
@@ -151,7 +159,7 @@ pub async fn patch(office: Office, Path(name): Path<String>, body: Bytes) -> Res
         Some((role, status))
     };
     let (id, (role, status)) = request::command(office.headers(), &body, office.now(), read)?;
-    office.submit(id, |_| Ok(Change::ChangeUser { name, role, status })).await
+    office.submit(id, Change::ChangeUser { name, role, status }).await
 }
 
 /// Give a user a new first password, which the receipt shows the one who asked.
@@ -160,7 +168,7 @@ pub async fn patch(office: Office, Path(name): Path<String>, body: Bytes) -> Res
     operation_id = "resetPassword",
     path = "/v1/users/{name}/password-reset",
     params(path::User, request::CommandParameters),
-    responses(Administered, Problems),
+    responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
 pub async fn reset_password(
@@ -170,7 +178,7 @@ pub async fn reset_password(
 ) -> Result<Response, Problem> {
     let name = name.parse().map_err(|_| Problem::NotFound)?;
     let id = request::bodiless(office.headers(), office.now())?;
-    office.submit(id, |_| Ok(Change::ResetPassword { name })).await
+    office.submit(id, Change::ResetPassword { name }).await
 }
 
 /// A user.

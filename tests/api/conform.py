@@ -30,7 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--local", type=Path, required=True, help="the local system")
     parser.add_argument("--schemathesis", type=Path, required=True)
-    parser.add_argument("--examples", type=int, default=15, help="cases made up for each route and phase")
+    parser.add_argument("--examples", type=int, default=25, help="cases made up for each route and phase")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -40,7 +40,7 @@ def main() -> int:
         system = subprocess.Popen([arguments.local, "--dir", directory, *ports], stdout=log, stderr=log)
         try:
             endpoints = started(system, Path(directory) / "endpoints.json")
-            return conform(arguments, endpoints)
+            return conform(arguments, endpoints, directory)
         finally:
             system.kill()
             system.wait()
@@ -55,14 +55,14 @@ def started(system: subprocess.Popen, path: Path) -> dict:
     raise SystemExit("the local system did not start")
 
 
-def conform(arguments: argparse.Namespace, endpoints: dict) -> int:
+def conform(arguments: argparse.Namespace, endpoints: dict, directory: str) -> int:
     tokens = {user["role"]: token(endpoints, user) for user in endpoints["users"] if is_acmes(user)}
     environment = os.environ | {"POS_TOKENS": json.dumps(tokens), "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py")}
-    command = [arguments.schemathesis, "run", f"{endpoints['api_url']}/v1/openapi.json"]
+    command = [arguments.schemathesis.absolute(), "run", f"{endpoints['api_url']}/v1/openapi.json"]
     command += ["--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing", "--continue-on-failure"]
     command += ["--max-examples", str(arguments.examples), "--seed", str(arguments.seed), "--workers", "2"]
     command += ["--warnings", "off", "--no-color", "--suppress-health-check", "all"]
-    return subprocess.run(command, env=environment, cwd=HERE, timeout=RUN_S, check=False).returncode
+    return subprocess.run(command, env=environment, cwd=directory, timeout=RUN_S, check=False).returncode
 
 
 def is_acmes(user: dict) -> bool:

@@ -58,6 +58,13 @@ async fn a_refund_is_given_once_and_never_too_much() {
     assert_eq!(too_many.body["rejection"]["codes"], json!(["COFFEE", "TEA"]), "{too_many:?}");
     booked(&manager.command("POST", &refunds, &amount(9_000)).await, 9_000);
     rejected(&manager.command("POST", &refunds, &amount(1)).await, "exceeds-paid");
+    let neighbour = target.terminal("acme-kitchen-cashier").await;
+    let soup = json!({ "rfid": "RF100021", "station": "kitchen-1", "items": [{ "code": "RICE", "qty": 1 }] });
+    let theirs = neighbour.buy(Uuid::now_v7(), &soup).await;
+    let theirs =
+        format!("/v1/employees/100021/checkouts/{}/refunds", theirs.body["id"].as_str().expect("an id"));
+    rejected(&manager.command("POST", &theirs, &amount(1)).await, "unknown-checkout");
+    booked(&target.terminal("acme-admin").await.command("POST", &theirs, &amount(1)).await, 1);
     let nothing = format!("/v1/employees/100021/checkouts/{}/refunds", Uuid::now_v7());
     rejected(&manager.command("POST", &nothing, &amount(1)).await, "unknown-checkout");
 }
@@ -71,7 +78,12 @@ async fn a_void_undoes_a_sale_once() {
     let neighbour = target.terminal("acme-kitchen-cashier").await;
     rejected(&neighbour.command("POST", &void, &because(json!({}))).await, "unknown-checkout");
     assert_eq!(neighbour.get(&sale, &[]).await.status, 404, "a neighbour's sale");
-    booked(&cashier.command("POST", &void, &because(json!({}))).await, 13_500);
+    let undone = cashier.command("POST", &void, &because(json!({}))).await;
+    booked(&undone, 13_500);
+    let booking = format!("/v1/employees/100022/bookings/{}", undone.body["id"].as_str().expect("an id"));
+    let manager = target.terminal("acme-manager").await;
+    assert_eq!(manager.get(&booking, &[]).await.body, undone.body, "a sale of their own stall");
+    assert_eq!(neighbour.get(&booking, &[]).await.status, 404);
     rejected(&cashier.command("POST", &void, &because(json!({}))).await, "already-voided");
     let replay = cashier.sell(key, &coffee("RF100022", 3), 0).await;
     assert_eq!((replay.status, replay.outcome()), (200, "voided"), "{replay:?}");

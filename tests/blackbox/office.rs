@@ -76,6 +76,9 @@ async fn what_is_withdrawn_is_refused_at_once() {
 
     let found = admin.get(&format!("/v1/employees?badge={new}"), &[]).await;
     assert_eq!(found.body["items"][0]["employee_number"], number.as_str(), "{found:?}");
+    let badges = json!({ &new: "active" });
+    assert_eq!(admin.get(&employee, &[]).await.body["badges"], badges);
+    assert_eq!(cashier.get(&employee, &[]).await.body.get("badges"), None, "badges open wallets");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,10 +114,31 @@ async fn a_user_signs_in_does_their_work_and_is_let_go() {
 
     applied(&admin.command("PATCH", &path, &json!({ "status": "active" })).await);
     assert_eq!(cashier.get("/v1/me", &[]).await.status, 200);
+    let scope_alone = admin.command("PATCH", &path, &json!({ "concessionaire_id": "kitchen" })).await;
+    assert_eq!(
+        (scope_alone.status, &scope_alone.body["errors"][0]["pointer"]),
+        (400, &json!("/concessionaire_id"))
+    );
     let reset = admin.command("POST", &format!("{path}/password-reset"), &Value::Null).await;
     let next_password = applied(&reset)["first_password"].as_str().expect("a first password").to_owned();
     assert_ne!(first_password, next_password);
     Terminal::first_sign_in(&target.endpoints, &username, &next_password).await;
+}
+
+/// An administrator of the tenant in which the platform's users live has no power over them.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_becomes_the_platform() {
+    let target = Target::find().await;
+    let admin = target.terminal("acme-admin").await;
+    let reset = admin.command("POST", "/v1/users/acme-platform/password-reset", &Value::Null).await;
+    rejected(&reset, "not-found");
+    assert_eq!(reset.body.get("first_password"), None);
+    let change = json!({ "status": "inactive" });
+    rejected(&admin.command("PATCH", "/v1/users/acme-platform", &change).await, "not-found");
+    let user = json!({ "username": "acme.operator", "role": "platform" });
+    let wrong = admin.command("POST", "/v1/users", &user).await;
+    assert_eq!((wrong.status, &wrong.body["errors"][0]["pointer"]), (400, &json!("/role")));
+    target.terminal("acme-platform").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

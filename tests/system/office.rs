@@ -201,6 +201,8 @@ async fn long_lists_are_complete_and_a_page_costs_what_a_page_costs() {
     let count = usize::try_from(MANY).unwrap();
     check_list(&world, &admin, "/v1/employees?", "employee_number", count + 200).await;
     check_list(&world, &admin, day, "id", count).await;
+    check_list(&world, &admin, &format!("{day}&station=kitchen-1"), "id", count).await;
+    check_list(&world, &admin, &format!("{day}&station=kitchen-2"), "id", 0).await;
     let named = admin.get("/v1/employees?name=CHIARA%20a&limit=50", &[]).await;
     let names: BTreeSet<_> =
         named.body["items"].as_array().unwrap().iter().map(|one| one["name"].to_string()).collect();

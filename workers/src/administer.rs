@@ -21,7 +21,7 @@ use aws::failure::Failure;
 use aws::menus::Menus;
 use aws::queue::Queues;
 use aws::retry::Policy;
-use aws::table::{NotCommitted, Reason, Table, Write};
+use aws::table::{Table, Write};
 use aws::telemetry::Metrics;
 use aws::user_pool::UserPool;
 use aws::{items, keys};
@@ -131,20 +131,10 @@ impl AdministerWorker {
         let receipt = Receipt::of(command, decision.outcome, now);
         let mut writes = decision.writes;
         writes.push(Write::Create(items::receipt(&receipt)?));
-        match self.table.commit(writes).await {
-            Ok(()) => {
-                log(&receipt);
-                self.metrics.administered(&receipt.tenant, &receipt.change);
-                Ok(())
-            }
-            Err(NotCommitted::Cancelled(reasons)) if reasons.contains(&Reason::Invalid) => {
-                Err(Failure::malformed("administer", format!("{reasons:?}")))
-            }
-            Err(NotCommitted::Cancelled(reasons)) => {
-                Err(Failure::transient("administer", format!("{reasons:?}")))
-            }
-            Err(NotCommitted::Failure(failure)) => Err(failure),
-        }
+        self.table.commit(writes).await.map_err(|error| error.alone("administer"))?;
+        log(&receipt);
+        self.metrics.administered(&receipt.tenant, &receipt.change);
+        Ok(())
     }
 
     async fn decide(&self, command: &Administer, now: Timestamp) -> Result<Decision, Failure> {

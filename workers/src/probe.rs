@@ -70,10 +70,7 @@ impl Probes {
             Err(NotCommitted::Cancelled(reasons)) if reasons.contains(&Reason::ConditionFailed) => {
                 Err(Failure::malformed("note a probe", "there is no such tenant"))
             }
-            Err(NotCommitted::Cancelled(reasons)) => {
-                Err(Failure::transient("note a probe", format!("{reasons:?}")))
-            }
-            Err(NotCommitted::Failure(failure)) => Err(failure),
+            Err(error) => Err(error.alone("note a probe")),
         }
     }
 }

@@ -1,14 +1,16 @@
 //! What clients read of what is administered.
 
+use super::employee::RoleView;
 use super::{RejectionView, UndecidedView};
+use crate::users::StatusName;
 use aws::config::PasswordKey;
 use aws::items::Audited;
 use aws::user_pool::{FIRST_PASSWORD_LIFETIME, first_password};
 use domain::admin::{Receipt, ReceiptOutcome};
 use domain::booking::{Booking, BookingOutcome};
 use domain::command::Kind;
-use domain::id::{EmployeeNumber, UserName};
-use domain::role::{Caller, Role, Status, User};
+use domain::id::EmployeeNumber;
+use domain::role::{Caller, Status, User};
 use domain::tenant::{Concessionaire, Station, Tenant, TenantStatus};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -68,15 +70,12 @@ impl ReceiptView {
         let password = password_of(&receipt, caller, key, now);
         let change = ChangeView::of(&receipt);
         match receipt.outcome {
-            ReceiptOutcome::Applied { before, after } => {
-                let some = |value: Value| if value.is_null() { None } else { Some(value) };
-                ReceiptView::Applied(Box::new(AppliedView {
-                    change,
-                    before: some(before),
-                    after: some(after),
-                    first_password: password,
-                }))
-            }
+            ReceiptOutcome::Applied { before, after } => ReceiptView::Applied(Box::new(AppliedView {
+                change,
+                before: some(before),
+                after: some(after),
+                first_password: password,
+            })),
             ReceiptOutcome::Rejected(refusal) => {
                 ReceiptView::Rejected(Box::new(RejectedChangeView { change, rejection: refusal.into() }))
             }
@@ -86,10 +85,13 @@ impl ReceiptView {
 
 /// Made again from the key: it is stored nowhere.
 fn password_of(receipt: &Receipt, caller: &Caller, key: &PasswordKey, now: Timestamp) -> Option<String> {
-    let gives_one = matches!(receipt.change.as_str(), "create-user" | "appoint-admin" | "reset-password");
     let is_good = now <= receipt.decided_at + FIRST_PASSWORD_LIFETIME && receipt.caller == caller.user;
-    let name: UserName = receipt.subject.strip_prefix("users/")?.parse().ok()?;
-    (gives_one && is_good).then(|| first_password(key, &name, receipt.id))
+    let name = receipt.given_a_password().filter(|_| is_good)?;
+    Some(first_password(key, &name, receipt.id))
+}
+
+fn some(value: Value) -> Option<Value> {
+    if value.is_null() { None } else { Some(value) }
 }
 
 impl ChangeView {
@@ -140,7 +142,6 @@ impl AuditView {
             ReceiptOutcome::Applied { before, after } => (before, after, None),
             ReceiptOutcome::Rejected(refusal) => (Value::Null, Value::Null, Some(refusal.into())),
         };
-        let some = |value: Value| if value.is_null() { None } else { Some(value) };
         Self {
             id: receipt.id.to_string(),
             change: receipt.change,
@@ -184,12 +185,20 @@ impl AuditView {
     }
 }
 
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its description is used")]
+enum TenantStatusName {
+    Active,
+    Suspended,
+}
+
 /// A tenant.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TenantView {
     id: String,
     name: String,
-    #[schema(value_type = String, example = "active")]
+    #[schema(value_type = TenantStatusName)]
     status: TenantStatus,
     currency: String,
     time_zone: String,
@@ -223,16 +232,15 @@ impl TenantView {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UserView {
     username: String,
-    #[schema(value_type = String, example = "active")]
+    #[schema(value_type = StatusName)]
     status: Status,
     #[serde(flatten)]
-    #[schema(value_type = Object)]
-    role: Role,
+    role: RoleView,
 }
 
 impl UserView {
     pub fn of(user: &User) -> Self {
-        Self { username: user.name.to_string(), status: user.status, role: user.role.clone() }
+        Self { username: user.name.to_string(), status: user.status, role: RoleView::of(&user.role) }
     }
 }
 
@@ -254,7 +262,7 @@ impl From<Concessionaire> for ConcessionaireView {
 pub struct StationView {
     id: String,
     concessionaire_id: String,
-    #[schema(value_type = String, example = "active")]
+    #[schema(value_type = StatusName)]
     status: Status,
 }
 

@@ -110,7 +110,7 @@ pub struct SoldItemView {
     price: i64,
     calories: Option<u32>,
     qty: u8,
-    /// How many were given back by name.
+    /// How many of this code were given back by name, on whichever of its lines.
     refunded_qty: u32,
     subtotal_price: i64,
     subtotal_calories: Option<u64>,

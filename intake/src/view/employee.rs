@@ -1,6 +1,7 @@
 //! What clients read of whoever buys, and of themselves.
 
 use super::CheckoutView;
+use crate::users::StatusName;
 use aws::items::Account;
 use domain::checkout::Outcome;
 use domain::employee::{BadgeStatus, Employee};
@@ -17,7 +18,7 @@ pub struct EmployeeView {
     employee_number: String,
     name: String,
     image_url: Option<String>,
-    #[schema(value_type = String, example = "active")]
+    #[schema(value_type = StatusName)]
     status: Status,
     discount_basis_points: u16,
     credit_limit: i64,
@@ -25,13 +26,18 @@ pub struct EmployeeView {
     /// How many movements the wallet has had.
     wallet_version: u64,
     currency: String,
+    /// By RFID: `active` or `blocked`; for administrators alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    badges: Option<BTreeMap<String, BadgeStatus>>,
     /// Newest first, rejected ones included.
     recent: Vec<CheckoutView>,
 }
 
 impl EmployeeView {
-    pub fn of(account: Account, tenant: &Tenant) -> Self {
+    pub fn of(account: Account, caller: &Caller, tenant: &Tenant) -> Self {
         let Account { employee, wallet, recent } = account;
+        let badges = (caller.role == Role::Admin).then(|| badges(&employee));
         let recent = recent
             .into_iter()
             .map(|checkout| CheckoutView::of(checkout, &employee, &tenant.currency))
@@ -46,9 +52,14 @@ impl EmployeeView {
             balance: wallet.balance.minor(),
             wallet_version: wallet.version,
             currency: tenant.currency.clone().into(),
+            badges,
             recent,
         }
     }
+}
+
+fn badges(employee: &Employee) -> BTreeMap<String, BadgeStatus> {
+    employee.badges.iter().map(|(rfid, status)| (rfid.to_string(), *status)).collect()
 }
 
 /// An employee as lists have them. Amounts are minor units of the tenant's currency.
@@ -57,7 +68,7 @@ pub struct ProfileView {
     employee_number: String,
     name: String,
     image_url: Option<String>,
-    #[schema(value_type = String, example = "active")]
+    #[schema(value_type = StatusName)]
     status: Status,
     discount_basis_points: u16,
     credit_limit: i64,
@@ -75,8 +86,34 @@ impl ProfileView {
             status: employee.status,
             discount_basis_points: employee.discount.get(),
             credit_limit: employee.limit.minor(),
-            badges: employee.badges.iter().map(|(rfid, status)| (rfid.to_string(), *status)).collect(),
+            badges: badges(employee),
         }
+    }
+}
+
+/// What somebody may be.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RoleView {
+    #[schema(example = "cashier")]
+    role: &'static str,
+    /// Of a manager or cashier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    concessionaire_id: Option<String>,
+    /// Of an employee.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    employee_number: Option<String>,
+}
+
+impl RoleView {
+    pub fn of(role: &Role) -> Self {
+        let (concessionaire_id, employee_number) = match role {
+            Role::Manager { concessionaire_id } | Role::Cashier { concessionaire_id } => {
+                (Some(concessionaire_id.to_string()), None)
+            }
+            Role::Employee { employee_number } => (None, Some(employee_number.to_string())),
+            Role::Platform | Role::Admin => (None, None),
+        };
+        Self { role: role.kind().as_str(), concessionaire_id, employee_number }
     }
 }
 
@@ -87,8 +124,7 @@ pub struct MeView {
     tenant_id: String,
     tenant_name: String,
     #[serde(flatten)]
-    #[schema(value_type = Object)]
-    role: Role,
+    role: RoleView,
     /// Of an employee.
     #[serde(skip_serializing_if = "Option::is_none")]
     employee: Option<EmployeeView>,
@@ -103,9 +139,9 @@ impl MeView {
             username: caller.user.to_string(),
             tenant_id: tenant.id.to_string(),
             tenant_name: tenant.name.clone(),
-            role: caller.role.clone(),
+            role: RoleView::of(&caller.role),
             calories_today: account.as_ref().map(|account| calories_on(account, today)),
-            employee: account.map(|account| EmployeeView::of(account, tenant)),
+            employee: account.map(|account| EmployeeView::of(account, caller, tenant)),
         }
     }
 }

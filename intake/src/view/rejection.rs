@@ -1,10 +1,12 @@
 //! Why the business said no, in words for whoever stands at the till.
 
 use domain::admin::Refusal;
+use domain::badge;
 use domain::booking;
 use domain::checkout::{PriceChange, Rejection};
 use domain::id::MealCode;
 use serde::Serialize;
+use std::borrow::Cow;
 use utoipa::ToSchema;
 
 /// Why the business said no. Which members there are depends on `type`.
@@ -95,8 +97,11 @@ impl From<booking::Rejection> for RejectionView {
             Rejection::NotSettled => ("Nothing was paid", "The sale was rejected.".to_owned()),
             Rejection::AlreadyVoided => ("Already voided", "The sale was undone before.".to_owned()),
             Rejection::TooLate => {
-                let detail = "A cashier has 15 minutes, a manager the business day; after that, refund it.";
-                ("Too late to void", detail.to_owned())
+                let minutes = booking::CASHIER_VOID_WINDOW.as_mins();
+                let detail = format!(
+                    "A cashier has {minutes} minutes, a manager the business day; after that, refund it."
+                );
+                ("Too late to void", detail)
             }
             Rejection::ExceedsSold { codes } => {
                 ("More than was sold", format!("Fewer are left to give back: {}.", listed(codes)))
@@ -127,27 +132,36 @@ impl From<booking::Rejection> for RejectionView {
 
 impl From<Refusal> for RejectionView {
     fn from(refusal: Refusal) -> Self {
-        let (title, detail) = match &refusal {
-            Refusal::Expired => ("Too late", "It was not applied within five minutes, nor will it be."),
-            Refusal::NotFound => ("Not there", "What is to be changed is not there."),
-            Refusal::AlreadyExists => ("Already there", "There is one of that id already."),
-            Refusal::PreconditionFailed => ("Changed meanwhile", "Somebody changed it since it was read."),
-            Refusal::CurrencyFixed => ("Currency is fixed", "Wallets hold amounts of the old currency."),
-            Refusal::LastAdmin => ("Last administrator", "Nobody would be left to administer."),
-            Refusal::UserNameTaken => ("Name is taken", "The pool of users has that name already."),
-            Refusal::UnknownConcessionaire => ("No such concessionaire", "There is none of that id."),
-            Refusal::UnknownEmployee => ("No such employee", "There is none of that number."),
-            Refusal::BadgeTaken => ("Badge is taken", "It is another employee's; take it back first."),
-            Refusal::BadgeResting { .. } => {
-                ("Badge is resting", "It was another employee's within the last 73 hours.")
+        let (title, detail): (_, Cow<'static, str>) = match &refusal {
+            Refusal::Expired => {
+                ("Too late", "It was not applied within five minutes, nor will it be.".into())
             }
-            Refusal::UnknownBadge => ("No such badge", "This employee has no such badge."),
-            Refusal::TooManyBadges => ("Too many badges", "An employee has ten badges at most."),
+            Refusal::NotFound => ("Not there", "What is to be changed is not there.".into()),
+            Refusal::AlreadyExists => ("Already there", "There is one of that id already.".into()),
+            Refusal::PreconditionFailed => {
+                ("Changed meanwhile", "Somebody changed it since it was read.".into())
+            }
+            Refusal::CurrencyFixed => ("Currency is fixed", "Wallets hold amounts of the old one.".into()),
+            Refusal::LastAdmin => ("Last administrator", "Nobody would be left to administer.".into()),
+            Refusal::UserNameTaken => ("Name is taken", "The pool of users has that name already.".into()),
+            Refusal::UnknownConcessionaire => ("No such concessionaire", "There is none of that id.".into()),
+            Refusal::UnknownEmployee => ("No such employee", "There is none of that number.".into()),
+            Refusal::BadgeTaken => ("Badge is taken", "It is another employee's; take it back first.".into()),
+            Refusal::BadgeResting { .. } => {
+                let hours = badge::REST.as_hours();
+                let detail = format!("It was another employee's within the last {hours} hours.");
+                ("Badge is resting", detail.into())
+            }
+            Refusal::UnknownBadge => ("No such badge", "This employee has no such badge.".into()),
+            Refusal::TooManyBadges => {
+                let detail = format!("An employee has at most {}.", badge::MAX_BADGES);
+                ("Too many badges", detail.into())
+            }
             Refusal::TooManyEdits => {
-                ("Too many edits", "A menu of so many meals is changed by importing it.")
+                ("Too many edits", "A menu of so many meals takes no more single edits.".into())
             }
         };
-        let mut view = Self::new(refusal.name(), (title, detail.to_owned()));
+        let mut view = Self::new(refusal.name(), (title, detail.into_owned()));
         if let Refusal::BadgeResting { until } = refusal {
             view.until = Some(until.to_string());
         }

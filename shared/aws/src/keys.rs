@@ -197,9 +197,10 @@ pub fn movements_between(
     })
 }
 
-/// One employee's movements whose ids are no UUIDs: those that no client asked for.
+/// One employee's movements that no client asked for: their ids begin with a letter, and those of clients with
+/// a zero, as UUIDv7s do until the year 2527.
 pub fn movements_unasked(tenant: &TenantId, employee: &EmployeeNumber) -> Span {
-    let from = format!("{BOOKING_PREFIX}g");
+    let from = format!("{BOOKING_PREFIX}1");
     Span { is_index: false, pk: employee_pk(tenant, employee), from, to: format!("{BOOKING_PREFIX}{LAST}") }
 }
 
@@ -433,6 +434,13 @@ mod tests {
             (sales.from..=sales.to).contains(&key.sk)
         };
         assert!(holds(0, 0) && holds(-1, 1));
+        let unasked = movements_unasked(&acme, &number);
+        let is_unasked = |id: &str| {
+            let sk = booking(&acme, &number, &id.parse().unwrap()).sk;
+            unasked.from <= sk && sk <= unasked.to
+        };
+        assert!(["opening", "cutoff-2026-11-30", "Expiry"].into_iter().all(is_unasked));
+        assert!(!is_unasked(&id.to_string()));
         assert!(!holds(1, 2) && !holds(-2, -1));
     }
 

@@ -101,6 +101,19 @@ pub enum NotCommitted {
     Failure(#[from] Failure),
 }
 
+impl NotCommitted {
+    /// The failure that it is for whoever commits alone: what is invalid will stay so, lost races pass.
+    pub fn alone(self, context: &'static str) -> Failure {
+        match self {
+            NotCommitted::Cancelled(reasons) if reasons.contains(&Reason::Invalid) => {
+                Failure::malformed(context, format!("{reasons:?}"))
+            }
+            NotCommitted::Cancelled(reasons) => Failure::transient(context, format!("{reasons:?}")),
+            NotCommitted::Failure(failure) => failure,
+        }
+    }
+}
+
 /// What one write did to its transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {

@@ -97,7 +97,7 @@ impl UserPool {
 
     /// Takes away a user that the table does not know.
     pub async fn remove(&self, tenant: &TenantId, name: &UserName) -> Result<(), Failure> {
-        if self.find(tenant, name).await? != (Entry::Ours { is_enabled: true }) {
+        if !matches!(self.find(tenant, name).await?, Entry::Ours { .. }) {
             return Ok(());
         }
         retry::transient(self.policy, async || {

@@ -88,7 +88,7 @@ pub enum Change {
         concessionaire_id: ConcessionaireId,
         status: Status,
     },
-    // A manager's.
+    // A concessionaire's.
     SetMeal {
         concessionaire_id: ConcessionaireId,
         code: MealCode,
@@ -152,16 +152,20 @@ pub enum Subject<'a> {
     Menu(&'a ConcessionaireId, &'a MealCode),
 }
 
+const APPOINT_ADMIN: &str = "appoint-admin";
+const CREATE_USER: &str = "create-user";
+const RESET_PASSWORD: &str = "reset-password";
+
 impl Change {
     /// The stable public name.
     pub fn name(&self) -> &'static str {
         match self {
             Change::SetTenant(_) => "set-tenant",
             Change::SetTenantStatus { .. } => "set-tenant-status",
-            Change::AppointAdmin { .. } => "appoint-admin",
-            Change::CreateUser { .. } => "create-user",
+            Change::AppointAdmin { .. } => APPOINT_ADMIN,
+            Change::CreateUser { .. } => CREATE_USER,
             Change::ChangeUser { .. } => "change-user",
-            Change::ResetPassword { .. } => "reset-password",
+            Change::ResetPassword { .. } => RESET_PASSWORD,
             Change::CreateEmployee(_) => "create-employee",
             Change::ChangeEmployee { .. } => "change-employee",
             Change::AssignBadge { .. } => "assign-badge",
@@ -231,7 +235,7 @@ pub enum Refusal {
     /// The badge is not this employee's.
     UnknownBadge,
     TooManyBadges,
-    /// A menu of so many meals is edited by importing it.
+    /// A menu of so many meals is not folded while an edit waits.
     TooManyEdits,
 }
 
@@ -286,6 +290,12 @@ pub enum ReceiptOutcome {
 }
 
 impl Receipt {
+    /// The user who got a first password by it.
+    pub fn given_a_password(&self) -> Option<UserName> {
+        let gives_one = [CREATE_USER, APPOINT_ADMIN, RESET_PASSWORD].contains(&self.change.as_str());
+        self.subject.strip_prefix("users/").filter(|_| gives_one)?.parse().ok()
+    }
+
     pub fn of(command: &Administer, outcome: ReceiptOutcome, now: Timestamp) -> Self {
         Self {
             tenant: command.tenant.clone(),

@@ -230,7 +230,7 @@ fn book(state: State<'_>, command: &PostBooking) -> Result<Booked, Rejection> {
     }
     match &command.correction {
         Correction::Void { concessionaire, is_cashier, .. } => match state.checkout {
-            Some(checkout) => void(state, checkout, concessionaire, *is_cashier, &command.caller),
+            Some(checkout) => void(state, checkout, concessionaire, *is_cashier, command),
             None => withdraw(state, command, concessionaire),
         },
         Correction::Refund { concessionaire, share, .. } => {
@@ -261,27 +261,29 @@ fn void(
     checkout: &Checkout,
     concessionaire: &ConcessionaireId,
     is_cashier: bool,
-    by: &UserName,
+    command: &PostBooking,
 ) -> Result<Booked, Rejection> {
     let bill = bill_of(checkout, Some(concessionaire))?;
-    let is_today = state.tenant.business_day.date_of(state.now) == checkout.business_date;
-    let is_in_window = state.now <= checkout.decided_at + CASHIER_VOID_WINDOW;
+    let asked_at = command.accepted_at;
+    let is_today = state.tenant.business_day.date_of(asked_at) == checkout.business_date;
+    let is_in_window = asked_at <= checkout.decided_at + CASHIER_VOID_WINDOW;
     if !is_today || (is_cashier && !is_in_window) {
         return Err(Rejection::TooLate);
     }
     let returned = if planted::is(Planted::VoidInFull) { &Returned::default() } else { &checkout.returned };
     let amount = refundable(bill, returned);
-    let voided = Voided { at: state.now, by: by.clone() };
+    let voided = Voided { at: state.now, by: command.caller.clone() };
     give_back(state, checkout, amount, |returned| returned.voided = Some(voided))
 }
 
-/// Nothing came of the sale yet, and nothing will.
+/// Nothing came of the sale yet, and nothing will. What is too old to be accepted any more is no sale at all.
 fn withdraw(
     state: State<'_>,
     command: &PostBooking,
     concessionaire: &ConcessionaireId,
 ) -> Result<Booked, Rejection> {
-    let Some(id) = command.correction.checkout() else { return Err(Rejection::UnknownCheckout) };
+    let id = command.correction.checkout().filter(|id| id.check_age(state.now).is_ok());
+    let id = id.ok_or(Rejection::UnknownCheckout)?;
     let checkout = Checkout {
         tenant: command.tenant.clone(),
         id,
@@ -290,7 +292,7 @@ fn withdraw(
         station: None,
         concessionaire: concessionaire.clone(),
         caller: command.caller.clone(),
-        business_date: state.tenant.business_day.date_of(state.now),
+        business_date: state.tenant.business_day.date_of(command.accepted_at),
         accepted_at: command.accepted_at,
         decided_at: state.now,
         outcome: Outcome::Withdrawn,

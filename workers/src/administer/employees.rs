@@ -53,13 +53,9 @@ pub async fn assign_badge(
     replaces: Option<&Rfid>,
     now: Timestamp,
 ) -> Result<Decision, Failure> {
-    let (employee_key, badge_key) = (keys::employee(tenant, number), keys::badge(tenant, rfid));
-    let mut found = table.read([employee_key.clone(), badge_key.clone()]).await?;
-    let read = |item| items::stored_employee(number, item);
-    let Some(stored) = take(&mut found, &employee_key, read)? else {
+    let Some((stored, held)) = find_with_badge(table, tenant, number, rfid).await? else {
         return Ok(Decision::rejected(Refusal::NotFound));
     };
-    let held = take(&mut found, &badge_key, items::stored_badge)?;
     let holder = held.as_ref().map(|held| &held.value);
     match badge::assign(&stored.value, rfid, holder, replaces, now) {
         Ok((employee, badge)) => {
@@ -92,13 +88,9 @@ pub async fn release_badge(
     rfid: &Rfid,
     now: Timestamp,
 ) -> Result<Decision, Failure> {
-    let (employee_key, badge_key) = (keys::employee(tenant, number), keys::badge(tenant, rfid));
-    let mut found = table.read([employee_key.clone(), badge_key.clone()]).await?;
-    let read = |item| items::stored_employee(number, item);
-    let Some(stored) = take(&mut found, &employee_key, read)? else {
+    let Some((stored, held)) = find_with_badge(table, tenant, number, rfid).await? else {
         return Ok(Decision::rejected(Refusal::NotFound));
     };
-    let held: Option<Stored<Badge>> = take(&mut found, &badge_key, items::stored_badge)?;
     match badge::release(&stored.value, rfid, now) {
         Ok((employee, badge)) => {
             let badge = put(items::badge(tenant, rfid, &badge)?, held.as_ref());
@@ -116,6 +108,20 @@ async fn find(
     let key = keys::employee(tenant, number);
     let mut found = table.read([key.clone()]).await?;
     take(&mut found, &key, |item| items::stored_employee(number, item))
+}
+
+/// An employee, and a badge that may be somebody's.
+async fn find_with_badge(
+    table: &Table,
+    tenant: &TenantId,
+    number: &EmployeeNumber,
+    rfid: &Rfid,
+) -> Result<Option<(Stored<Employee>, Option<Stored<Badge>>)>, Failure> {
+    let (employee_key, badge_key) = (keys::employee(tenant, number), keys::badge(tenant, rfid));
+    let mut found = table.read([employee_key.clone(), badge_key.clone()]).await?;
+    let employee = take(&mut found, &employee_key, |item| items::stored_employee(number, item))?;
+    let badge = take(&mut found, &badge_key, items::stored_badge)?;
+    Ok(employee.map(|employee| (employee, badge)))
 }
 
 fn becomes(

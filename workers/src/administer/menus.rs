@@ -5,7 +5,7 @@ use super::decision::{Decision, Stored, put, take};
 use aws::failure::Failure;
 use aws::items::MenuHead;
 use aws::menus::Menus;
-use aws::table::{MAX_TRANSACTION, NotCommitted, Table, Write};
+use aws::table::{MAX_TRANSACTION, Table, Write};
 use aws::{items, keys};
 use domain::admin::{Availability, Refusal};
 use domain::id::{ConcessionaireId, MealCode, TenantId};
@@ -38,10 +38,11 @@ pub async fn edit(
 ) -> Result<Decision, Failure> {
     let (key, owner) = (keys::menu(tenant, concessionaire), keys::concessionaire(tenant, concessionaire));
     let mut found = table.read([key.clone(), owner.clone()]).await?;
-    if found.take(&owner).is_none() {
+    let stored = take(&mut found, &key, items::stored_menu_head)?;
+    // Whoever has a menu sold before concessionaires were items.
+    if stored.is_none() && found.take(&owner).is_none() {
         return Ok(Decision::rejected(Refusal::UnknownConcessionaire));
     }
-    let stored = take(&mut found, &key, items::stored_menu_head)?;
     let head = stored.as_ref().map(|stored| stored.value.clone()).unwrap_or_default();
     if if_match.is_some_and(|expected| expected != head.version) {
         return Ok(Decision::rejected(Refusal::PreconditionFailed));
@@ -110,10 +111,7 @@ async fn fold(
 }
 
 async fn commit(table: &Table, writes: Vec<Write>) -> Result<(), Failure> {
-    table.commit(writes).await.map_err(|error| match error {
-        NotCommitted::Cancelled(reasons) => Failure::transient("fold a menu", format!("{reasons:?}")),
-        NotCommitted::Failure(failure) => failure,
-    })
+    table.commit(writes).await.map_err(|error| error.alone("fold a menu"))
 }
 
 fn edited(menu: &Menu, code: &MealCode, edit: Edit) -> Menu {
@@ -143,6 +141,7 @@ fn edited(menu: &Menu, code: &MealCode, edit: Edit) -> Menu {
 fn snapshot(menu: &Menu, code: &MealCode) -> Value {
     let Some(meal) = menu.meal(code) else { return Value::Null };
     json!({
+        "menu_version": menu.version,
         "name": meal.name,
         "category": meal.category,
         "price": meal.price,

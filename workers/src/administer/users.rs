@@ -56,7 +56,7 @@ pub async fn change(
     status: Option<Status>,
 ) -> Result<Decision, Failure> {
     let mut office = Office::read(table, tenant, name, role).await?;
-    let Some(stored) = &office.user else { return Ok(Decision::rejected(Refusal::NotFound)) };
+    let Some(stored) = office.own_user() else { return Ok(Decision::rejected(Refusal::NotFound)) };
     let user = User {
         name: name.clone(),
         status: status.unwrap_or(stored.value.status),
@@ -68,7 +68,7 @@ pub async fn change(
 /// Nothing in the table changes, and the receipt says so.
 pub async fn reset_password(table: &Table, tenant: &TenantId, name: &UserName) -> Result<Decision, Failure> {
     let office = Office::read(table, tenant, name, None).await?;
-    let Some(stored) = &office.user else { return Ok(Decision::rejected(Refusal::NotFound)) };
+    let Some(stored) = office.own_user() else { return Ok(Decision::rejected(Refusal::NotFound)) };
     let same = snapshot(&stored.value);
     Ok(Decision::applied(same.clone(), same, vec![]))
 }
@@ -102,11 +102,25 @@ impl Office {
         })
     }
 
+    /// The user, if they are the tenant's to change: whoever operates tenants is not.
+    fn own_user(&self) -> Option<&Stored<User>> {
+        self.user.as_ref().filter(|stored| stored.value.role != Role::Platform)
+    }
+
+    /// The active administrators; of a tenant that never counted them, the one that is known.
+    fn counted(&self) -> Admins {
+        let known = || {
+            let known = self.user.iter().map(|stored| &stored.value).filter(|user| user.is_active_admin());
+            Admins(known.map(|user| user.name.clone()).collect())
+        };
+        self.admins.as_ref().map_or_else(known, |stored| stored.value.clone())
+    }
+
     fn becomes(&mut self, tenant: &TenantId, user: &User) -> Result<Decision, Failure> {
         if let Some(refusal) = self.unknown.take() {
             return Ok(Decision::rejected(refusal));
         }
-        let before = self.admins.as_ref().map(|stored| stored.value.clone()).unwrap_or_default();
+        let before = self.counted();
         let admins = match before.with(user) {
             Ok(admins) => admins,
             Err(refusal) => return Ok(Decision::rejected(refusal)),

@@ -26,8 +26,10 @@ fn minor(amount: i64) -> Money {
     Money::from_minor(amount)
 }
 
+/// Of a minute ago.
 fn id() -> CheckoutId {
-    "01900000-0000-7000-8000-000000000000".parse().unwrap()
+    let hex = format!("{:012x}", now().as_millisecond() - 60_000);
+    format!("{}-{}-7000-8000-000000000000", &hex[..8], &hex[8..]).parse().unwrap()
 }
 
 /// A settled sale at the coffee bar, `age` before now: lines as code, price and quantity.
@@ -138,6 +140,10 @@ fn a_void_before_the_sale_withdraws_it() {
     assert!(withdrawn.answers(RequestHash::from_bytes([9; 32])));
     check(Some(&withdrawn), void("coffee-bar", true), Err(Rejection::AlreadyVoided));
     check(Some(&withdrawn), refund(amount(1)), Err(Rejection::AlreadyVoided));
+    // Nobody could be charged under an id that old.
+    let checkout = "01900000-0000-7000-8000-000000000000".parse().unwrap();
+    let old = Correction::Void { checkout, concessionaire: "coffee-bar".parse().unwrap(), is_cashier: true };
+    check(None, old, Err(Rejection::UnknownCheckout));
 }
 
 #[test]
