@@ -9,7 +9,6 @@ use crate::problem::{CommandProblems, FieldError, Problem, ProblemDocument, Prob
 use crate::request;
 use crate::submit::{self, Exchange, Submission, TicketParameter};
 use crate::view::{BookingView, UndecidedView};
-use aws::failure::Failure;
 use aws::items::{self, Item};
 use aws::keys;
 use axum::Json;
@@ -20,12 +19,13 @@ use axum::response::{IntoResponse, Response};
 use domain::booking::{Booking, Correction, PostBooking, Share};
 use domain::command::{COMMAND_LIFETIME, Command, Kind, MAX_LINES};
 use domain::id::{CheckoutId, CommandId, EmployeeNumber, MealCode};
-use domain::money::{Adjustment, Quantity, Refund};
+use domain::money::{Adjustment, Money, Quantity, Refund};
 use domain::request::RequestHash;
 use domain::role::{Caller, Role};
 use domain::tenant::Tenant;
 use domain::text::Reason;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use utoipa::{IntoResponses, ToSchema};
 
@@ -84,7 +84,8 @@ pub async fn void(
         Role::Platform | Role::Admin | Role::Employee { .. } => Err(Problem::Forbidden),
     };
     let exchange = Exchange { app: &app, headers: &headers, base_path: &base_path };
-    submit(exchange, &identity, &number, id, reason, correction).await
+    let asked = Asked { id, reason, what: json!(["void", checkout]) };
+    submit(exchange, &identity, &number, asked, correction).await
 }
 
 /// What is given back of a sale: exactly one of `amount` and `items`.
@@ -173,6 +174,7 @@ pub async fn refund(
         Some((share?, reason?))
     };
     let (id, (share, reason)) = request::command(&headers, &body, app.clock.now(), read)?;
+    let asked = Asked { id, reason, what: json!(["refund", checkout, share]) };
     let correction = |caller: &Caller| {
         let concessionaire = match &caller.role {
             Role::Manager { concessionaire_id } => Some(concessionaire_id.clone()),
@@ -182,7 +184,7 @@ pub async fn refund(
         Ok(Correction::Refund { checkout, concessionaire, share })
     };
     let exchange = Exchange { app: &app, headers: &headers, base_path: &base_path };
-    submit(exchange, &identity, &number, id, reason, correction).await
+    submit(exchange, &identity, &number, asked, correction).await
 }
 
 /// What a wallet is corrected by.
@@ -222,9 +224,18 @@ pub async fn adjust(
         Some((amount?, reason?))
     };
     let (id, (amount, reason)) = request::command(&headers, &body, app.clock.now(), read)?;
-    let correction = |_: &Caller| Ok(Correction::Adjustment { amount: amount.into() });
+    let amount = Money::from(amount);
+    let correction = |_: &Caller| Ok(Correction::Adjustment { amount });
     let exchange = Exchange { app: &app, headers: &headers, base_path: &base_path };
-    submit(exchange, &identity, &number, id, reason, correction).await
+    let asked = Asked { id, reason, what: json!(["adjustment", amount]) };
+    submit(exchange, &identity, &number, asked, correction).await
+}
+
+/// What a client asked for, whoever it was and whatever they are by now.
+struct Asked {
+    id: CommandId,
+    reason: Reason,
+    what: Value,
 }
 
 /// One read, and the command goes the way of the wallet's checkouts.
@@ -232,8 +243,7 @@ async fn submit(
     exchange: Exchange<'_>,
     identity: &Identity,
     number: &str,
-    id: CommandId,
-    reason: Reason,
+    Asked { id, reason, what }: Asked,
     correction: impl FnOnce(&Caller) -> Result<Correction, Problem>,
 ) -> Result<Response, Problem> {
     let number: EmployeeNumber = number.parse().map_err(|_| Problem::NotFound)?;
@@ -246,8 +256,7 @@ async fn submit(
         return Err(Problem::NotFound);
     }
     let correction = correction(&caller)?;
-    let asked = serde_json::to_string(&(&number, &correction, &reason));
-    let asked = asked.map_err(|error| Failure::malformed("write a correction", error))?;
+    let asked = json!([number, what, reason]).to_string();
     let request = RequestHash::of_command(Kind::PostBooking, &tenant.id, &caller.user, id, &asked);
     let view = |item: Item| {
         let booking = items::stored_booking(item)?;

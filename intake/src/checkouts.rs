@@ -81,6 +81,9 @@ pub async fn post(
     if sale.tenant.status != TenantStatus::Active {
         return Err(Problem::TenantSuspended);
     }
+    if sale.station.status != Status::Active {
+        return Err(Problem::StationClosed);
+    }
     let exchange = Exchange { app: &app, headers: &headers, base_path: &base_path };
     sale.submission(order, app.clock.now()).send(exchange, &sale.tenant, view).await
 }
@@ -108,7 +111,7 @@ async fn till(app: &App, identity: &Identity, station: &StationId, buyer: &Buyer
     let (caller, tenant) = identity.admit(&mut found)?;
     let stored = found.take(&station_key).ok_or(Problem::UnknownStation)?;
     let station = items::stored_station(station, stored)?;
-    if !caller.sells_for(&station.concessionaire) || station.status != Status::Active {
+    if !caller.sells_for(&station.concessionaire) {
         return Err(Problem::UnknownStation);
     }
     let (employee, profile) = match (buyer, found.take(&buyer_key)) {

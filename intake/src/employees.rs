@@ -31,6 +31,8 @@ use utoipa::{IntoParams, ToSchema};
 
 /// Newest checkouts in one answer.
 const MAX_RECENT: i32 = 10;
+/// Characters of the start of a name: no name is longer.
+const MAX_NAME: usize = 100;
 /// The wallet and the profile, which sort above the checkouts.
 const BESIDE_CHECKOUTS: i32 = 2;
 
@@ -126,7 +128,12 @@ pub async fn list(
         page.read(&app, &format!("{} badges", tenant.id))?;
         return by_badge(&app, &tenant, &badge).await;
     }
-    let start = employee::fold(&name.unwrap_or_default());
+    let name = name.unwrap_or_default();
+    if name.chars().count() > MAX_NAME {
+        let detail = format!("must be at most {MAX_NAME} characters");
+        return Err(Problem::field(FieldError::at_parameter("name", detail)));
+    }
+    let start = employee::fold(&name);
     let list = format!("{} employees {start}", tenant.id);
     let view = |item| Ok(ProfileView::of(&items::listed_employee(item)?));
     list::page(&app, &list, page, &keys::employees(&tenant.id, &start), Order::OldestFirst, view).await

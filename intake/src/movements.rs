@@ -5,7 +5,7 @@ use crate::caller::Identity;
 use crate::path;
 use crate::problem::{FieldError, Problem, Problems};
 use crate::view::{MovementView, StatementView};
-use crate::window::{Window, WindowParameters};
+use crate::window::{Length, Window, WindowParameters};
 use aws::failure::Failure;
 use aws::items::{self, Item};
 use aws::keys::{self, Span};
@@ -16,10 +16,9 @@ use domain::command::COMMAND_LIFETIME;
 use domain::id::{EmployeeNumber, KEY_LEAD_MS, KEY_LIFETIME_MS};
 use jiff::SignedDuration;
 
-/// The longest time that one statement covers.
-const MAX_WINDOW: SignedDuration = SignedDuration::from_hours(24 * 92);
-/// What it covers unless the client says otherwise.
-const DEFAULT_WINDOW: SignedDuration = SignedDuration::from_hours(24 * 31);
+/// What one statement covers: a month, and a quarter of a year at most.
+const LENGTH: Length =
+    Length { default: SignedDuration::from_hours(24 * 31), max: SignedDuration::from_hours(24 * 92) };
 /// Movements of one statement: twenty a day for a quarter of a year.
 const MAX_MOVEMENTS: usize = 2_000;
 /// Items of one page of a query, and pages: what was rejected is read as well, and is no movement.
@@ -48,7 +47,7 @@ pub async fn list(
     if !caller.sees_wallet_of(&number) || found.take(&employee_key).is_none() {
         return Err(Problem::NotFound);
     }
-    let window = window.read(app.clock.now(), DEFAULT_WINDOW, MAX_WINDOW)?;
+    let window = window.read(app.clock.now(), Some(LENGTH))?;
     let mut movements = read(&app, &tenant.id, &number, &window).await?;
     movements.sort_by_key(|movement| movement.wallet_version);
     Ok(Json(StatementView::of(&number, &window, &tenant.currency, movements)))

@@ -18,6 +18,7 @@ pub enum Problem {
     /// The user is unknown here, disabled, or in a role that may not do this.
     Forbidden,
     TenantSuspended,
+    StationClosed,
     NotFound,
     UnknownBadge,
     UnknownEmployee,
@@ -150,6 +151,9 @@ impl Problem {
             Problem::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "This user may not do this"),
             Problem::TenantSuspended => {
                 (StatusCode::FORBIDDEN, "tenant-suspended", "The tenant is suspended and sells nothing")
+            }
+            Problem::StationClosed => {
+                (StatusCode::FORBIDDEN, "station-closed", "This station is closed and sells nothing")
             }
             Problem::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing here"),
             Problem::UnknownBadge => (StatusCode::NOT_FOUND, "unknown-badge", "No such badge"),

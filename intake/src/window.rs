@@ -24,13 +24,17 @@ pub struct Window {
     pub asked: String,
 }
 
+/// How long a window may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Length {
+    /// Unless the client says otherwise.
+    pub default: SignedDuration,
+    pub max: SignedDuration,
+}
+
 impl WindowParameters {
-    pub fn read(
-        self,
-        now: Timestamp,
-        default: SignedDuration,
-        max: SignedDuration,
-    ) -> Result<Window, Problem> {
+    /// Without a `length`, a window that has no beginning begins with time, so that it never moves past a page.
+    pub fn read(self, now: Timestamp, length: Option<Length>) -> Result<Window, Problem> {
         let mut errors = Vec::new();
         let mut instant = |name: &'static str, text: Option<&String>| {
             let parsed = text.map(|text| text.parse::<Timestamp>()).transpose();
@@ -45,11 +49,16 @@ impl WindowParameters {
             return Err(Problem::BadInput(errors));
         }
         let to = to.unwrap_or(now);
-        let from = from.unwrap_or_else(|| to.checked_sub(default).unwrap_or(to));
-        let length = to.duration_since(from);
-        if length.is_negative() || length > max {
-            let days = max.as_hours() / 24;
-            let detail = format!("must be before `to`, and no more than {days} days");
+        let begin = || match length {
+            Some(length) => to.checked_sub(length.default).unwrap_or(to),
+            None => Timestamp::UNIX_EPOCH,
+        };
+        let from = from.unwrap_or_else(begin);
+        if from > to {
+            return Err(Problem::field(FieldError::at_parameter("from", "must be before `to`")));
+        }
+        if let Some(Length { max, .. }) = length.filter(|length| to.duration_since(from) > length.max) {
+            let detail = format!("must be no more than {} days before `to`", max.as_hours() / 24);
             return Err(Problem::field(FieldError::at_parameter("from", detail)));
         }
         let asked = format!("{} {}", self.from.unwrap_or_default(), self.to.unwrap_or_default());

@@ -196,3 +196,57 @@ async fn an_employee_sees_their_own_wallet() {
     let wrong = employee.get(&format!("/v1/employees/{number}/movements?from=now&to=then"), &[]).await;
     assert_eq!((wrong.status, wrong.body["errors"].as_array().map(Vec::len)), (400, Some(2)), "{wrong:?}");
 }
+
+/// A terminal that lost its answer still learns it from a station that was closed meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_station_sells_nothing_and_forgets_nothing() {
+    let target = Target::find().await;
+    let (admin, cashier) = (target.terminal("acme-admin").await, target.terminal("acme-cashier").await);
+    let station = fresh("S");
+    let set = async |status: &str| {
+        let body = json!({ "concessionaire_id": "coffee-bar", "status": status });
+        applied(&admin.command("PUT", &format!("/v1/stations/{station}"), &body).await);
+    };
+    set("active").await;
+    let order = json!({ "rfid": "RF100031", "station": station, "items": [{ "code": "TEA", "qty": 1 }] });
+    let key = Uuid::now_v7();
+    let sold = cashier.buy(key, &order).await;
+    assert_eq!(sold.outcome(), "settled", "{sold:?}");
+    set("inactive").await;
+    let again = cashier.sell(key, &order, 0).await;
+    assert_eq!((again.is_replayed(), again.body), (true, sold.body));
+    let refused = cashier.sell(Uuid::now_v7(), &order, 0).await;
+    assert_eq!((refused.status, refused.problem()), (403, "station-closed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_list_has_pages() {
+    let target = Target::find().await;
+    let (admin, cashier) = (target.terminal("acme-admin").await, target.terminal("acme-cashier").await);
+    for rfid in ["RF100032", "RF100033"] {
+        assert_eq!(cashier.buy(Uuid::now_v7(), &coffees(rfid, 1)).await.outcome(), "settled");
+    }
+    applied(&admin.command("PATCH", "/v1/employees/100034", &json!({})).await);
+    applied(&admin.command("PATCH", "/v1/employees/100034", &json!({})).await);
+    let lists =
+        ["employees", "checkouts?concessionaire=coffee-bar", "audit", "users", "stations", "concessionaires"];
+    for list in lists {
+        let path = format!("/v1/{list}{}limit=1", if list.contains('?') { "&" } else { "?" });
+        let page = admin.get(&path, &[]).await;
+        assert_eq!(
+            (page.status, page.body["items"].as_array().map(Vec::len)),
+            (200, Some(1)),
+            "{list}: {page:?}"
+        );
+        let cursor = page.body["next_cursor"].as_str().expect("a second page");
+        let next = admin.get(&format!("{path}&cursor={cursor}"), &[]).await;
+        assert_eq!(
+            (next.status, next.body["items"].as_array().map(Vec::len)),
+            (200, Some(1)),
+            "{list}: {next:?}"
+        );
+        assert_ne!(page.body["items"], next.body["items"], "{list}");
+    }
+    let endless = admin.get(&format!("/v1/employees?name={}", "x".repeat(101)), &[]).await;
+    assert_eq!((endless.status, &endless.body["errors"][0]["parameter"]), (400, &json!("name")));
+}

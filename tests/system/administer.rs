@@ -307,3 +307,25 @@ async fn the_last_administrator_stays() {
         assert!(matches!(office.apply(gone).await, ReceiptOutcome::Applied { .. }));
     }
 }
+
+/// Under one key somebody asks for a change of a stall and for one of a user. One of the two is what the key
+/// stands for; whichever it is, table and pool say the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_for_two_subjects_leaves_the_pool_in_step() {
+    let office = Office::open().await;
+    for round in 0..10 {
+        let name: UserName = format!("acme.twice-{round}").parse().unwrap();
+        office.apply(Change::CreateUser { name: name.clone(), role: employee_role() }).await;
+        let status = Some(Status::Inactive);
+        let user = office.command(Change::ChangeUser { name: name.clone(), role: None, status });
+        let stall = Change::SetConcessionaire {
+            id: "annex".parse().unwrap(),
+            name: format!("Annex {round}").try_into().unwrap(),
+        };
+        let stall = Administer { change: stall, request: RequestHash::from_bytes([2; 32]), ..user.clone() };
+        let batch = if round % 2 == 0 { [&user, &stall] } else { [&stall, &user] };
+        let response = office.world.system.workers.admin.handle(event(&batch)).await;
+        assert!(response.batch_item_failures.is_empty(), "{response:?}");
+        office.check_step(&name, &format!("round {round}")).await.expect("a user");
+    }
+}

@@ -118,8 +118,8 @@ impl AdministerWorker {
     /// Reads, decides and commits once. Whoever loses a race reads again and decides anew.
     async fn attempt(&self, command: &Administer) -> Result<(), Failure> {
         let receipt_key = keys::receipt(&command.tenant, command.id);
-        if self.table.read_one(&receipt_key).await?.is_some() {
-            return Ok(());
+        if let Some(item) = self.table.read_one(&receipt_key).await? {
+            return self.end(command, &items::stored_receipt(item)?).await;
         }
         let now = self.clock.now();
         let decision = if now > command.expires_at {
@@ -134,7 +134,18 @@ impl AdministerWorker {
         self.table.commit(writes).await.map_err(|error| error.alone("administer"))?;
         log(&receipt);
         self.metrics.administered(&receipt.tenant, &receipt.change);
-        Ok(())
+        self.end(command, &receipt).await
+    }
+
+    /// The receipt is there: the pool has a user as the table has them by now, also where another request took
+    /// this one's key, or another command removed a user meanwhile.
+    async fn end(&self, command: &Administer, receipt: &Receipt) -> Result<(), Failure> {
+        let is_own = receipt.request == command.request;
+        let is_settled = is_own && matches!(receipt.outcome, ReceiptOutcome::Rejected(_));
+        match users::of(&command.change, &command.tenant) {
+            Some((tenant, name)) if !is_settled => users::restore(self, command, tenant, name).await,
+            _ => Ok(()),
+        }
     }
 
     async fn decide(&self, command: &Administer, now: Timestamp) -> Result<Decision, Failure> {

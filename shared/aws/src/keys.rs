@@ -73,10 +73,14 @@ pub struct Span {
 
 impl Span {
     fn of(is_index: bool, pk: String, prefix: &str) -> Self {
-        Self { is_index, pk, from: prefix.to_owned(), to: format!("{prefix}{LAST}") }
+        // DynamoDB takes no empty text for a key.
+        let from = if prefix.is_empty() { FIRST.to_string() } else { prefix.to_owned() };
+        Self { is_index, pk, from, to: format!("{prefix}{LAST}") }
     }
 }
 
+/// Sorts below every character of a key.
+const FIRST: char = '\u{1}';
 /// Sorts above every character of a key.
 const LAST: char = char::MAX;
 

@@ -131,11 +131,15 @@ impl UserPool {
         }
     }
 
+    /// Whoever is signed in under the old one is thrown out.
     async fn give_password(&self, name: &UserName, password: &str) -> Result<(), Failure> {
         retry::transient(self.policy, async || {
             let given = self.client.admin_set_user_password().user_pool_id(&self.pool_id);
             let given = given.username(name.as_str()).password(password).permanent(false).send().await;
-            given.map(|_| ()).map_err(|error| Failure::of_sdk("give a password", error))
+            given.map_err(|error| Failure::of_sdk("give a password", error))?;
+            let out = self.client.admin_user_global_sign_out().user_pool_id(&self.pool_id);
+            let out = out.username(name.as_str()).send().await;
+            out.map(|_| ()).map_err(|error| Failure::of_sdk("sign a user out", error))
         })
         .await
     }

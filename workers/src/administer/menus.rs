@@ -2,7 +2,7 @@
 //! into a version of their own, which is written whole before the menu switches to it.
 
 use super::decision::{Decision, Stored, put, take};
-use aws::failure::Failure;
+use aws::failure::{Failure, chain};
 use aws::items::MenuHead;
 use aws::menus::Menus;
 use aws::table::{MAX_TRANSACTION, Table, Write};
@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 /// Edits that lie over a version before they are folded: every checkout reads them.
 const FOLDED_EDITS: usize = 50;
-/// Meals that are written while an edit waits; larger menus come by import.
-const MAX_FOLDED: usize = 2_000;
+/// Meals of a menu whose edits are folded while an edit waits: a second's worth of writes to one partition.
+const MAX_FOLDED: usize = 500;
 /// Edits that may lie over a larger menu.
 const MAX_EDITS: usize = 500;
 
@@ -62,17 +62,23 @@ pub async fn edit(
         begun,
     };
     let mut from = stored;
-    if head.edits.len() > MAX_EDITS && edited.base.len() > MAX_FOLDED {
-        return Ok(Decision::rejected(Refusal::TooManyEdits));
-    }
     if head.edits.len() > FOLDED_EDITS && edited.base.len() <= MAX_FOLDED {
         let begun = begin(table, tenant, concessionaire, from).await?;
-        let version = begun.value.begun;
-        fold(table, tenant, concessionaire, version, &edited).await?;
-        head.version = MenuVersion { meals: version, edit: 0 };
-        head.edits.clear();
-        head.begun = version;
+        head.begun = begun.value.begun;
+        match fold(table, tenant, concessionaire, head.begun, &edited).await {
+            Ok(()) => {
+                head.version = MenuVersion { meals: head.begun, edit: 0 };
+                head.edits.clear();
+            }
+            // The next edit tries again.
+            Err(failure) if head.edits.len() <= MAX_EDITS => {
+                tracing::warn!(error = chain(&failure), "a menu was not folded");
+            }
+            Err(failure) => return Err(failure),
+        }
         from = Some(begun);
+    } else if head.edits.len() > MAX_EDITS {
+        return Ok(Decision::rejected(Refusal::TooManyEdits));
     }
     let writes = vec![put(items::menu_head(tenant, concessionaire, &head)?, from.as_ref())];
     Ok(Decision::applied(before, after, writes))

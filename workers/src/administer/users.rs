@@ -159,13 +159,7 @@ pub async fn follow(
     let first_password = user_pool::first_password(&worker.password_key, name, command.id);
     let target = |is_enabled, is_reset| Target { is_enabled, first_password: &first_password, is_reset };
     if !decision.is_applied() {
-        match stored(&worker.table, tenant, name).await? {
-            Some(user) => {
-                let target = target(user.status == Status::Active, false);
-                worker.pool.set(tenant, name, target).await?;
-            }
-            None => worker.pool.remove(tenant, name).await?,
-        }
+        restore(worker, command, tenant, name).await?;
         return Ok(decision);
     }
     let is_enabled = match (&command.change, stored(&worker.table, tenant, name).await?) {
@@ -177,6 +171,24 @@ pub async fn follow(
     match worker.pool.set(tenant, name, target(is_enabled, is_reset)).await? {
         Entry::Anothers => Ok(Decision::rejected(Refusal::UserNameTaken)),
         Entry::Nobody | Entry::Ours { .. } => Ok(decision),
+    }
+}
+
+/// Brings a user of the pool to where the table has them.
+pub async fn restore(
+    worker: &AdministerWorker,
+    command: &Administer,
+    tenant: &TenantId,
+    name: &UserName,
+) -> Result<(), Failure> {
+    match stored(&worker.table, tenant, name).await? {
+        Some(user) => {
+            let first_password = user_pool::first_password(&worker.password_key, name, command.id);
+            let is_enabled = user.status == Status::Active;
+            let target = Target { is_enabled, first_password: &first_password, is_reset: false };
+            worker.pool.set(tenant, name, target).await.map(|_| ())
+        }
+        None => worker.pool.remove(tenant, name).await,
     }
 }
 
