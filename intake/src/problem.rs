@@ -28,6 +28,8 @@ pub enum Problem {
     UnsupportedMediaType,
     /// The key was used for another request.
     KeyReused,
+    /// The tenant has no topic and queues.
+    NoPlace,
     /// It changed since it was read.
     PreconditionFailed,
     /// The tenant has no topic (yet), or commands of this kind do not reach its queue yet.
@@ -174,6 +176,11 @@ impl Problem {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency-key-reused",
                 "This key was used for another request",
+            ),
+            Problem::NoPlace => (
+                StatusCode::CONFLICT,
+                "no-place",
+                "The tenant's topic and queues are not there; they come first",
             ),
             Problem::PreconditionFailed => (
                 StatusCode::PRECONDITION_FAILED,

@@ -6,9 +6,10 @@ use crate::body::{Errors, Fields};
 use crate::caller::{self, Identity};
 use crate::etag;
 use crate::path;
-use crate::problem::{CommandProblems, Problem, Problems};
+use crate::problem::{CommandProblems, Problem, ProblemDocument, Problems};
 use crate::request;
 use crate::view::TenantView;
+use aws::bus::NotPublished;
 use aws::{items, keys};
 use axum::Json;
 use axum::body::Bytes;
@@ -213,7 +214,11 @@ pub async fn appoint(office: Office, Path(id): Path<String>, body: Bytes) -> Res
     operation_id = "probeTenant",
     path = "/v1/tenants/{id}/probe",
     params(path::Tenant),
-    responses((status = 202, description = "Probes are on their way", body = TenantView), Problems),
+    responses(
+        (status = 202, description = "Probes are on their way", body = TenantView),
+        (status = 409, description = "The tenant has no topic and queues", body = ProblemDocument, content_type = "application/problem+json"),
+        Problems,
+    ),
     security(("cognito" = [])),
 )]
 pub async fn probe(
@@ -224,7 +229,10 @@ pub async fn probe(
     let tenant = find(&app, &identity, &id).await?;
     for of in Kind::ALL.into_iter().filter(|kind| !tenant.is_reached(*kind)) {
         let probe = Probe { tenant: tenant.id.clone(), of, id: Uuid::new_v4() };
-        app.bus.publish(Command::Probe(probe)).await?;
+        app.bus.publish(Command::Probe(probe)).await.map_err(|error| match error {
+            NotPublished::NoTopic => Problem::NoPlace,
+            error @ NotPublished::Failure(_) => error.into(),
+        })?;
     }
     Ok((StatusCode::ACCEPTED, Json(TenantView::of(&tenant))).into_response())
 }

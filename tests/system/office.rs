@@ -126,6 +126,12 @@ async fn a_suspended_tenant_sells_nothing_and_says_why() {
     let resumed = platform.command("POST", "/v1/tenants/acme/resume", &because).await;
     assert_eq!(resumed.outcome(), "applied", "{resumed:?}");
     assert_eq!(cashier.buy(Uuid::now_v7(), &coffee("RF100001", 1)).await.outcome(), "settled");
+    let founded = json!({
+        "name": "Nowhere", "currency": "EUR", "time_zone": "UTC", "closing_hour": 0, "overdraft_limit": 0,
+    });
+    assert_eq!(platform.command("PUT", "/v1/tenants/nowhere", &founded).await.outcome(), "applied");
+    let probed = platform.post("/v1/tenants/nowhere/probe", &[], "").await;
+    assert_eq!((probed.status, probed.problem()), (409, "no-place"));
     // The platform's audit has it, and no tenant's.
     let mine = platform.get("/v1/audit", &[]).await.body.to_string();
     assert!(mine.contains("set-tenant-status") && mine.contains("unpaid"), "{mine}");
