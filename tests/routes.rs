@@ -45,6 +45,8 @@ const REFUNDS: &str = "/v1/employees/{number}/checkouts/01900000-0000-7000-8000-
 const BOOKING: &str = "/v1/employees/{number}/bookings/01900000-0000-7000-8000-000000000000";
 const MEAL: &str = "/v1/concessionaires/{stall}/meals/MATRIX";
 const BECAUSE: &str = r#"{"reason":"because"}"#;
+/// Whose first cutoff comes after every test.
+const POLICY: &str = r#"{"days":["last"],"time":"23:59","method":"raise_to","negative_balance":"carry","default_limit":0,"prorates_joiners":false}"#;
 const ACME: &str = r#"{"name":"Acme Manufacturing","currency":"PHP","time_zone":"Asia/Manila","closing_hour":0,"overdraft_limit":0}"#;
 
 pub fn rows() -> Vec<Row> {
@@ -80,6 +82,10 @@ pub fn rows() -> Vec<Row> {
         ),
         get("getBooking", BOOKING, EVERYBODY, Wallet),
         get("listMovements", "/v1/employees/{number}/movements", &[Admin, Employee], Wallet),
+        get("getCreditPolicy", "/v1/credit-policy", &[Admin], Tenant),
+        row("putCreditPolicy", "PUT", "/v1/credit-policy", Some(POLICY), &[Admin], Tenant),
+        get("listCutoffs", "/v1/cutoffs", &[Admin], Tenant),
+        get("getCutoff", "/v1/cutoffs/2026-03-15", &[Admin], Tenant),
         get("getEmployee", "/v1/employees/{number}", EVERYBODY, Wallet),
         get("listEmployees", "/v1/employees?badge={badge}", &[Admin], Tenant),
         row(

@@ -8,6 +8,8 @@ mod administer;
 mod contract;
 #[path = "system/costs.rs"]
 mod costs;
+#[path = "system/cutoffs.rs"]
+mod cutoffs;
 #[path = "system/hostile.rs"]
 mod hostile;
 #[path = "system/kill.rs"]

@@ -132,7 +132,9 @@ pub fn options(dir: &Path, clock: Clock) -> Options {
         aws_port: 0,
         dynamodb_port: 0,
         max_concurrency: WORKERS,
+        tick: None,
         metrics: Metrics::to(clock.clone(), "test", |_| ()),
+        cutoff_clock: clock.clone(),
         clock,
     }
 }

@@ -249,6 +249,20 @@ impl<'a> Fields<'a> {
         is_missing
     }
 
+    /// A whole number that may be missing, `Some(None)` if it is `null`.
+    pub fn nullable_integer<T: TryFrom<i64>>(&mut self, name: &str) -> Option<Option<T>>
+    where
+        T::Error: Display,
+    {
+        if !self.has(name) {
+            None
+        } else if self.is_null_or_missing(name) {
+            Some(None)
+        } else {
+            self.integer(name).map(Some)
+        }
+    }
+
     /// The objects of a list, `None` in place of what is none.
     pub fn objects(&mut self, name: &str) -> Option<Vec<Option<Fields<'a>>>> {
         let list = self.required(name, |value| match value {

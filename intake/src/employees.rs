@@ -20,9 +20,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use domain::admin::{Change, CreateEmployee};
-use domain::employee::{self, EmployeePatch, ImageChange};
+use domain::employee::{self, EmployeePatch, ImageChange, LimitChange};
 use domain::id::{EmployeeNumber, Rfid};
-use domain::money::{BasisPoints, Limit};
+use domain::money::{BasisPoints, Limit, Money};
 use domain::role::Caller;
 use domain::tenant::Tenant;
 use domain::text::{ImageUrl, Name};
@@ -163,9 +163,9 @@ pub(crate) struct EmployeeRequest {
     employee_number: String,
     #[schema(min_length = 1, max_length = 100)]
     name: String,
-    /// What a cutoff fills the wallet up to, in minor units.
+    /// What a cutoff fills the wallet up to, in minor units; the policy's default unless given.
     #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
-    credit_limit: i64,
+    credit_limit: Option<i64>,
     /// Hundredths of a percent, taken from the gross total of each checkout.
     #[schema(minimum = 0, maximum = 10_000)]
     discount_basis_points: Option<i64>,
@@ -187,14 +187,14 @@ pub async fn post(office: Office, body: Bytes) -> Result<Response, Problem> {
     let read = |fields: &mut Fields<'_>, _: &Errors| {
         let number = fields.text("employee_number");
         let name = fields.text("name");
-        let limit = fields.integer::<Limit>("credit_limit");
+        let limit = fields.optional_integer::<Limit>("credit_limit");
         let discount = fields.optional_integer("discount_basis_points");
         let image_url = fields.optional_text("image_url");
         Some(CreateEmployee {
             number: number?,
             name: name?,
             discount: discount.unwrap_or(BasisPoints::NONE),
-            limit: limit?.into(),
+            limit: limit.map(Money::from),
             image_url,
         })
     };
@@ -212,6 +212,7 @@ pub(crate) struct EmployeePatchRequest {
     name: Option<String>,
     /// An inactive employee buys nothing.
     status: Option<crate::users::StatusName>,
+    /// Null goes back to the policy's default.
     #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
     credit_limit: Option<i64>,
     #[schema(minimum = 0, maximum = 10_000)]
@@ -235,11 +236,13 @@ pub async fn patch(office: Office, Path(number): Path<String>, body: Bytes) -> R
     let number = number.parse().map_err(|_| Problem::NotFound)?;
     let read = |fields: &mut Fields<'_>, _: &Errors| {
         let image = fields.nullable_text::<ImageUrl>("image_url");
+        let limit = fields.nullable_integer::<Limit>("credit_limit");
         Some(EmployeePatch {
             name: fields.optional_text::<Name>("name"),
             status: fields.optional_word("status", STATUSES),
             discount: fields.optional_integer("discount_basis_points"),
-            limit: fields.optional_integer::<Limit>("credit_limit").map(Into::into),
+            limit: limit
+                .map(|limit| limit.map_or(LimitChange::Remove, |limit| LimitChange::Set(limit.into()))),
             image_url: image.map(|url| url.map_or(ImageChange::Remove, ImageChange::Set)),
         })
     };

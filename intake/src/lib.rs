@@ -7,6 +7,7 @@ pub mod routes;
 mod badges;
 mod bookings;
 mod checkouts;
+mod credit;
 mod employees;
 mod me;
 mod menus;

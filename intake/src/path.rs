@@ -46,6 +46,10 @@ path!(
     Receipt { id, "^[0-9a-f-]{36}$", "01900000-0000-7000-8000-000000000000" }
 );
 path!(
+    /// A cutoff.
+    Cutoff { date, "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "2026-03-15" }
+);
+path!(
     /// A concessionaire.
     Concessionaire { id, "^[a-z0-9-]{1,32}$", "coffee-bar" }
 );

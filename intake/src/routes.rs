@@ -6,7 +6,8 @@ use crate::body::MAX_BODY_BYTES;
 use crate::caller::Admits;
 use crate::problem::{FieldError, PROBLEM_JSON, Problem};
 use crate::{
-    badges, bookings, checkouts, employees, me, menus, meta, movements, receipts, stalls, tenants, users,
+    badges, bookings, checkouts, credit, employees, me, menus, meta, movements, receipts, stalls, tenants,
+    users,
 };
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -95,6 +96,11 @@ table! {
     bookings::adjust for &[Admin];
     bookings::get for &EVERYBODY;
     movements::list for &[Admin, Employee];
+    // Credit.
+    credit::get for &[Admin];
+    credit::put for &[Admin];
+    credit::list for &[Admin];
+    credit::get_cutoff for &[Admin];
     // Who buys.
     employees::get for &EVERYBODY;
     employees::list for &[Admin];

@@ -3,6 +3,7 @@
 mod admin;
 mod booking;
 mod checkout;
+mod cutoff;
 mod employee;
 mod menu;
 mod rejection;
@@ -10,6 +11,7 @@ mod rejection;
 pub use admin::{AuditView, ConcessionaireView, ReceiptView, StationView, TenantView, UserView};
 pub use booking::{BookingView, MovementView, StatementView};
 pub use checkout::{CheckoutView, QuoteView, UndecidedView};
+pub use cutoff::{CutoffView, PolicyView};
 pub use employee::{EmployeeView, MeView, ProfileView};
 pub use menu::MenuView;
 pub use rejection::RejectionView;

@@ -165,7 +165,7 @@ fn buyer(run: &Run, index: usize) -> Result<Employee, PlanError> {
         name: format!("Regular {index:03}"),
         status: Status::Active,
         discount,
-        limit: OPENING_CREDIT,
+        limit: Some(OPENING_CREDIT),
         badges: [(badge(run, index)?, BadgeStatus::Active)].into(),
         image_url: None,
     })

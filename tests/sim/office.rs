@@ -203,6 +203,7 @@ impl Office {
             at: Timestamp::from_millisecond(now_ms).unwrap(),
             by: "office".parse().unwrap(),
             cause: None,
+            replenished: None,
             outcome: BookingOutcome::Booked { amount: Money::from_minor(amount), after },
         };
         table.put(&items::booking(&of.0, &of.1, &booking).unwrap());
@@ -232,7 +233,7 @@ fn buyer(number: u32, rng: &mut fastrand::Rng) -> Employee {
         name: format!("Buyer {number}"),
         status: Status::Active,
         discount: DISCOUNTS[rng.usize(0..DISCOUNTS.len())].try_into().unwrap(),
-        limit: Money::from_minor(rng.i64(200..8_000)),
+        limit: Some(Money::from_minor(rng.i64(200..8_000))),
         badges: [(format!("RF-{number}").parse().unwrap(), BadgeStatus::Active)].into(),
         image_url: None,
     }

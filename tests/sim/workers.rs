@@ -155,7 +155,9 @@ fn outcome(record: &SqsMessage, group: &str) -> Option<Outcome> {
             let place = (tenant.clone(), employee.clone(), id.into());
             (tenant, employee, Outcome::Booking(place))
         }
-        Command::Administer(_) | Command::Probe(_) => return None,
+        Command::Administer(_) | Command::OpenCutoff(_) | Command::Replenish(_) | Command::Probe(_) => {
+            return None;
+        }
     };
     (keys::wallet_group(&tenant, &employee) == group).then_some(outcome)
 }

@@ -9,6 +9,7 @@ use aws::telemetry::{Metrics, NAMESPACE};
 use aws::user_pool::{FIRST_PASSWORD_LIFETIME, TENANT_ATTRIBUTE};
 use axum::response::IntoResponse;
 use domain::command::Purpose;
+use domain::cutoff::Totals;
 use domain::id::TenantId;
 use intake::problem::Problem;
 use intake::routes::{self, PUBLIC_PATHS};
@@ -267,6 +268,7 @@ fn the_dashboard_shows_metrics_that_are_emitted() {
     metrics.settled(&"acme".parse().unwrap(), &[1]);
     metrics.rejected(&"acme".parse().unwrap(), "sold-out");
     metrics.administered(&"acme".parse().unwrap(), "set-meal");
+    metrics.replenished(&"acme".parse().unwrap(), &Totals::default());
     let body = properties(&template("alarms.yaml"), "Dashboard")["DashboardBody"]["Fn::Sub"].clone();
     let body = body.as_str().unwrap();
     let mut shown = 0;

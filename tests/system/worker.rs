@@ -430,8 +430,11 @@ async fn probes_say_which_queues_are_reached() {
     }
     assert!(!stored().await.is_ready());
     assert_eq!(sell().await.status, 202);
-    let came = replenishment.handle(probe("acme", Kind::Replenish, "acme-replenishment.fifo")).await;
-    assert_eq!(handed_back(&came), [""; 0]);
+    for kind in [Kind::OpenCutoff, Kind::Replenish] {
+        assert!(!stored().await.is_ready());
+        let came = replenishment.handle(probe("acme", kind, "acme-replenishment.fifo")).await;
+        assert_eq!(handed_back(&came), [""; 0]);
+    }
     assert!(stored().await.is_ready());
 }
 

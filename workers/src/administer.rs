@@ -7,19 +7,18 @@
 mod decision;
 mod employees;
 mod menus;
+mod policy;
 mod stalls;
 mod tenants;
 mod users;
 
-use crate::fifo::{self, Group, HandBack, Message};
 use crate::lambda::Worker;
-use crate::probe::Probes;
+use crate::one_by_one::{Delivery, OneByOne, WorkOff};
 use aws::bus::Names;
 use aws::clock::Clock;
 use aws::config::{AdministerConfig, Clients, PasswordKey};
 use aws::failure::Failure;
 use aws::menus::Menus;
-use aws::queue::Queues;
 use aws::retry::Policy;
 use aws::table::{Table, Write};
 use aws::telemetry::Metrics;
@@ -29,23 +28,14 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use decision::Decision;
 use domain::admin::{Administer, Change, Receipt, ReceiptOutcome, Refusal};
 use domain::command::{Command, Purpose};
-use domain::id::TenantId;
-use futures_util::future::join_all;
 use jiff::Timestamp;
-use std::time::Duration;
-use tokio::time::Instant;
-use tracing::Instrument;
-
-/// Time for one batch; the function's own timeout of 10 s leaves room to hand back the rest.
-const BATCH_BUDGET: Duration = Duration::from_secs(6);
 
 #[derive(Debug, Clone)]
 pub struct AdministerWorker {
     table: Table,
     pool: UserPool,
     password_key: PasswordKey,
-    queues: Queues,
-    probes: Probes,
+    batches: OneByOne,
     menus: Menus,
     names: Names,
     clock: Clock,
@@ -59,59 +49,11 @@ impl AdministerWorker {
             table: clients.table(Policy::ONCE),
             pool: clients.user_pool(config.user_pool_id, Policy::ONCE),
             password_key: config.password_key,
-            queues: clients.queues(),
-            probes: Probes::new(clients, Purpose::Admin),
+            batches: OneByOne::new(clients, Purpose::Admin, metrics.clone()),
             menus: Menus::default(),
             names: clients.config().names.clone(),
             clock,
             metrics,
-        }
-    }
-
-    /// Groups side by side, each in order; what is left after the budget is handed back.
-    async fn work_off<'a>(&self, queue_arn: &str, groups: &'a [Group]) -> Vec<HandBack<'a>> {
-        let deadline = Instant::now() + BATCH_BUDGET;
-        let left = groups.iter().map(|group| self.work_off_group(queue_arn, group, deadline));
-        join_all(left).await.into_iter().flatten().collect()
-    }
-
-    async fn work_off_group<'a>(
-        &self,
-        queue_arn: &str,
-        group: &'a Group,
-        deadline: Instant,
-    ) -> Vec<HandBack<'a>> {
-        let mut left = Vec::new();
-        let mut is_blocked = false;
-        for message in &group.messages {
-            let failure = if is_blocked {
-                None
-            } else {
-                let worked = Box::pin(self.apply(queue_arn, group, message));
-                match tokio::time::timeout_at(deadline, worked).await {
-                    Ok(Ok(())) => continue,
-                    Ok(Err(failure)) => Some(failure),
-                    Err(_) => Some(Failure::transient("administer", "the batch ran out of time")),
-                }
-            };
-            // What can never be worked off has no place in any order.
-            is_blocked |= failure.as_ref().is_some_and(Failure::is_transient);
-            left.push(HandBack { group: &group.id, message, failure });
-        }
-        left
-    }
-
-    async fn apply(&self, queue_arn: &str, group: &Group, message: &Message) -> Result<(), Failure> {
-        let command = read(message, queue_arn, &group.id, &self.names)?;
-        let mut pauses = Policy::WORKER.pauses();
-        loop {
-            let failure = match self.attempt(&command).await {
-                Ok(()) => return Ok(()),
-                Err(failure) => failure,
-            };
-            if !failure.is_transient() || !pauses.pause().await {
-                return Err(failure);
-            }
         }
     }
 
@@ -161,7 +103,9 @@ impl AdministerWorker {
                 users::change(table, tenant, name, role.as_ref(), *status).await
             }
             Change::ResetPassword { name } => users::reset_password(table, tenant, name).await,
-            Change::CreateEmployee(asked) => employees::create(table, tenant, asked).await,
+            Change::CreateEmployee(asked) => {
+                employees::create(table, tenant, asked, &command.caller, now).await
+            }
             Change::ChangeEmployee { number, patch } => employees::change(table, tenant, number, patch).await,
             Change::AssignBadge { number, rfid, replaces } => {
                 employees::assign_badge(table, tenant, number, rfid, replaces.as_ref(), now).await
@@ -170,6 +114,7 @@ impl AdministerWorker {
             Change::ReleaseBadge { number, rfid } => {
                 employees::release_badge(table, tenant, number, rfid, now).await
             }
+            Change::SetCreditPolicy { policy } => policy::set(table, tenant, policy, now).await,
             Change::SetConcessionaire { id, name } => {
                 stalls::set_concessionaire(table, tenant, id, name).await
             }
@@ -200,34 +145,34 @@ impl AdministerWorker {
 
 impl Worker for AdministerWorker {
     async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
-        let messages = event.records.len();
-        let (queue_arn, groups) = fifo::groups(event);
-        let (probes, groups): (Vec<_>, Vec<_>) =
-            groups.into_iter().partition(|group| keys::is_probe_group(&group.id));
-        let tenant = groups.iter().find_map(|group| keys::tenant_of_group(&group.id));
-        let tenant_id = tenant.as_ref().map(TenantId::as_str);
-        let span = tracing::info_span!("batch", tenant.id = tenant_id, queue.arn = queue_arn);
-        let worked = async {
-            let mut left = self.probes.work_off(&queue_arn, &probes).await;
-            left.extend(self.work_off(&queue_arn, &groups).await);
-            fifo::hand_back(&self.queues, &queue_arn, &left).await
-        };
-        let response = worked.instrument(span).await;
-        if let Some(tenant) = tenant {
-            self.metrics.batch(&tenant, messages, response.batch_item_failures.len());
+        self.batches.handle(event, self).await
+    }
+}
+
+impl WorkOff for AdministerWorker {
+    async fn work_off(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+        let command = read(delivery, &self.names)?;
+        let mut pauses = Policy::WORKER.pauses();
+        loop {
+            let failure = match self.attempt(&command).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => failure,
+            };
+            if !failure.is_transient() || !pauses.pause().await {
+                return Err(failure);
+            }
         }
-        response
     }
 }
 
 /// A command that came through its own tenant's queue in its own subject's group.
-fn read(message: &Message, queue_arn: &str, group: &str, names: &Names) -> Result<Administer, Failure> {
-    let Command::Administer(command) = message.read()? else {
+fn read(delivery: Delivery<'_>, names: &Names) -> Result<Administer, Failure> {
+    let Command::Administer(command) = delivery.message.read()? else {
         return Err(Failure::malformed("read a message", "it is another worker's, or in another's group"));
     };
     let own_queue = names.queue_arn(&names.queue(&command.tenant, Purpose::Admin));
     let own_group = keys::admin_group(&command.tenant, &command.change.subject());
-    if queue_arn != own_queue || group != own_group {
+    if delivery.queue_arn != own_queue || delivery.group != own_group {
         return Err(Failure::malformed(
             "read a message",
             "it names another tenant or subject than its queue",

@@ -1,8 +1,11 @@
 //! Message in, table out: one worker a file, named by its verb.
 
 pub mod administer;
+pub mod open_cutoff;
 pub mod post_checkouts;
 pub mod probe;
+pub mod replenish;
 
 pub mod fifo;
 pub mod lambda;
+mod one_by_one;

@@ -144,7 +144,7 @@ pub fn employee(index: u32) -> Result<Employee, DemoError> {
         name: format!("{given} {family}"),
         status: Status::Active,
         discount: discount.try_into()?,
-        limit: OPENING_CREDIT,
+        limit: Some(OPENING_CREDIT),
         badges: [(format!("RF{number}").parse()?, BadgeStatus::Active)].into(),
         image_url: None,
     })

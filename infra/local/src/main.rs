@@ -12,6 +12,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 /// Internal POS in one process, on loopback ports.
@@ -30,7 +31,14 @@ struct Arguments {
     /// Batches of one queue that are worked on at the same time.
     #[arg(long, default_value_t = 4)]
     max_concurrency: usize,
+    /// How many times as fast time runs for cutoffs, to see several of them: 43200 is a month a minute.
+    #[arg(long, default_value_t = 1)]
+    cutoff_speed: i32,
 }
+
+/// Between two looks whether a cutoff is due: an hour on AWS, and no more than this here.
+const TICK_MAX: Duration = Duration::from_mins(1);
+const TICK_MIN: Duration = Duration::from_millis(500);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -62,9 +70,25 @@ async fn start(arguments: Arguments) -> Result<System, Box<dyn std::error::Error
         .log_internal_errors(false)
         .with_writer(log)
         .init();
-    let Arguments { dir, api_port, aws_port, dynamodb_port, max_concurrency } = arguments;
-    Ok(System::start(Options { dir, api_port, aws_port, dynamodb_port, max_concurrency, metrics, clock })
-        .await?)
+    let Arguments { dir, api_port, aws_port, dynamodb_port, max_concurrency, cutoff_speed } = arguments;
+    let (real, started) = (clock.clone(), clock.now());
+    let cutoff_clock = Clock::from_fn(move || {
+        let passed = real.now().duration_since(started);
+        started + passed.checked_mul(cutoff_speed.max(1)).unwrap_or(passed)
+    });
+    let tick = (TICK_MAX / cutoff_speed.max(1).unsigned_abs()).max(TICK_MIN);
+    let options = Options {
+        dir,
+        api_port,
+        aws_port,
+        dynamodb_port,
+        max_concurrency,
+        tick: Some(tick),
+        metrics,
+        clock,
+        cutoff_clock,
+    };
+    Ok(System::start(options).await?)
 }
 
 /// The log goes on where it ended, so that whatever a crash left in it stays.

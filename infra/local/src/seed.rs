@@ -102,14 +102,16 @@ pub fn buyer(
     by: &UserName,
     now: Timestamp,
 ) -> Result<Vec<Item>, SeedError> {
-    let after = Wallet { balance: employee.limit, version: 1 };
+    let opening_credit = employee.limit.unwrap_or_default();
+    let after = Wallet { balance: opening_credit, version: 1 };
     let opening = Booking {
         id: "opening".parse().map_err(DemoError::from)?,
         kind: BookingKind::Opening,
         at: now,
         by: by.clone(),
         cause: None,
-        outcome: BookingOutcome::Booked { amount: employee.limit, after },
+        replenished: None,
+        outcome: BookingOutcome::Booked { amount: opening_credit, after },
     };
     let mut buyer = vec![
         items::employee(tenant, employee)?,

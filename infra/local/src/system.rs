@@ -18,12 +18,13 @@ use crate::{demo, docs};
 use aws::bus::{Names, NotPublished};
 use aws::clock::Clock;
 use aws::config::{AdministerConfig, Clients, Config, IntakeConfig, PasswordKey, TicketKey};
+use aws::failure::chain;
 use aws::retry::Policy;
 use aws::telemetry::Metrics;
 use aws_credential_types::Credentials;
 use axum::Router;
 use axum::serve::ListenerExt;
-use domain::command::{Command, Kind, Probe, Purpose};
+use domain::command::{Command, Kind, OpenCutoff, Probe, Purpose};
 use intake::App;
 use intake::routes::{self, PUBLIC_PATHS};
 use std::fs::DirBuilder;
@@ -32,11 +33,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use workers::administer::AdministerWorker;
 use workers::post_checkouts::PostCheckouts;
-use workers::probe::Probes;
+use workers::replenish::ReplenishWorker;
 
 const REGION: &str = "eu-west-1";
 /// The stage that everything here is named after.
@@ -52,8 +54,12 @@ pub struct Options {
     pub dynamodb_port: u16,
     /// Batches of one queue that are worked on at the same time; 0 leaves them all waiting.
     pub max_concurrency: usize,
+    /// Between two looks whether a cutoff is due; nobody looks without.
+    pub tick: Option<Duration>,
     pub metrics: Metrics,
     pub clock: Clock,
+    /// The time by which cutoffs are due.
+    pub cutoff_clock: Clock,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +134,9 @@ impl System {
         let workers = Workers::new(&clients, administer, &options);
         workers.pump(&mut tasks, &clients, options.max_concurrency)?;
         probe(&clients).await?;
+        if let Some(pause) = options.tick {
+            tick(&mut tasks, &clients, pause)?;
+        }
         let endpoints = Endpoints {
             api_url,
             aws_endpoint_url,
@@ -249,7 +258,7 @@ pub struct Workers {
     pub admin: Arc<AdministerWorker>,
     /// What it administers with.
     pub administer: AdministerConfig,
-    replenishment: Arc<Probes>,
+    pub replenishment: Arc<ReplenishWorker>,
 }
 
 impl Workers {
@@ -264,7 +273,11 @@ impl Workers {
                 metrics.clone(),
             )),
             administer,
-            replenishment: Arc::new(Probes::new(clients, Purpose::Replenishment)),
+            replenishment: Arc::new(ReplenishWorker::new(
+                clients,
+                options.cutoff_clock.clone(),
+                metrics.clone(),
+            )),
         }
     }
 
@@ -283,7 +296,9 @@ impl Workers {
                 match purpose {
                     Purpose::Checkouts => pump::start(tasks, &source, max_concurrency, &self.checkouts),
                     Purpose::Admin => pump::start(tasks, &source, few, &self.admin),
-                    Purpose::Replenishment => pump::start(tasks, &source, few, &self.replenishment),
+                    Purpose::Replenishment => {
+                        pump::start(tasks, &source, max_concurrency, &self.replenishment);
+                    }
                 }
             }
         }
@@ -303,6 +318,28 @@ async fn probe(clients: &Clients) -> Result<(), StartError> {
             bus.publish(Command::Probe(probe)).await?;
         }
     }
+    Ok(())
+}
+
+/// Ticks for every company, as its schedule does on AWS: whether a cutoff is due is for the worker to find out.
+fn tick(tasks: &mut JoinSet<()>, clients: &Clients, pause: Duration) -> Result<(), StartError> {
+    let (places, bus) = (demo::places()?, clients.bus(Policy::WORKER));
+    tasks.spawn(async move {
+        let mut ticks = tokio::time::interval(pause);
+        loop {
+            ticks.tick().await;
+            for tenant in &places {
+                let tick = OpenCutoff { tenant: tenant.clone(), id: uuid::Uuid::new_v4() };
+                if let Err(error) = bus.publish(Command::OpenCutoff(tick)).await {
+                    tracing::warn!(
+                        tenant.id = tenant.as_str(),
+                        error = chain(&error),
+                        "a tick was not published"
+                    );
+                }
+            }
+        }
+    });
     Ok(())
 }
 

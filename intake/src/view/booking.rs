@@ -124,7 +124,7 @@ impl StatementView {
 pub struct MovementView {
     /// Of the checkout or booking.
     id: String,
-    /// `checkout`, `opening`, `void`, `refund` or `adjustment`.
+    /// `checkout`, `opening`, `grant`, `void`, `refund` or `adjustment`.
     #[schema(example = "checkout")]
     kind: &'static str,
     /// What it added; negative if it took.
@@ -140,6 +140,11 @@ pub struct MovementView {
     /// The sale that a correction concerns.
     #[serde(skip_serializing_if = "Option::is_none")]
     checkout_id: Option<String>,
+    /// What a cutoff granted, and what lapsed there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    granted: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expired: Option<i64>,
     /// Who sold.
     #[serde(skip_serializing_if = "Option::is_none")]
     concessionaire_id: Option<String>,
@@ -161,6 +166,8 @@ impl MovementView {
             by: checkout.caller.to_string(),
             reason: None,
             checkout_id: None,
+            granted: None,
+            expired: None,
             concessionaire_id: Some(checkout.concessionaire.to_string()),
             instant: checkout.decided_at,
         })
@@ -180,6 +187,8 @@ impl MovementView {
             by: booking.by.to_string(),
             reason: cause.map(|cause| cause.reason.to_string()),
             checkout_id: cause.and_then(|cause| cause.checkout).map(|id| id.to_string()),
+            granted: booking.replenished.map(|replenished| replenished.granted.minor()),
+            expired: booking.replenished.map(|replenished| replenished.expired.minor()),
             concessionaire_id: None,
             instant: booking.at,
         })
@@ -196,5 +205,6 @@ pub(super) fn kind_name(kind: BookingKind) -> &'static str {
         BookingKind::Void => "void",
         BookingKind::Refund => "refund",
         BookingKind::Adjustment => "adjustment",
+        BookingKind::Grant => "grant",
     }
 }

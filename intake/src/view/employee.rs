@@ -5,6 +5,7 @@ use crate::users::StatusName;
 use aws::items::Account;
 use domain::checkout::Outcome;
 use domain::employee::{BadgeStatus, Employee};
+use domain::money::Money;
 use domain::role::{Caller, Role, Status};
 use domain::tenant::Tenant;
 use jiff::civil::Date;
@@ -21,7 +22,8 @@ pub struct EmployeeView {
     #[schema(value_type = StatusName)]
     status: Status,
     discount_basis_points: u16,
-    credit_limit: i64,
+    /// What a cutoff fills the wallet up to; null is the policy's default.
+    credit_limit: Option<i64>,
     balance: i64,
     /// How many movements the wallet has had.
     wallet_version: u64,
@@ -48,7 +50,7 @@ impl EmployeeView {
             image_url: employee.image_url,
             status: employee.status,
             discount_basis_points: employee.discount.get(),
-            credit_limit: employee.limit.minor(),
+            credit_limit: employee.limit.map(Money::minor),
             balance: wallet.balance.minor(),
             wallet_version: wallet.version,
             currency: tenant.currency.clone().into(),
@@ -71,7 +73,7 @@ pub struct ProfileView {
     #[schema(value_type = StatusName)]
     status: Status,
     discount_basis_points: u16,
-    credit_limit: i64,
+    credit_limit: Option<i64>,
     /// By RFID: `active` or `blocked`.
     #[schema(value_type = BTreeMap<String, String>)]
     badges: BTreeMap<String, BadgeStatus>,
@@ -85,7 +87,7 @@ impl ProfileView {
             image_url: employee.image_url.clone(),
             status: employee.status,
             discount_basis_points: employee.discount.get(),
-            credit_limit: employee.limit.minor(),
+            credit_limit: employee.limit.map(Money::minor),
             badges: badges(employee),
         }
     }

@@ -93,6 +93,9 @@ impl From<booking::Rejection> for RejectionView {
             Rejection::Expired => {
                 ("Too late", "It was not decided within five minutes; nothing was booked.".to_owned())
             }
+            Rejection::EmployeeInactive => {
+                ("Inactive employee", "Whoever is not active gets no credit.".to_owned())
+            }
             Rejection::UnknownCheckout => ("No such sale", "There is no such sale here.".to_owned()),
             Rejection::NotSettled => ("Nothing was paid", "The sale was rejected.".to_owned()),
             Rejection::AlreadyVoided => ("Already voided", "The sale was undone before.".to_owned()),
@@ -120,6 +123,7 @@ impl From<booking::Rejection> for RejectionView {
             Rejection::ExceedsPaid { refundable } => view.refundable = Some(refundable.minor()),
             Rejection::InsufficientCredit { balance } => view.balance = Some(balance.minor()),
             Rejection::Expired
+            | Rejection::EmployeeInactive
             | Rejection::UnknownCheckout
             | Rejection::NotSettled
             | Rejection::AlreadyVoided

@@ -5,6 +5,7 @@
 
 mod booking;
 mod checkout;
+mod cutoff;
 mod employee;
 mod menu;
 mod receipt;
@@ -20,6 +21,10 @@ use std::collections::HashMap;
 
 pub use booking::{booking, stored_booking};
 pub use checkout::{checkout, stored_checkout};
+pub use cutoff::{
+    Roster, StoredCutoff, chunk, cutoff, listed_cutoff, policy, roster, stored_chunk, stored_cutoff,
+    stored_policy, stored_roster,
+};
 pub use employee::{
     Account, badge, employee, listed_employee, stored_account, stored_badge, stored_employee, stored_wallet,
     wallet,

@@ -3,6 +3,9 @@
 //! | item          | PK                   | SK                    | read by                              |
 //! |---------------|----------------------|-----------------------|--------------------------------------|
 //! | tenant        | `T#<ten>`            | `TENANT`              | every request                        |
+//! | policy        | `T#<ten>`            | `POLICY`              | `open_cutoff`, `GET credit-policy`   |
+//! | roster        | `T#<ten>`            | `ROSTER`              | `open_cutoff`, `administer`          |
+//! | cutoff        | `T#<ten>`            | `CUTOFF#<date>`       | `open_cutoff`, `replenish`           |
 //! | concessionaire | `T#<ten>`           | `CONCESSIONAIRE#<id>` | `administer`, lists                  |
 //! | station       | `T#<ten>`            | `STATION#<id>`        | checkout intake                      |
 //! | user          | `T#<ten>`            | `USER#<name>`         | every request                        |
@@ -14,6 +17,7 @@
 //! | badge         | `T#<ten>#B#<rfid>`   | `BADGE`               | checkout intake                      |
 //! | menu          | `T#<ten>#M#<con>`    | `MENU`                | workers, `GET menu`                  |
 //! | meal          | `T#<ten>#M#<con>#V#<version>` | `MEAL#<code>` | workers, once a version              |
+//! | chunk of a cutoff | `T#<ten>#K#<date>` | `CHUNK#<number>`    | `replenish`, `open_cutoff`           |
 //! | receipt       | `T#<ten>#R#<uuidv7>` | `RECEIPT`             | idempotency, `GET receipt`           |
 //!
 //! Index `GSI1`: checkouts by `T#<ten>#C#<con>#<business date>` and uuid; employees by
@@ -104,6 +108,33 @@ pub fn concessionaire(tenant: &TenantId, id: &ConcessionaireId) -> Key {
     key(tenant_pk(tenant), format!("{CONCESSIONAIRE_PREFIX}{id}"))
 }
 
+pub fn policy(tenant: &TenantId) -> Key {
+    key(tenant_pk(tenant), "POLICY")
+}
+
+/// Which cutoff is open: what whoever joins a roster has to know.
+pub fn roster(tenant: &TenantId) -> Key {
+    key(tenant_pk(tenant), "ROSTER")
+}
+
+pub fn cutoff(tenant: &TenantId, date: Date) -> Key {
+    key(tenant_pk(tenant), format!("{CUTOFF_PREFIX}{date}"))
+}
+
+/// What one part of a roster came to.
+pub fn chunk(tenant: &TenantId, date: Date, number: u32) -> Key {
+    key(chunks_pk(tenant, date), format!("{CHUNK_PREFIX}{number:06}"))
+}
+
+/// What every part came to that is done.
+pub fn chunks(tenant: &TenantId, date: Date) -> Partition {
+    Partition { pk: chunks_pk(tenant, date), sk_from: CHUNK_PREFIX.to_owned() }
+}
+
+fn chunks_pk(tenant: &TenantId, date: Date) -> String {
+    format!("T#{tenant}#K#{date}")
+}
+
 pub fn admins(tenant: &TenantId) -> Key {
     key(tenant_pk(tenant), "ADMINS")
 }
@@ -166,6 +197,11 @@ pub fn checkouts(tenant: &TenantId, employee: &EmployeeNumber) -> Partition {
 
 pub fn concessionaires(tenant: &TenantId) -> Span {
     Span::of(false, tenant_pk(tenant), CONCESSIONAIRE_PREFIX)
+}
+
+/// A tenant's cutoffs, by date.
+pub fn cutoffs(tenant: &TenantId) -> Span {
+    Span::of(false, tenant_pk(tenant), CUTOFF_PREFIX)
 }
 
 pub fn stations(tenant: &TenantId) -> Span {
@@ -255,11 +291,23 @@ pub fn admin_group(tenant: &TenantId, subject: &Subject<'_>) -> String {
     let subject = match subject {
         Subject::Users(_) => "users".to_owned(),
         Subject::Menu(concessionaire, _) => format!("menus/{concessionaire}"),
-        Subject::Tenant(_) | Subject::Employee(_) | Subject::Concessionaire(_) | Subject::Station(_) => {
-            subject.to_string()
-        }
+        Subject::Tenant(_)
+        | Subject::Employee(_)
+        | Subject::CreditPolicy
+        | Subject::Concessionaire(_)
+        | Subject::Station(_) => subject.to_string(),
     };
     format!("{}#ADMIN#{subject}", tenant_pk(tenant))
+}
+
+/// The message group of whatever opens a tenant's cutoffs: one after the other.
+pub fn cutoff_group(tenant: &TenantId) -> String {
+    format!("{}#CUTOFF", tenant_pk(tenant))
+}
+
+/// The message group of a part of a roster: parts are replenished side by side.
+pub fn chunk_group(tenant: &TenantId, date: Date, number: u32) -> String {
+    format!("{}#{number}", chunks_pk(tenant, date))
 }
 
 /// The message group of a tenant's probes.
@@ -286,6 +334,8 @@ const CHECKOUT_PREFIX: &str = "CHECKOUT#";
 const BOOKING_PREFIX: &str = "BOOKING#";
 const MEAL_PREFIX: &str = "MEAL#";
 const CONCESSIONAIRE_PREFIX: &str = "CONCESSIONAIRE#";
+const CUTOFF_PREFIX: &str = "CUTOFF#";
+const CHUNK_PREFIX: &str = "CHUNK#";
 const STATION_PREFIX: &str = "STATION#";
 const USER_PREFIX: &str = "USER#";
 const RECEIPT_INFIX: &str = "#R#";
@@ -351,6 +401,10 @@ pub(crate) fn parse_user(sk: &str) -> Option<UserName> {
     sk.strip_prefix(USER_PREFIX)?.parse().ok()
 }
 
+pub(crate) fn parse_cutoff(sk: &str) -> Option<Date> {
+    sk.strip_prefix(CUTOFF_PREFIX)?.parse().ok()
+}
+
 pub(crate) fn parse_station(sk: &str) -> Option<StationId> {
     sk.strip_prefix(STATION_PREFIX)?.parse().ok()
 }
@@ -385,6 +439,10 @@ mod tests {
             concessionaire(tenant, &stall_id()),
             super::station(tenant, &station),
             admins(tenant),
+            policy(tenant),
+            roster(tenant),
+            cutoff(tenant, jiff::civil::date(2026, 3, 15)),
+            chunk(tenant, jiff::civil::date(2026, 3, 15), 7),
             receipt(tenant, "01900000-0000-7000-8000-000000000000".parse().unwrap()),
             user(tenant, &"ann".parse().unwrap()),
             employee(tenant, &number),
@@ -415,6 +473,7 @@ mod tests {
         let [sales, bookings] = movements_between(&acme, &number, now, now);
         let spans = [
             concessionaires(&acme),
+            cutoffs(&acme),
             stations(&acme),
             users(&acme),
             employees(&acme, "a"),

@@ -9,8 +9,8 @@ use crate::usage::Usage;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ConsumedCapacity, KeysAndAttributes, Put, ReturnConsumedCapacity,
-    TransactWriteItem, Update,
+    AttributeValue, CancellationReason, ConditionCheck, ConsumedCapacity, KeysAndAttributes, Put,
+    ReturnConsumedCapacity, TransactWriteItem, Update,
 };
 use domain::command::Kind;
 use domain::planted::{self, Planted};
@@ -68,6 +68,8 @@ pub enum Write {
     /// Puts an item in place of one that must still have the revision that was read; see
     /// [`crate::items::revision`].
     Replace { item: Item, from: u64 },
+    /// Nothing, but the item must still have the revision that was read, or still not be there.
+    Check { key: Key, from: Option<u64> },
     /// Sets a wallet that must still have the version that was read.
     MoveWallet { key: Key, from_version: u64, to: Wallet },
     /// Notes that commands of a kind reach a tenant, who must exist.
@@ -84,8 +86,11 @@ impl Write {
                 let to = Wallet { version: to.version + 1, ..to };
                 Write::MoveWallet { key, from_version: from_version + 1, to }
             }
-            other
-            @ (Write::Create(_) | Write::Replace { .. } | Write::Reach { .. } | Write::Close { .. }) => other,
+            other @ (Write::Create(_)
+            | Write::Replace { .. }
+            | Write::Check { .. }
+            | Write::Reach { .. }
+            | Write::Close { .. }) => other,
         }
     }
 }
@@ -399,6 +404,17 @@ impl Table {
                         .expression_attribute_values(":from", AttributeValue::N(from.to_string()))
                 };
                 put.build().map(|put| item.put(put).build())
+            }
+            Write::Check { key, from } => {
+                let check = ConditionCheck::builder().table_name(&self.name).set_key(Some(key_item(&key)));
+                let check = match from {
+                    None => check.condition_expression("attribute_not_exists(PK)"),
+                    Some(0) => check.condition_expression("attribute_exists(PK) AND attribute_not_exists(w)"),
+                    Some(from) => check
+                        .condition_expression("w = :from")
+                        .expression_attribute_values(":from", AttributeValue::N(from.to_string())),
+                };
+                check.build().map(|check| item.condition_check(check).build())
             }
             Write::MoveWallet { key, from_version, to } => {
                 let update = Update::builder()

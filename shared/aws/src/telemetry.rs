@@ -3,6 +3,7 @@
 //! No secret, token, body or personal name reaches a line; stage and tenant are in every metric.
 
 use crate::clock::Clock;
+use domain::cutoff::Totals;
 use domain::id::TenantId;
 use serde_json::{Map, Value, json};
 use std::fmt;
@@ -82,6 +83,18 @@ impl Metrics {
         self.emit(
             &[("Tenant", tenant.as_str()), ("Change", change)],
             &[("Administered", Unit::Count, json!(1))],
+        );
+    }
+
+    /// What a closed cutoff came to.
+    pub fn replenished(&self, tenant: &TenantId, totals: &Totals) {
+        let skipped: u64 = totals.skipped.values().sum();
+        self.emit(
+            &[("Tenant", tenant.as_str())],
+            &[
+                ("Replenished", Unit::Count, json!(totals.booked)),
+                ("NotReplenished", Unit::Count, json!(skipped)),
+            ],
         );
     }
 

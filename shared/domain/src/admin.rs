@@ -3,6 +3,7 @@
 //! A receipt is the lasting outcome of one change: who, what, before, after, when. It holds no personal
 //! name, picture or secret: of those it says only that they changed.
 
+use crate::cutoff::Policy;
 use crate::employee::EmployeePatch;
 use crate::id::{CommandId, ConcessionaireId, EmployeeNumber, MealCode, Rfid, StationId, TenantId, UserName};
 use crate::menu::{Meal, MenuVersion};
@@ -79,6 +80,9 @@ pub enum Change {
         number: EmployeeNumber,
         rfid: Rfid,
     },
+    SetCreditPolicy {
+        policy: Policy,
+    },
     SetConcessionaire {
         id: ConcessionaireId,
         name: Name,
@@ -125,7 +129,8 @@ pub struct CreateEmployee {
     pub number: EmployeeNumber,
     pub name: Name,
     pub discount: BasisPoints,
-    pub limit: Money,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Money>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_url: Option<ImageUrl>,
 }
@@ -147,6 +152,7 @@ pub enum Subject<'a> {
     /// All of them: the last administrator is one among many.
     Users(&'a UserName),
     Employee(&'a EmployeeNumber),
+    CreditPolicy,
     Concessionaire(&'a ConcessionaireId),
     Station(&'a StationId),
     Menu(&'a ConcessionaireId, &'a MealCode),
@@ -171,6 +177,7 @@ impl Change {
             Change::AssignBadge { .. } => "assign-badge",
             Change::BlockBadge { .. } => "block-badge",
             Change::ReleaseBadge { .. } => "release-badge",
+            Change::SetCreditPolicy { .. } => "set-credit-policy",
             Change::SetConcessionaire { .. } => "set-concessionaire",
             Change::SetStation { .. } => "set-station",
             Change::SetMeal { .. } => "set-meal",
@@ -193,6 +200,7 @@ impl Change {
             | Change::AssignBadge { number, .. }
             | Change::BlockBadge { number, .. }
             | Change::ReleaseBadge { number, .. } => Subject::Employee(number),
+            Change::SetCreditPolicy { .. } => Subject::CreditPolicy,
             Change::SetConcessionaire { id, .. } => Subject::Concessionaire(id),
             Change::SetStation { id, .. } => Subject::Station(id),
             Change::SetMeal { concessionaire_id, code, .. }
@@ -322,6 +330,7 @@ impl std::fmt::Display for Subject<'_> {
             Subject::Tenant(id) => write!(f, "tenants/{id}"),
             Subject::Users(name) => write!(f, "users/{name}"),
             Subject::Employee(number) => write!(f, "employees/{number}"),
+            Subject::CreditPolicy => write!(f, "credit-policy"),
             Subject::Concessionaire(id) => write!(f, "concessionaires/{id}"),
             Subject::Station(id) => write!(f, "stations/{id}"),
             Subject::Menu(id, code) => write!(f, "concessionaires/{id}/meals/{code}"),

@@ -66,7 +66,7 @@ pub fn release(employee: &Employee, rfid: &Rfid, now: Timestamp) -> Result<(Empl
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::money::{BasisPoints, Money};
+    use crate::money::BasisPoints;
     use crate::role::Status;
 
     fn employee(number: &str, badges: &[(&str, BadgeStatus)]) -> Employee {
@@ -75,7 +75,7 @@ mod tests {
             name: "Ann".to_owned(),
             status: Status::Active,
             discount: BasisPoints::NONE,
-            limit: Money::ZERO,
+            limit: None,
             badges: badges.iter().map(|(rfid, status)| (rfid.parse().unwrap(), *status)).collect(),
             image_url: None,
         }

@@ -4,6 +4,7 @@
 //! or was rejected, and never gives back more than was paid.
 
 use crate::checkout::{Bill, Checkout, Outcome, Returned, Voided};
+use crate::cutoff::Replenished;
 use crate::id::{
     BookingId, CheckoutId, CommandId, ConcessionaireId, EmployeeNumber, MealCode, TenantId, UserName,
 };
@@ -88,6 +89,8 @@ pub enum BookingKind {
     Void,
     Refund,
     Adjustment,
+    /// Credit granted at a cutoff, and what lapsed there.
+    Grant,
 }
 
 /// Why the business refuses, in order of precedence.
@@ -95,6 +98,8 @@ pub enum BookingKind {
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Rejection {
     Expired,
+    /// Who is not active gets no credit at a cutoff.
+    EmployeeInactive,
     /// There is no such sale of this concessionaire.
     UnknownCheckout,
     /// It was rejected, so nothing was paid.
@@ -121,6 +126,7 @@ impl Rejection {
     pub fn name(&self) -> &'static str {
         match self {
             Rejection::Expired => "expired",
+            Rejection::EmployeeInactive => "employee-inactive",
             Rejection::UnknownCheckout => "unknown-checkout",
             Rejection::NotSettled => "not-settled",
             Rejection::AlreadyVoided => "already-voided",
@@ -142,6 +148,8 @@ pub struct Booking {
     pub by: UserName,
     /// What a person asked for; nothing if no person did.
     pub cause: Option<Cause>,
+    /// What a cutoff granted and let lapse.
+    pub replenished: Option<Replenished>,
     pub outcome: BookingOutcome,
 }
 
@@ -217,6 +225,7 @@ pub fn decide(state: State<'_>, command: &PostBooking) -> Decision {
         at: state.now,
         by: command.caller.clone(),
         cause: Some(cause),
+        replenished: None,
         outcome,
     };
     Decision { booking, checkout }

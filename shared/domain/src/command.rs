@@ -10,6 +10,7 @@ use crate::id::{
 };
 use crate::money::{Price, Quantity};
 use crate::request::RequestHash;
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -27,6 +28,8 @@ pub enum Command {
     PostCheckout(PostCheckout),
     PostBooking(PostBooking),
     Administer(Box<Administer>),
+    OpenCutoff(OpenCutoff),
+    Replenish(Replenish),
     Probe(Probe),
 }
 
@@ -37,6 +40,8 @@ impl Command {
             Command::PostCheckout(_) => Kind::PostCheckout,
             Command::PostBooking(_) => Kind::PostBooking,
             Command::Administer(_) => Kind::Administer,
+            Command::OpenCutoff(_) => Kind::OpenCutoff,
+            Command::Replenish(_) => Kind::Replenish,
             Command::Probe(probe) => probe.of,
         }
     }
@@ -49,12 +54,13 @@ pub enum Kind {
     PostCheckout,
     PostBooking,
     Administer,
-    /// Nothing but probes yet.
+    OpenCutoff,
     Replenish,
 }
 
 impl Kind {
-    pub const ALL: [Self; 4] = [Self::PostCheckout, Self::PostBooking, Self::Administer, Self::Replenish];
+    pub const ALL: [Self; 5] =
+        [Self::PostCheckout, Self::PostBooking, Self::Administer, Self::OpenCutoff, Self::Replenish];
 
     /// As attributes, filters and stored items have it.
     pub fn as_str(self) -> &'static str {
@@ -62,6 +68,7 @@ impl Kind {
             Self::PostCheckout => "post_checkout",
             Self::PostBooking => "post_booking",
             Self::Administer => "administer",
+            Self::OpenCutoff => "open_cutoff",
             Self::Replenish => "replenish",
         }
     }
@@ -93,7 +100,7 @@ impl Purpose {
         match self {
             Self::Checkouts => &[Kind::PostCheckout, Kind::PostBooking],
             Self::Admin => &[Kind::Administer],
-            Self::Replenishment => &[Kind::Replenish],
+            Self::Replenishment => &[Kind::OpenCutoff, Kind::Replenish],
         }
     }
 }
@@ -149,6 +156,26 @@ pub struct Probe {
 
 fn of_the_first_release() -> Kind {
     Kind::PostCheckout
+}
+
+/// See whether a cutoff is due, and carry on with the one that is open. Whether there is anything to do is
+/// for the worker to find out, so it may come early, late, or twice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenCutoff {
+    pub tenant: TenantId,
+    /// Another one each time, or the topic would swallow it as a resend.
+    pub id: Uuid,
+}
+
+/// Replenish some employees' wallets for one cutoff.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replenish {
+    pub tenant: TenantId,
+    /// The cutoff's.
+    pub date: Date,
+    /// Which part of the roster it is, from 0.
+    pub chunk: u32,
+    pub employees: Vec<EmployeeNumber>,
 }
 
 /// Sell a basket to one employee.

@@ -13,8 +13,8 @@ pub struct Employee {
     pub name: String,
     pub status: Status,
     pub discount: BasisPoints,
-    /// What a cutoff fills the wallet up to.
-    pub limit: Money,
+    /// What a cutoff fills the wallet up to; the policy's default unless there is one.
+    pub limit: Option<Money>,
     pub badges: BTreeMap<Rfid, BadgeStatus>,
     pub image_url: Option<String>,
 }
@@ -37,7 +37,7 @@ pub struct EmployeePatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discount: Option<BasisPoints>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<Money>,
+    pub limit: Option<LimitChange>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_url: Option<ImageChange>,
 }
@@ -49,6 +49,14 @@ pub enum ImageChange {
     Remove,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitChange {
+    Set(Money),
+    /// Back to the policy's default.
+    Remove,
+}
+
 impl Employee {
     pub fn with(&self, patch: &EmployeePatch) -> Self {
         let EmployeePatch { name, status, discount, limit, image_url } = patch.clone();
@@ -57,7 +65,11 @@ impl Employee {
             name: name.map_or_else(|| self.name.clone(), String::from),
             status: status.unwrap_or(self.status),
             discount: discount.unwrap_or(self.discount),
-            limit: limit.unwrap_or(self.limit),
+            limit: match limit {
+                None => self.limit,
+                Some(LimitChange::Set(limit)) => Some(limit),
+                Some(LimitChange::Remove) => None,
+            },
             badges: self.badges.clone(),
             image_url: match image_url {
                 None => self.image_url.clone(),

@@ -4,6 +4,7 @@
 //! a queue name or a log line would have to escape.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
@@ -209,6 +210,13 @@ impl From<CommandId> for CheckoutId {
     /// A checkout bears the id of the command that asks for it.
     fn from(id: CommandId) -> Self {
         Self(id.0)
+    }
+}
+
+impl BookingId {
+    /// The one booking of a cutoff in each wallet.
+    pub fn of_cutoff(date: Date) -> Self {
+        Self(format!("cutoff-{date}"))
     }
 }
 

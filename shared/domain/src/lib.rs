@@ -8,6 +8,7 @@ pub mod checkout;
 pub mod admin;
 pub mod booking;
 pub mod command;
+pub mod cutoff;
 
 pub mod badge;
 pub mod employee;

@@ -5,7 +5,7 @@ use crate::id::{ConcessionaireId, StationId, TenantId};
 use crate::money::Money;
 use crate::role::Status;
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -137,6 +137,17 @@ impl BusinessDay {
 
     pub fn closing_hour(&self) -> u8 {
         self.closing_hour
+    }
+
+    /// The date on the wall at `at`, whatever the closing hour.
+    pub fn local_date(&self, at: Timestamp) -> Date {
+        self.zone.to_datetime(at).date()
+    }
+
+    /// When the clocks on the wall read so: what daylight saving skips is moved on by as much, and of what
+    /// comes twice the first counts.
+    pub fn instant(&self, local: DateTime) -> Option<Timestamp> {
+        self.zone.to_ambiguous_timestamp(local).compatible().ok()
     }
 
     /// The business date that `at` belongs to.

@@ -1,22 +1,37 @@
-//! Employees and their badges. A wallet is made with its employee, empty; only movements change it.
+//! Employees and their badges. A wallet is made with its employee, empty or with the share of a cutoff; only
+//! movements change it.
 
 use super::decision::{Decision, Stored, put, take};
 use aws::failure::Failure;
+use aws::items::{self, Roster};
+use aws::keys;
 use aws::table::{Table, Write};
-use aws::{items, keys};
 use domain::admin::{CreateEmployee, Refusal};
 use domain::badge::{self, Badge};
+use domain::booking::Booking;
+use domain::cutoff::{self, Cutoff};
 use domain::employee::{Employee, EmployeePatch};
-use domain::id::{EmployeeNumber, Rfid, TenantId};
+use domain::id::{EmployeeNumber, Rfid, TenantId, UserName};
 use domain::role::Status;
 use domain::wallet::Wallet;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub async fn create(table: &Table, tenant: &TenantId, asked: &CreateEmployee) -> Result<Decision, Failure> {
-    if find(table, tenant, &asked.number).await?.is_some() {
+pub async fn create(
+    table: &Table,
+    tenant: &TenantId,
+    asked: &CreateEmployee,
+    by: &UserName,
+    now: Timestamp,
+) -> Result<Decision, Failure> {
+    let (key, tenant_key, roster_key) =
+        (keys::employee(tenant, &asked.number), keys::tenant(tenant), keys::roster(tenant));
+    let mut found = table.read([key.clone(), tenant_key.clone(), roster_key.clone()]).await?;
+    if found.take(&key).is_some() {
         return Ok(Decision::rejected(Refusal::AlreadyExists));
     }
+    let company = found.take(&tenant_key).ok_or_else(|| Failure::malformed("hire", "there is no tenant"))?;
+    let company = items::stored_tenant(tenant, company)?;
     let employee = Employee {
         number: asked.number.clone(),
         name: asked.name.clone().into(),
@@ -26,11 +41,31 @@ pub async fn create(table: &Table, tenant: &TenantId, asked: &CreateEmployee) ->
         badges: [].into(),
         image_url: asked.image_url.clone().map(String::from),
     };
-    let writes = vec![
+    let roster = take(&mut found, &roster_key, items::stored_roster)?;
+    let cutoff = match &roster {
+        Some(roster) => latest(table, tenant, roster.value).await?,
+        None => None,
+    };
+    let booking =
+        cutoff.as_ref().and_then(|cutoff| cutoff::join(cutoff, &employee, &company.business_day, by, now));
+    let entry = booking.as_ref().and_then(Booking::entry);
+    let wallet = entry.map_or_else(Wallet::default, |entry| entry.after);
+    let mut writes = vec![
         Write::Create(items::employee(tenant, &employee)?),
-        Write::Create(items::wallet(tenant, &employee.number, Wallet::default())?),
+        Write::Create(items::wallet(tenant, &employee.number, wallet)?),
+        // A cutoff that is opened right now either finds this employee in the roster or is found here.
+        Write::Check { key: roster_key, from: roster.map(|roster| roster.revision) },
     ];
+    if let Some(booking) = &booking {
+        writes.push(Write::Create(items::booking(tenant, &employee.number, booking)?));
+    }
     Ok(Decision::applied(Value::Null, snapshot(&employee), writes))
+}
+
+async fn latest(table: &Table, tenant: &TenantId, roster: Roster) -> Result<Option<Cutoff>, Failure> {
+    let item = table.read_one(&keys::cutoff(tenant, roster.latest)).await?;
+    let stored = item.map(|item| items::stored_cutoff(roster.latest, item)).transpose()?;
+    Ok(stored.map(|stored| stored.cutoff))
 }
 
 pub async fn change(

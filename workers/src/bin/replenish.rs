@@ -1,10 +1,9 @@
-//! The Lambda behind queues of replenishment, which carry nothing but probes yet.
+//! The Lambda behind queues of replenishment: it opens cutoffs when a tick comes, and replenishes wallets.
 
-use domain::command::Purpose;
 use workers::lambda;
-use workers::probe::Probes;
+use workers::replenish::ReplenishWorker;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda::run(|clients, _, _| Probes::new(clients, Purpose::Replenishment)).await
+    lambda::run(ReplenishWorker::new).await
 }

@@ -4,6 +4,7 @@ use super::{Item, Millis, from_item, index, sort_key, to_item};
 use crate::failure::Failure;
 use crate::keys;
 use domain::booking::{Booking, BookingKind, BookingOutcome, Cause, Rejection};
+use domain::cutoff::Replenished;
 use domain::id::{CheckoutId, EmployeeNumber, MealCode, TenantId, UserName};
 use domain::money::{Money, Quantity};
 use domain::request::RequestHash;
@@ -26,6 +27,11 @@ struct BookingItem {
     v: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     no: Option<Rejection>,
+    /// What a cutoff granted, and let lapse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    g: Option<Money>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    x: Option<Money>,
     /// The cause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     c: Option<CausePart>,
@@ -63,6 +69,8 @@ pub fn booking(tenant: &TenantId, employee: &EmployeeNumber, booking: &Booking) 
         b: moved.map(|(_, after)| after.balance),
         v: moved.map(|(_, after)| after.version),
         no,
+        g: booking.replenished.map(|replenished| replenished.granted),
+        x: booking.replenished.map(|replenished| replenished.expired),
         c: cause,
     };
     let mut item = to_item(keys::booking(tenant, employee, &booking.id), &attributes)?;
@@ -98,6 +106,7 @@ pub fn stored_booking(item: Item) -> Result<Booking, Failure> {
         at: stored.at.try_into()?,
         by: stored.by,
         cause: cause.transpose()?,
+        replenished: stored.g.zip(stored.x).map(|(granted, expired)| Replenished { granted, expired }),
         outcome,
     })
 }

@@ -18,7 +18,8 @@ struct EmployeeItem {
     n: String,
     st: Status,
     d: BasisPoints,
-    lim: Money,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lim: Option<Money>,
     /// Badges.
     bd: BTreeMap<Rfid, BadgeStatus>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

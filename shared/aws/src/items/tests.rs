@@ -193,7 +193,7 @@ fn everything_else_reads_back() {
         name: "Änne  O#Hara".to_owned(),
         status: Status::Active,
         discount: 500.try_into().unwrap(),
-        limit: Money::from_minor(1),
+        limit: Some(Money::from_minor(1)),
         badges: [("1001".parse().unwrap(), BadgeStatus::Blocked)].into(),
         image_url: Some("https://example.com/a.png".to_owned()),
     };
@@ -210,6 +210,7 @@ fn everything_else_reads_back() {
         at: "2026-03-02T06:00:00Z".parse().unwrap(),
         by: "seed".parse().unwrap(),
         cause: None,
+        replenished: None,
         outcome: BookingOutcome::Booked { amount: Money::from_minor(5), after: wallet_value },
     };
     assert_eq!(stored_booking(booking(&acme(), &buyer.number, &opening).unwrap()).unwrap(), opening);
@@ -256,6 +257,7 @@ fn what_was_put_right_reads_back() {
             items: [("SOUP-001".parse().unwrap(), 2.try_into().unwrap())].into(),
             accepted_at: "2026-03-02T05:59:59Z".parse().unwrap(),
         }),
+        replenished: None,
         outcome,
     };
     let rejection = domain::booking::Rejection::ExceedsPaid { refundable: Money::from_minor(3) };

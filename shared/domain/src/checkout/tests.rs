@@ -76,7 +76,7 @@ fn decide_case(case: &Case) -> Checkout {
         name: "Ann".to_owned(),
         status: if case.inactive { Status::Inactive } else { Status::Active },
         discount: case.discount.try_into().unwrap(),
-        limit: Money::from_minor(1_000),
+        limit: Some(Money::from_minor(1_000)),
         badges: BTreeMap::from([
             ("1001".parse().unwrap(), BadgeStatus::Active),
             ("1002".parse().unwrap(), BadgeStatus::Blocked),

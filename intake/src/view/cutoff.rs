@@ -1,0 +1,127 @@
+//! What clients read of policies and cutoffs.
+
+use domain::cutoff::{Cutoff, DayOfMonth, Method, NegativeBalance, Policy, Schedule, StandingPolicy, Totals};
+use domain::tenant::Currency;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// How credit is replenished. Amounts are minor units of `currency`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PolicyView {
+    #[schema(value_type = Vec<crate::credit::DayName>)]
+    days: Vec<DayOfMonth>,
+    #[schema(example = "06:00")]
+    time: String,
+    #[schema(value_type = crate::credit::MethodName)]
+    method: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cap: Option<i64>,
+    #[schema(value_type = crate::credit::NegativeBalanceName)]
+    negative_balance: NegativeBalance,
+    default_limit: i64,
+    prorates_joiners: bool,
+    currency: String,
+    /// Since when its days and time count.
+    #[schema(format = DateTime)]
+    since: String,
+    /// The next five.
+    next_cutoffs: Vec<NextCutoffView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NextCutoffView {
+    #[schema(format = Date)]
+    date: String,
+    #[schema(format = DateTime)]
+    at: String,
+}
+
+impl PolicyView {
+    pub fn of(standing: &StandingPolicy, upcoming: &[(Date, Timestamp)], currency: &Currency) -> Self {
+        let Policy { schedule, at, method, negative_balance, default_limit, prorates_joiners } =
+            standing.policy.clone();
+        let (method, amount, cap) = match method {
+            Method::Reset => ("reset", None, None),
+            Method::TopUp { amount, cap } => ("top_up", Some(amount.minor()), Some(cap.minor())),
+            Method::RaiseTo => ("raise_to", None, None),
+        };
+        let next =
+            |(date, at): &(Date, Timestamp)| NextCutoffView { date: date.to_string(), at: at.to_string() };
+        Self {
+            days: match schedule {
+                Schedule::Monthly { day } => vec![day],
+                Schedule::SemiMonthly { first, second } => vec![first, second],
+            },
+            time: at.into(),
+            method,
+            amount,
+            cap,
+            negative_balance,
+            default_limit: default_limit.minor(),
+            prorates_joiners,
+            currency: currency.clone().into(),
+            since: standing.since.to_string(),
+            next_cutoffs: upcoming.iter().map(next).collect(),
+        }
+    }
+}
+
+/// A cutoff. Amounts are minor units of `currency`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CutoffView {
+    #[schema(format = Date)]
+    date: String,
+    /// `open` until every employee that was expected is accounted for.
+    #[schema(example = "closed")]
+    status: &'static str,
+    #[schema(format = DateTime)]
+    opened_at: String,
+    #[schema(format = DateTime)]
+    closed_at: Option<String>,
+    /// Employees handed out to be replenished; not all yet, unless `is_fanned_out`.
+    expected: u64,
+    is_fanned_out: bool,
+    /// Of a closed cutoff, and of an open one that is asked for by its date: so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    totals: Option<TotalsView>,
+    currency: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TotalsView {
+    /// Wallets that were booked.
+    booked: u64,
+    granted: i64,
+    expired: i64,
+    /// Employees who got nothing, by reason.
+    skipped: BTreeMap<String, u64>,
+    /// Employees that are not accounted for yet.
+    missing: u64,
+}
+
+impl CutoffView {
+    pub fn of(cutoff: &Cutoff, so_far: Option<&Totals>, currency: &Currency) -> Self {
+        let totals = cutoff.closed.as_ref().map(|(_, totals)| totals).or(so_far);
+        Self {
+            date: cutoff.date.to_string(),
+            status: if cutoff.closed.is_some() { "closed" } else { "open" },
+            opened_at: cutoff.opened_at.to_string(),
+            closed_at: cutoff.closed.as_ref().map(|(at, _)| at.to_string()),
+            expected: cutoff.expected,
+            is_fanned_out: cutoff.is_fanned_out,
+            totals: totals.map(|totals| TotalsView {
+                booked: totals.booked,
+                granted: totals.granted,
+                expired: totals.expired,
+                skipped: totals.skipped.clone(),
+                missing: cutoff.expected.saturating_sub(totals.employees()),
+            }),
+            currency: currency.clone().into(),
+        }
+    }
+}

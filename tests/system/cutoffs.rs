@@ -1,0 +1,303 @@
+//! Cutoffs on the real table and queues: each employee once, whatever fires twice, dies or races.
+
+use aws::clock::Clock;
+use aws::config::Clients;
+use aws::items;
+use aws::keys;
+use aws::telemetry::Metrics;
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use domain::command::{Command, Message, OpenCutoff, Replenish};
+use domain::cutoff::Totals;
+use domain::id::TenantId;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tests::faults::{self, Fault};
+use tests::terminal::{Terminal, coffee};
+use tests::{World, audit};
+use tokio::sync::Notify;
+use uuid::Uuid;
+use workers::lambda::Worker;
+use workers::open_cutoff::Ticked;
+use workers::replenish::ReplenishWorker;
+
+/// Employees of Acme in the demo, each with this.
+const EMPLOYEES: u64 = 200;
+const OPENING: i64 = 500_000;
+const LIMIT: i64 = 600_000;
+/// Longer than any half of a month.
+const HALF_A_MONTH: SignedDuration = SignedDuration::from_hours(17 * 24);
+
+fn policy(method: &str) -> Value {
+    json!({
+        "days": [15, "last"], "time": "06:00", "method": method, "negative_balance": "carry",
+        "default_limit": LIMIT, "prorates_joiners": false,
+    })
+}
+
+/// A world in which Acme replenishes by a method, under a limit that is everybody's, half a month later.
+async fn world(method: &str, employees_without_limit: bool) -> (World, Terminal) {
+    let world = World::start().await;
+    let admin = world.terminal("acme-admin").await;
+    let set = admin.command("PUT", "/v1/credit-policy", &policy(method)).await;
+    assert_eq!(set.outcome(), "applied", "{set:?}");
+    if employees_without_limit {
+        let acme = acme();
+        let table = world.system.clients.table(aws::retry::Policy::WORKER);
+        for index in 0..u32::try_from(EMPLOYEES).unwrap() {
+            let mut employee = local::demo::employee(index).unwrap();
+            employee.limit = None;
+            let item = items::employee(&acme, &employee).unwrap();
+            table.commit(vec![aws::table::Write::Replace { item, from: 0 }]).await.unwrap();
+        }
+    }
+    world.clock.advance(HALF_A_MONTH);
+    (world, admin)
+}
+
+fn acme() -> TenantId {
+    "acme".parse().unwrap()
+}
+
+/// The one cutoff that is there, once it is closed.
+async fn closed(admin: &Terminal) -> Value {
+    let mut cutoff = Value::Null;
+    tests::eventually("the cutoff is closed", async || {
+        let cutoffs = admin.get("/v1/cutoffs", &[]).await.body["items"].clone();
+        assert!(cutoffs.as_array().unwrap().len() <= 1, "{cutoffs}");
+        cutoff = cutoffs[0].clone();
+        cutoff["status"] == "closed"
+    })
+    .await;
+    cutoff
+}
+
+fn totals(booked: u64, granted: i64, expired: i64) -> Value {
+    json!({ "booked": booked, "granted": granted, "expired": expired, "skipped": {}, "missing": 0 })
+}
+
+fn minor(employees: u64, each: i64) -> i64 {
+    i64::try_from(employees).unwrap() * each
+}
+
+/// Each wallet is explained by its movements, and has one of this cutoff.
+async fn check_wallets(world: &World, balance: i64) {
+    for index in 0..u32::try_from(EMPLOYEES).unwrap() {
+        let number = local::demo::employee(index).unwrap().number;
+        let account = audit::account(world.system.app.table(), "acme", number.as_str()).await;
+        assert_eq!((account.wallet.balance.minor(), account.wallet.version), (balance, 2), "{number}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cutoff_replenishes_everybody_once() {
+    let (world, admin) = world("reset", true).await;
+    for _ in 0..3 {
+        world.system.workers.replenishment.opener().tick_again(&acme()).await.unwrap();
+    }
+    let cutoff = closed(&admin).await;
+    assert_eq!(cutoff["expected"], EMPLOYEES);
+    assert_eq!(cutoff["totals"], totals(EMPLOYEES, minor(EMPLOYEES, LIMIT), minor(EMPLOYEES, OPENING)));
+    world.settle().await;
+    check_wallets(&world, LIMIT).await;
+
+    let date = cutoff["date"].as_str().unwrap();
+    let read = admin.get(&format!("/v1/cutoffs/{date}"), &[]).await;
+    assert_eq!((read.status, &read.body["totals"]), (200, &cutoff["totals"]));
+    let to = world.clock.now() + SignedDuration::from_secs(1);
+    let statement = admin.get(&format!("/v1/employees/100001/movements?to={to}"), &[]).await;
+    let last = statement.body["movements"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(
+        (&last["kind"], &last["granted"], &last["expired"]),
+        (&json!("grant"), &json!(LIMIT), &json!(OPENING))
+    );
+    // Nothing is due before the next.
+    assert_eq!(world.system.workers.replenishment.opener().tick(&acme()).await.unwrap(), Ticked::Nothing);
+    let policy = admin.get("/v1/credit-policy", &[]).await.body;
+    assert_eq!(policy["next_cutoffs"].as_array().map(Vec::len), Some(5), "{policy}");
+}
+
+/// Lunch goes on: what is sold meanwhile is sold before or after, and nobody is replenished twice or forgotten.
+#[tokio::test(flavor = "multi_thread")]
+async fn lunch_goes_on_meanwhile() {
+    let (world, admin) = world("raise_to", true).await;
+    let cashier = world.terminal("acme-cashier").await;
+    let now_ms = u64::try_from(world.clock.now().as_millisecond()).unwrap();
+    let sell = async |index: u32| {
+        for round in 0..4_u8 {
+            let random = [round; 10];
+            let key =
+                uuid::Builder::from_unix_timestamp_millis(now_ms + u64::from(index), &random).into_uuid();
+            let sold = cashier.buy(key, &coffee(&format!("RF{}", 100_000 + index), 1)).await;
+            assert_eq!(sold.outcome(), "settled", "{sold:?}");
+        }
+    };
+    let lunch = async {
+        let sales: Vec<_> = (1..10).map(sell).collect();
+        futures_util::future::join_all(sales).await;
+    };
+    let (_, tick) = tokio::join!(lunch, async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        world.system.workers.replenishment.opener().tick_again(&acme()).await
+    });
+    tick.unwrap();
+    let cutoff = closed(&admin).await;
+    assert_eq!(cutoff["totals"]["booked"], EMPLOYEES);
+    world.settle().await;
+    let mut granted = 0;
+    for index in 0..10 {
+        let number = (100_000 + index).to_string();
+        let account = audit::account(world.system.app.table(), "acme", &number).await;
+        let sold = if index == 0 { 0 } else { 4 };
+        assert_eq!(account.wallet.version, 2 + sold, "{number}");
+        granted += account.wallet.balance.minor();
+    }
+    assert!(granted <= 10 * LIMIT);
+}
+
+/// Whoever joins while a cutoff is open is booked under the same id as everybody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_joiner_gets_what_everybody_gets_once() {
+    let (world, admin) = world("reset", true).await;
+    let opener = world.system.workers.replenishment.opener();
+    let key = |n: u8| {
+        let now_ms = u64::try_from(world.clock.now().as_millisecond()).unwrap();
+        uuid::Builder::from_unix_timestamp_millis(now_ms, &[n; 10]).into_uuid()
+    };
+    let hire = async |number: &str, n: u8| {
+        let employee = json!({ "employee_number": number, "name": "New Here" });
+        let hired = admin.command_under(key(n), "POST", "/v1/employees", &employee).await;
+        assert_eq!(hired.outcome(), "applied", "{hired:?}");
+        admin.get(&format!("/v1/employees/{number}"), &[]).await.body["balance"].as_i64().unwrap()
+    };
+    assert_eq!(hire("BEFORE", 1).await, 0, "the roster will have them");
+    let acme = acme();
+    let (_, during) = tokio::join!(opener.tick_again(&acme), hire("DURING", 2));
+    let cutoff = closed(&admin).await;
+    assert!(during == 0 || during == LIMIT, "{during}");
+    assert_eq!(hire("AFTER", 3).await, 0, "nothing before the next, as the policy says");
+    world.settle().await;
+    for number in ["BEFORE", "DURING"] {
+        let account = audit::account(world.system.app.table(), "acme", number).await;
+        assert_eq!((account.wallet.balance.minor(), account.wallet.version), (LIMIT, 1), "{number} {cutoff}");
+    }
+}
+
+fn event(command: &Command) -> SqsEvent {
+    let mut record = SqsMessage::default();
+    record.message_id = Some("0".to_owned());
+    record.receipt_handle = Some("none".to_owned());
+    record.body = Some(serde_json::to_string(&Message::new(command.clone())).unwrap());
+    record.event_source_arn =
+        Some("arn:aws:sqs:eu-west-1:000000000000:pos-local-acme-replenishment.fifo".to_owned());
+    let group = match command {
+        Command::OpenCutoff(OpenCutoff { tenant, .. }) => keys::cutoff_group(tenant),
+        Command::Replenish(Replenish { tenant, date, chunk, .. }) => keys::chunk_group(tenant, *date, *chunk),
+        _ => unreachable!("a command of replenishment"),
+    };
+    record.attributes.insert("MessageGroupId".to_owned(), group);
+    record.attributes.insert("ApproximateReceiveCount".to_owned(), "1".to_owned());
+    let mut event = SqsEvent::default();
+    event.records.push(record);
+    event
+}
+
+fn tick() -> Command {
+    Command::OpenCutoff(OpenCutoff { tenant: acme(), id: Uuid::new_v4() })
+}
+
+/// A worker that dies with one of its calls, before or after it is carried out.
+async fn dies_with(world: &World, command: &Command, call: u32, fault: Fault) -> bool {
+    let (count, died) = (AtomicU32::new(0), Arc::new(Notify::new()));
+    let dying = died.clone();
+    let http_client = faults::http_client(move |_, _| {
+        if count.fetch_add(1, Ordering::SeqCst) < call {
+            return Fault::None;
+        }
+        dying.notify_one();
+        fault.clone()
+    });
+    let clients = Clients::over(world.system.clients.config().clone(), http_client);
+    let now = world.clock.now();
+    let clock = Clock::from_fn(move || now);
+    let worker = ReplenishWorker::new(&clients, clock.clone(), Metrics::to(clock, "test", |_| ()));
+    tokio::select! {
+        _ = worker.handle(event(command)) => false,
+        () = async { died.notified().await; tokio::time::sleep(Duration::from_millis(60)).await } => true,
+    }
+}
+
+/// Wherever opening, handing out and replenishing are cut off, whatever comes again or three times: the totals
+/// are the same, and each wallet has one movement of the cutoff.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cutoff_that_dies_anywhere_ends_the_same() {
+    for (call, fault) in (0..10).flat_map(|call| [(call, Fault::Hang), (call, Fault::Freeze)]) {
+        let world = World::idle().await;
+        let table = world.system.clients.table(aws::retry::Policy::WORKER);
+        let standing = domain::cutoff::StandingPolicy {
+            policy: serde_json::from_value(json!({
+                "schedule": { "semi_monthly": { "first": 15, "second": "last" } },
+                "at": "06:00",
+                "method": { "method": "reset" },
+                "negative_balance": "carry",
+                "default_limit": 0,
+                "prorates_joiners": false,
+            }))
+            .unwrap(),
+            since: Timestamp::UNIX_EPOCH,
+        };
+        let item = items::policy(&acme(), &standing).unwrap();
+        table.commit(vec![aws::table::Write::Create(item)]).await.unwrap();
+        let has_died = dies_with(&world, &tick(), call, fault.clone()).await;
+        // Two ticks at the same time, and then as many as it takes.
+        let worker = &world.system.workers.replenishment;
+        tokio::join!(worker.handle(event(&tick())), worker.handle(event(&tick())));
+        worker.handle(event(&tick())).await;
+        let date = open_date(&world).await;
+        for part in world_parts(&world, date).await {
+            let part = Command::Replenish(part);
+            dies_with(&world, &part, call, fault.clone()).await;
+            for _ in 0..3 {
+                let response = worker.handle(event(&part)).await;
+                assert!(response.batch_item_failures.is_empty(), "{response:?}");
+            }
+        }
+        let ticked = worker.opener().tick(&acme()).await.unwrap();
+        let expected = Totals {
+            booked: EMPLOYEES,
+            granted: minor(EMPLOYEES, OPENING),
+            expired: minor(EMPLOYEES, OPENING),
+            skipped: [].into(),
+        };
+        assert_eq!(ticked, Ticked::Closed { date, totals: expected }, "call {call}, {fault:?}, {has_died}");
+        check_wallets(&world, OPENING).await;
+    }
+}
+
+async fn open_date(world: &World) -> Date {
+    let item = world.system.app.table().read_one(&keys::roster(&acme())).await.unwrap().expect("a roster");
+    let roster = items::stored_roster(item).unwrap();
+    assert!(roster.is_open);
+    roster.latest
+}
+
+/// The parts of the roster as they were handed out: a page each.
+async fn world_parts(world: &World, date: Date) -> Vec<Replenish> {
+    let table = world.system.app.table();
+    let (mut parts, mut start) = (Vec::new(), None);
+    loop {
+        let span = keys::employees(&acme(), "");
+        let order = aws::table::Order::OldestFirst;
+        let page = table.query_page(&span, workers::open_cutoff::CHUNK, order, start).await.unwrap();
+        let employees = page.items.into_iter().map(|item| items::listed_employee(item).unwrap().number);
+        let chunk = u32::try_from(parts.len()).unwrap();
+        parts.push(Replenish { tenant: acme(), date, chunk, employees: employees.collect() });
+        start = page.next;
+        if start.is_none() {
+            return parts;
+        }
+    }
+}

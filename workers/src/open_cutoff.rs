@@ -1,0 +1,191 @@
+//! Opens a tenant's cutoffs: finds out whether one is due, writes it once, hands the roster out in parts, and
+//! closes it when every part is done.
+//!
+//! Whatever stops it, the next tick carries on where it stopped; whatever comes twice finds what was done.
+
+use aws::bus::{Bus, NotPublished};
+use aws::clock::Clock;
+use aws::config::Clients;
+use aws::failure::Failure;
+use aws::items::{self, Roster, StoredCutoff};
+use aws::keys;
+use aws::retry::Policy;
+use aws::table::{Order, Table, Write};
+use domain::command::{Command, OpenCutoff, Replenish};
+use domain::cutoff::{Cutoff, Totals};
+use domain::id::TenantId;
+use jiff::civil::Date;
+use std::time::Duration;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// Employees in one part of a roster.
+pub const CHUNK: i32 = 100;
+/// Time for handing out parts before the rest is left to a tick of its own; the function's timeout is 10 s.
+const BUDGET: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone)]
+pub struct CutoffOpener {
+    table: Table,
+    bus: Bus,
+    clock: Clock,
+}
+
+/// What a tick came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ticked {
+    /// Nothing is due, or the tenant has no policy.
+    Nothing,
+    /// The roster is handed out, and parts of it are not done.
+    Waiting {
+        date: Date,
+        done: u64,
+        expected: u64,
+    },
+    Closed {
+        date: Date,
+        totals: Totals,
+    },
+}
+
+impl CutoffOpener {
+    pub fn new(clients: &Clients, clock: Clock) -> Self {
+        Self { table: clients.table(Policy::WORKER), bus: clients.bus(Policy::WORKER), clock }
+    }
+
+    /// The table as this worker uses it, for whoever counts its calls.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Opens what is due, and carries on with what is open.
+    pub async fn tick(&self, tenant: &TenantId) -> Result<Ticked, Failure> {
+        let Some((date, mut stored, mut revision)) = self.open(tenant).await? else {
+            return Ok(Ticked::Nothing);
+        };
+        let started = Instant::now();
+        while !stored.cutoff.is_fanned_out {
+            if started.elapsed() > BUDGET {
+                self.tick_again(tenant).await?;
+                let Cutoff { expected, .. } = stored.cutoff;
+                return Ok(Ticked::Waiting { date, done: 0, expected });
+            }
+            stored = self.hand_out(tenant, stored).await?;
+            commit(
+                &self.table,
+                vec![Write::Replace { item: items::cutoff(tenant, &stored)?, from: revision }],
+            )
+            .await?;
+            revision += 1;
+        }
+        self.close(tenant, stored, revision).await
+    }
+
+    /// The cutoff that is open, or is opened now because it is due.
+    async fn open(&self, tenant: &TenantId) -> Result<Option<(Date, StoredCutoff, u64)>, Failure> {
+        let (tenant_key, policy_key, roster_key) =
+            (keys::tenant(tenant), keys::policy(tenant), keys::roster(tenant));
+        let mut found = self.table.read([tenant_key.clone(), policy_key.clone(), roster_key.clone()]).await?;
+        let roster_item = found.take(&roster_key);
+        let roster_revision = roster_item.as_ref().map(items::revision).transpose()?;
+        let roster = roster_item.map(items::stored_roster).transpose()?;
+        if let Some(Roster { latest, is_open: true }) = roster {
+            return self.read(tenant, latest).await.map(Some);
+        }
+        let (Some(stored), Some(policy)) = (found.take(&tenant_key), found.take(&policy_key)) else {
+            return Ok(None);
+        };
+        let (company, standing) = (items::stored_tenant(tenant, stored)?, items::stored_policy(policy)?);
+        let now = self.clock.now();
+        let latest = roster.map(|roster| roster.latest);
+        let Some(date) = standing.to_open(&company.business_day, latest, now) else { return Ok(None) };
+        let cutoff = Cutoff {
+            date,
+            policy: standing.policy,
+            opened_at: now,
+            chunks: 0,
+            expected: 0,
+            is_fanned_out: false,
+            closed: None,
+        };
+        let stored = StoredCutoff { cutoff, position: None };
+        let roster = items::roster(tenant, &Roster { latest: date, is_open: true })?;
+        let roster = match roster_revision {
+            Some(from) => Write::Replace { item: roster, from },
+            None => Write::Create(roster),
+        };
+        commit(&self.table, vec![Write::Create(items::cutoff(tenant, &stored)?), roster]).await?;
+        tracing::info!(tenant.id = tenant.as_str(), cutoff.date = %date, "opened the cutoff of {date}");
+        Ok(Some((date, stored, 0)))
+    }
+
+    async fn read(&self, tenant: &TenantId, date: Date) -> Result<(Date, StoredCutoff, u64), Failure> {
+        let item = self.table.read_one(&keys::cutoff(tenant, date)).await?;
+        let item = item.ok_or_else(|| Failure::malformed("read a cutoff", "it is missing"))?;
+        let revision = items::revision(&item)?;
+        Ok((date, items::stored_cutoff(date, item)?, revision))
+    }
+
+    /// Publishes the next part of the roster. If nobody notes that it was, it is published again: the topic
+    /// swallows it, or the worker finds it done.
+    async fn hand_out(&self, tenant: &TenantId, stored: StoredCutoff) -> Result<StoredCutoff, Failure> {
+        let StoredCutoff { mut cutoff, position } = stored;
+        let span = keys::employees(tenant, "");
+        let page = self.table.query_page(&span, CHUNK, Order::OldestFirst, position).await?;
+        let employees = page.items.into_iter().map(|item| Ok(items::listed_employee(item)?.number));
+        let employees = employees.collect::<Result<Vec<_>, Failure>>()?;
+        if !employees.is_empty() {
+            cutoff.expected += u64::try_from(employees.len()).unwrap_or_default();
+            let part =
+                Replenish { tenant: tenant.clone(), date: cutoff.date, chunk: cutoff.chunks, employees };
+            cutoff.chunks += 1;
+            self.publish(Command::Replenish(part)).await?;
+        }
+        cutoff.is_fanned_out = page.next.is_none();
+        Ok(StoredCutoff { cutoff, position: page.next })
+    }
+
+    /// Closes a cutoff if every part is done and their sums agree with what was handed out.
+    async fn close(&self, tenant: &TenantId, stored: StoredCutoff, revision: u64) -> Result<Ticked, Failure> {
+        let Cutoff { date, expected, chunks, .. } = stored.cutoff;
+        let done = self.table.query_all(&keys::chunks(tenant, date)).await?;
+        let mut totals = Totals::default();
+        for item in &done {
+            totals.add(&items::stored_chunk(item.clone())?);
+        }
+        if u64::try_from(done.len()).unwrap_or_default() < u64::from(chunks) || totals.employees() != expected
+        {
+            return Ok(Ticked::Waiting { date, done: totals.employees(), expected });
+        }
+        let roster_item = self.table.read_one(&keys::roster(tenant)).await?;
+        let roster_item = roster_item.ok_or_else(|| Failure::malformed("close a cutoff", "no roster"))?;
+        let from = items::revision(&roster_item)?;
+        let closed = Some((self.clock.now(), totals.clone()));
+        let stored = StoredCutoff { cutoff: Cutoff { closed, ..stored.cutoff }, position: None };
+        let roster = items::roster(tenant, &Roster { latest: date, is_open: false })?;
+        let writes = vec![
+            Write::Replace { item: items::cutoff(tenant, &stored)?, from: revision },
+            Write::Replace { item: roster, from },
+        ];
+        commit(&self.table, writes).await?;
+        let Totals { booked, .. } = totals;
+        tracing::info!(tenant.id = tenant.as_str(), cutoff.date = %date, booked, "closed the cutoff of {date}");
+        Ok(Ticked::Closed { date, totals })
+    }
+
+    /// Asks for another tick.
+    pub async fn tick_again(&self, tenant: &TenantId) -> Result<(), Failure> {
+        self.publish(Command::OpenCutoff(OpenCutoff { tenant: tenant.clone(), id: Uuid::new_v4() })).await
+    }
+
+    async fn publish(&self, command: Command) -> Result<(), Failure> {
+        self.bus.publish(command).await.map_err(|error| match error {
+            NotPublished::NoTopic => Failure::malformed("open a cutoff", "the tenant has no topic"),
+            NotPublished::Failure(failure) => failure,
+        })
+    }
+}
+
+async fn commit(table: &Table, writes: Vec<Write>) -> Result<(), Failure> {
+    table.commit(writes).await.map_err(|error| error.alone("open a cutoff"))
+}

@@ -1,0 +1,218 @@
+//! Replenishes wallets for a cutoff, part by part of the roster: one movement an employee under the one id
+//! that a cutoff has in each wallet, together with the wallet at the version that was read.
+//!
+//! Lunch goes on meanwhile: whoever loses a race with a sale is read again. A part is done when every one of
+//! its employees has an outcome, and what they came to is stored once.
+
+use crate::lambda::Worker;
+use crate::one_by_one::{Delivery, OneByOne, WorkOff};
+use crate::open_cutoff::{CutoffOpener, Ticked};
+use aws::bus::Names;
+use aws::clock::Clock;
+use aws::config::Clients;
+use aws::failure::Failure;
+use aws::items;
+use aws::keys;
+use aws::retry::Policy;
+use aws::table::{NotCommitted, Table, Write};
+use aws::telemetry::Metrics;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use domain::booking::Booking;
+use domain::command::{Command, OpenCutoff, Purpose, Replenish};
+use domain::cutoff::{self, Cutoff, Totals};
+use domain::id::{EmployeeNumber, TenantId, UserName};
+
+/// Wallets in one transaction, which takes a hundred items: two of each.
+const TOGETHER: usize = 50;
+/// Rounds until a wallet that lunch keeps busy is left to the next receive.
+const ROUNDS: usize = 10;
+/// From this receive on, a tick that waits for parts is left to the next one.
+const PATIENCE_RECEIVES: u32 = 20;
+/// Who moves credit at a cutoff.
+const BY: &str = "cutoff";
+
+#[derive(Debug, Clone)]
+pub struct ReplenishWorker {
+    table: Table,
+    opener: CutoffOpener,
+    batches: OneByOne,
+    names: Names,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+/// An employee of a part, and what is to be written for them; nothing if it is stored already.
+struct Decided {
+    booking: Booking,
+    writes: Vec<Write>,
+}
+
+impl ReplenishWorker {
+    pub fn new(clients: &Clients, clock: Clock, metrics: Metrics) -> Self {
+        Self {
+            table: clients.table(Policy::WORKER),
+            opener: CutoffOpener::new(clients, clock.clone()),
+            batches: OneByOne::new(clients, Purpose::Replenishment, metrics.clone()),
+            names: clients.config().names.clone(),
+            clock,
+            metrics,
+        }
+    }
+
+    /// The table as this worker uses it, for whoever counts its calls.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// What opens cutoffs, for whoever ticks.
+    pub fn opener(&self) -> &CutoffOpener {
+        &self.opener
+    }
+
+    /// A tick waits for parts that are on their way, so that a cutoff is closed soon after the last of them.
+    async fn tick(&self, tenant: &TenantId, receives: u32) -> Result<(), Failure> {
+        match self.opener.tick(tenant).await? {
+            Ticked::Waiting { date, done, expected } if receives < PATIENCE_RECEIVES => {
+                let what = format!("{done} of {expected} employees are done for {date}");
+                Err(Failure::transient("close a cutoff", what))
+            }
+            Ticked::Closed { totals, .. } => {
+                self.metrics.replenished(tenant, &totals);
+                Ok(())
+            }
+            Ticked::Nothing | Ticked::Waiting { .. } => Ok(()),
+        }
+    }
+
+    async fn replenish(&self, part: &Replenish) -> Result<(), Failure> {
+        let Replenish { tenant, date, chunk, employees } = part;
+        let (chunk_key, cutoff_key) = (keys::chunk(tenant, *date, *chunk), keys::cutoff(tenant, *date));
+        let mut found = self.table.read([chunk_key.clone(), cutoff_key.clone()]).await?;
+        if found.take(&chunk_key).is_some() {
+            return Ok(());
+        }
+        let cutoff = found.take(&cutoff_key);
+        let cutoff = cutoff.ok_or_else(|| Failure::malformed("replenish", "there is no such cutoff"))?;
+        let cutoff = items::stored_cutoff(*date, cutoff)?.cutoff;
+        let mut totals = Totals::default();
+        for together in employees.chunks(TOGETHER) {
+            self.replenish_some(tenant, &cutoff, together, &mut totals).await?;
+        }
+        let done = Write::Create(items::chunk(tenant, *date, *chunk, &totals)?);
+        self.table.commit(vec![done]).await.map_err(|error| error.alone("note a part"))
+    }
+
+    /// Books each employee once, together as long as no race is lost, one by one from then on.
+    async fn replenish_some(
+        &self,
+        tenant: &TenantId,
+        cutoff: &Cutoff,
+        employees: &[EmployeeNumber],
+        totals: &mut Totals,
+    ) -> Result<(), Failure> {
+        let mut open = employees.to_vec();
+        let mut pauses = Policy::WORKER.pauses();
+        for round in 0..ROUNDS {
+            let decided = self.decide(tenant, cutoff, &open, totals).await?;
+            let parts =
+                if round == 0 { vec![decided] } else { decided.into_iter().map(|one| vec![one]).collect() };
+            open = self.commit(parts, totals).await?;
+            if open.is_empty() {
+                return Ok(());
+            }
+            if !pauses.pause().await {
+                break;
+            }
+        }
+        Err(Failure::transient("replenish", "lost every race with lunch"))
+    }
+
+    /// Reads and decides; who is done already is counted, and who is nobody skipped.
+    async fn decide(
+        &self,
+        tenant: &TenantId,
+        cutoff: &Cutoff,
+        employees: &[EmployeeNumber],
+        totals: &mut Totals,
+    ) -> Result<Vec<(EmployeeNumber, Decided)>, Failure> {
+        let id = cutoff::booking_id(cutoff.date);
+        let keys_of = |number: &EmployeeNumber| {
+            [keys::employee(tenant, number), keys::wallet(tenant, number), keys::booking(tenant, number, &id)]
+        };
+        let mut found = self.table.read(employees.iter().flat_map(keys_of)).await?;
+        let by: UserName = BY.parse().map_err(|error| Failure::malformed("replenish", error))?;
+        let mut decided = Vec::new();
+        for number in employees {
+            let [employee, wallet, booking] = keys_of(number);
+            if let Some(item) = found.take(&booking) {
+                totals.count(&items::stored_booking(item)?);
+                continue;
+            }
+            let (Some(employee), Some(stored)) = (found.take(&employee), found.take(&wallet)) else {
+                totals.skip("unknown-employee");
+                continue;
+            };
+            let employee = items::stored_employee(number, employee)?;
+            let before = items::stored_wallet(stored)?;
+            let booking =
+                cutoff::decide(&cutoff.policy, cutoff.date, &employee, before, &by, self.clock.now());
+            let mut writes = vec![Write::Create(items::booking(tenant, number, &booking)?)];
+            if let Some(entry) = booking.entry() {
+                writes.push(Write::MoveWallet { key: wallet, from_version: before.version, to: entry.after });
+            }
+            decided.push((number.clone(), Decided { booking, writes }));
+        }
+        Ok(decided)
+    }
+
+    /// Commits parts side by side and names who is still open.
+    async fn commit(
+        &self,
+        parts: Vec<Vec<(EmployeeNumber, Decided)>>,
+        totals: &mut Totals,
+    ) -> Result<Vec<EmployeeNumber>, Failure> {
+        let mut open = Vec::new();
+        for part in parts.into_iter().filter(|part| !part.is_empty()) {
+            let writes = part.iter().flat_map(|(_, decided)| decided.writes.iter().cloned()).collect();
+            match self.table.commit(writes).await {
+                Ok(()) => part.iter().for_each(|(_, decided)| totals.count(&decided.booking)),
+                Err(error @ NotCommitted::Failure(_)) => return Err(error.alone("replenish")),
+                Err(NotCommitted::Cancelled(_)) => open.extend(part.into_iter().map(|(number, _)| number)),
+            }
+        }
+        Ok(open)
+    }
+}
+
+impl Worker for ReplenishWorker {
+    async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
+        self.batches.handle(event, self).await
+    }
+}
+
+impl WorkOff for ReplenishWorker {
+    async fn work_off(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+        let command = delivery.message.read()?;
+        let (tenant, own_group) = match &command {
+            Command::OpenCutoff(OpenCutoff { tenant, .. }) => (tenant, keys::cutoff_group(tenant)),
+            Command::Replenish(Replenish { tenant, date, chunk, .. }) => {
+                (tenant, keys::chunk_group(tenant, *date, *chunk))
+            }
+            Command::PostCheckout(_)
+            | Command::PostBooking(_)
+            | Command::Administer(_)
+            | Command::Probe(_) => {
+                return Err(Failure::malformed("read a message", "it is another worker's"));
+            }
+        };
+        let own_queue = self.names.queue_arn(&self.names.queue(tenant, Purpose::Replenishment));
+        if delivery.queue_arn != own_queue || delivery.group != own_group {
+            let what = "it names another tenant or part than its queue";
+            return Err(Failure::malformed("read a message", what));
+        }
+        match &command {
+            Command::Replenish(part) => self.replenish(part).await,
+            _ => self.tick(tenant, delivery.message.receives).await,
+        }
+    }
+}
