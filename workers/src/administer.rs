@@ -30,6 +30,9 @@ use domain::admin::{Administer, Change, Receipt, ReceiptOutcome, Refusal};
 use domain::command::{Command, Purpose};
 use jiff::Timestamp;
 
+/// Subjects of one batch at the same time: all that it may have.
+const SIDE_BY_SIDE: usize = 10;
+
 #[derive(Debug, Clone)]
 pub struct AdministerWorker {
     table: Table,
@@ -49,7 +52,7 @@ impl AdministerWorker {
             table: clients.table(Policy::ONCE),
             pool: clients.user_pool(config.user_pool_id, Policy::ONCE),
             password_key: config.password_key,
-            batches: OneByOne::new(clients, Purpose::Admin, metrics.clone()),
+            batches: OneByOne::new(clients, Purpose::Admin, metrics.clone(), SIDE_BY_SIDE),
             menus: Menus::default(),
             names: clients.config().names.clone(),
             clock,

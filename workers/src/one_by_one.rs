@@ -1,4 +1,4 @@
-//! Workers that take commands one at a time: groups side by side, each in order, until the time is up.
+//! Workers that take commands one at a time: some groups side by side, each in order, until the time is up.
 
 use crate::fifo::{self, Group, HandBack, Message};
 use crate::probe::Probes;
@@ -10,7 +10,7 @@ use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::command::Purpose;
 use domain::id::TenantId;
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
@@ -24,6 +24,8 @@ pub struct OneByOne {
     queues: Queues,
     probes: Probes,
     metrics: Metrics,
+    /// Groups that are worked on at the same time.
+    side_by_side: usize,
 }
 
 /// A message, with where it came from.
@@ -41,8 +43,8 @@ pub trait WorkOff {
 
 impl OneByOne {
     /// For the workers of queues with this purpose.
-    pub fn new(clients: &Clients, purpose: Purpose, metrics: Metrics) -> Self {
-        Self { queues: clients.queues(), probes: Probes::new(clients, purpose), metrics }
+    pub fn new(clients: &Clients, purpose: Purpose, metrics: Metrics, side_by_side: usize) -> Self {
+        Self { queues: clients.queues(), probes: Probes::new(clients, purpose), metrics, side_by_side }
     }
 
     /// Gives each message to `worker`, and names what is handed back.
@@ -56,8 +58,10 @@ impl OneByOne {
         let span = tracing::info_span!("batch", tenant.id = tenant_id, queue.arn = queue_arn);
         let worked = async {
             let mut left = self.probes.work_off(&queue_arn, &probes).await;
-            let groups = groups.iter().map(|group| in_order(group, &queue_arn, deadline, worker));
-            left.extend(join_all(groups).await.into_iter().flatten());
+            let works: Vec<_> =
+                groups.iter().map(|group| in_order(group, &queue_arn, deadline, worker)).collect();
+            let works = stream::iter(works).buffer_unordered(self.side_by_side).collect::<Vec<_>>();
+            left.extend(works.await.into_iter().flatten());
             fifo::hand_back(&self.queues, &queue_arn, &left).await
         };
         let response = worked.instrument(span).await;

@@ -36,6 +36,8 @@ pub struct CutoffOpener {
 pub enum Ticked {
     /// Nothing is due, or the tenant has no policy.
     Nothing,
+    /// The roster is not handed out yet; another tick is on its way.
+    HandingOut,
     /// The roster is handed out, and parts of it are not done.
     Waiting {
         date: Date,
@@ -60,15 +62,14 @@ impl CutoffOpener {
 
     /// Opens what is due, and carries on with what is open.
     pub async fn tick(&self, tenant: &TenantId) -> Result<Ticked, Failure> {
-        let Some((date, mut stored, mut revision)) = self.open(tenant).await? else {
+        let Some((mut stored, mut revision)) = self.open(tenant).await? else {
             return Ok(Ticked::Nothing);
         };
         let started = Instant::now();
         while !stored.cutoff.is_fanned_out {
             if started.elapsed() > BUDGET {
                 self.tick_again(tenant).await?;
-                let Cutoff { expected, .. } = stored.cutoff;
-                return Ok(Ticked::Waiting { date, done: 0, expected });
+                return Ok(Ticked::HandingOut);
             }
             stored = self.hand_out(tenant, stored).await?;
             commit(
@@ -82,7 +83,7 @@ impl CutoffOpener {
     }
 
     /// The cutoff that is open, or is opened now because it is due.
-    async fn open(&self, tenant: &TenantId) -> Result<Option<(Date, StoredCutoff, u64)>, Failure> {
+    async fn open(&self, tenant: &TenantId) -> Result<Option<(StoredCutoff, u64)>, Failure> {
         let (tenant_key, policy_key, roster_key) =
             (keys::tenant(tenant), keys::policy(tenant), keys::roster(tenant));
         let mut found = self.table.read([tenant_key.clone(), policy_key.clone(), roster_key.clone()]).await?;
@@ -116,14 +117,14 @@ impl CutoffOpener {
         };
         commit(&self.table, vec![Write::Create(items::cutoff(tenant, &stored)?), roster]).await?;
         tracing::info!(tenant.id = tenant.as_str(), cutoff.date = %date, "opened the cutoff of {date}");
-        Ok(Some((date, stored, 0)))
+        Ok(Some((stored, 0)))
     }
 
-    async fn read(&self, tenant: &TenantId, date: Date) -> Result<(Date, StoredCutoff, u64), Failure> {
+    async fn read(&self, tenant: &TenantId, date: Date) -> Result<(StoredCutoff, u64), Failure> {
         let item = self.table.read_one(&keys::cutoff(tenant, date)).await?;
         let item = item.ok_or_else(|| Failure::malformed("read a cutoff", "it is missing"))?;
         let revision = items::revision(&item)?;
-        Ok((date, items::stored_cutoff(date, item)?, revision))
+        Ok((items::stored_cutoff(date, item)?, revision))
     }
 
     /// Publishes the next part of the roster. If nobody notes that it was, it is published again: the topic

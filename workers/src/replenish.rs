@@ -28,6 +28,8 @@ const TOGETHER: usize = 50;
 const ROUNDS: usize = 10;
 /// From this receive on, a tick that waits for parts is left to the next one.
 const PATIENCE_RECEIVES: u32 = 20;
+/// Parts of one batch at the same time: lunch goes first, and batches run side by side.
+const SIDE_BY_SIDE: usize = 1;
 /// Who moves credit at a cutoff.
 const BY: &str = "cutoff";
 
@@ -52,7 +54,7 @@ impl ReplenishWorker {
         Self {
             table: clients.table(Policy::WORKER),
             opener: CutoffOpener::new(clients, clock.clone()),
-            batches: OneByOne::new(clients, Purpose::Replenishment, metrics.clone()),
+            batches: OneByOne::new(clients, Purpose::Replenishment, metrics.clone(), SIDE_BY_SIDE),
             names: clients.config().names.clone(),
             clock,
             metrics,
@@ -80,7 +82,7 @@ impl ReplenishWorker {
                 self.metrics.replenished(tenant, &totals);
                 Ok(())
             }
-            Ticked::Nothing | Ticked::Waiting { .. } => Ok(()),
+            Ticked::Nothing | Ticked::HandingOut | Ticked::Waiting { .. } => Ok(()),
         }
     }
 

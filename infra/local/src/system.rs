@@ -296,9 +296,7 @@ impl Workers {
                 match purpose {
                     Purpose::Checkouts => pump::start(tasks, &source, max_concurrency, &self.checkouts),
                     Purpose::Admin => pump::start(tasks, &source, few, &self.admin),
-                    Purpose::Replenishment => {
-                        pump::start(tasks, &source, max_concurrency, &self.replenishment);
-                    }
+                    Purpose::Replenishment => pump::start(tasks, &source, few, &self.replenishment),
                 }
             }
         }

@@ -1,0 +1,231 @@
+//! `make cutoff-rush`: replenishes many wallets while lunch goes on, and prints what it took. Ends with an audit:
+//! every wallet has one movement of the cutoff, and the sums are exact.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a measurement fails loudly and says what it found"
+)]
+
+use aws::items;
+use aws::keys;
+use aws::retry::Policy;
+use aws::table::{Table, Write};
+use clap::Parser;
+use domain::booking::{Booking, BookingKind, BookingOutcome};
+use domain::cutoff::booking_id;
+use domain::employee::Employee;
+use domain::id::{EmployeeNumber, TenantId};
+use domain::money::Money;
+use domain::wallet::Wallet;
+use futures_util::stream::{self, StreamExt};
+use jiff::SignedDuration;
+use jiff::civil::Date;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tests::World;
+use tests::terminal::{Terminal, coffee};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use uuid::Uuid;
+
+const LIMIT: i64 = 600_000;
+const OPENING: i64 = 1_000;
+/// Sales a second, whether there is a cutoff or not.
+const SALES_PER_S: u32 = 40;
+/// Sales before it: as many as the cutoff is measured with, or so.
+const BASELINE: Duration = Duration::from_secs(20);
+/// Transactions under way while employees are made.
+const WRITERS: usize = 8;
+/// Half a month, so that a cutoff is due.
+const HALF_A_MONTH: SignedDuration = SignedDuration::from_hours(17 * 24);
+/// The demo's own.
+const DEMO: u64 = 200;
+/// Longer than any cutoff of this size.
+const RUSH_MAX: Duration = Duration::from_mins(30);
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[arg(long, default_value_t = 100_000)]
+    employees: u32,
+}
+
+#[tokio::main]
+async fn main() {
+    let Arguments { employees } = Arguments::parse();
+    let acme: TenantId = "acme".parse().unwrap();
+    let world = World::start().await;
+    let table = world.system.clients.table(Policy::WORKER);
+    let admin = world.terminal("acme-admin").await;
+    let cashier = world.terminal("acme-cashier").await;
+    let began = Instant::now();
+    hire(&world, &table, &acme, employees).await;
+    println!("{employees} employees hired in {:.1} s", began.elapsed().as_secs_f64());
+    let policy = json!({
+        "days": [15, "last"], "time": "06:00", "method": "raise_to", "negative_balance": "carry",
+        "default_limit": LIMIT, "prorates_joiners": false,
+    });
+    assert_eq!(admin.command("PUT", "/v1/credit-policy", &policy).await.outcome(), "applied");
+    world.clock.advance(HALF_A_MONTH);
+
+    let before = lunch(&world, &cashier, async { tokio::time::sleep(BASELINE).await }).await;
+    let usage = world.system.workers.replenishment.table().usage();
+    let opening = world.system.workers.replenishment.opener().table().usage();
+    usage.take();
+    opening.take();
+    let began = Instant::now();
+    world.system.workers.replenishment.opener().tick_again(&acme).await.unwrap();
+    let meanwhile = lunch(&world, &cashier, closed(&admin)).await;
+    let took = began.elapsed();
+    let (spent, opened) = (usage.take(), opening.take());
+
+    let expected = u64::from(employees) + DEMO;
+    let cutoff = admin.get("/v1/cutoffs", &[]).await.body["items"][0].clone();
+    assert_eq!(
+        (&cutoff["expected"], &cutoff["totals"]["booked"]),
+        (&json!(expected), &json!(expected)),
+        "{cutoff}"
+    );
+    let granted = audit(&table, &acme, employees, cutoff["date"].as_str().unwrap().parse().unwrap()).await;
+    println!(
+        "{expected} wallets replenished in {:.1} s, {:.0} a second",
+        took.as_secs_f64(),
+        per(expected, took)
+    );
+    println!(
+        "{} granted in all, of which {granted} to those who did not buy: exact, each once",
+        cutoff["totals"]["granted"]
+    );
+    let calls: u64 = spent.calls.values().chain(opened.calls.values()).sum();
+    println!(
+        "an employee: {:.3} calls, {:.2} write units, {:.2} read units",
+        ratio(calls, expected),
+        ratio(spent.write_decis + opened.write_decis, 10 * expected),
+        ratio(spent.read_decis + opened.read_decis, 10 * expected),
+    );
+    println!("{:<22} {:>8} {:>8} {:>8}", "sale to outcome (ms)", "sales", "p50", "p99");
+    for (when, times) in [("before", &before), ("during the cutoff", &meanwhile)] {
+        println!("{when:<22} {:>8} {:>8} {:>8}", times.len(), percentile(times, 50), percentile(times, 99));
+    }
+    println!("p99 meanwhile is {:.2} of before", ratio(percentile(&meanwhile, 99), percentile(&before, 99)));
+}
+
+#[expect(clippy::float_arithmetic, reason = "a figure to read, not money")]
+fn per(count: u64, took: Duration) -> f64 {
+    f64::from(u32::try_from(count).unwrap()) / took.as_secs_f64()
+}
+
+#[expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a figure to read, not money")]
+fn ratio(one: u64, other: u64) -> f64 {
+    one as f64 / other as f64
+}
+
+fn percentile(times: &[u64], percent: usize) -> u64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    sorted[(sorted.len() - 1) * percent / 100]
+}
+
+fn number(index: u32) -> EmployeeNumber {
+    format!("R{index:06}").parse().unwrap()
+}
+
+async fn hire(world: &World, table: &Table, tenant: &TenantId, employees: u32) {
+    let now = world.clock.now();
+    let after = Wallet { balance: Money::from_minor(OPENING), version: 1 };
+    let opening = Booking {
+        id: "opening".parse().unwrap(),
+        kind: BookingKind::Opening,
+        at: now,
+        by: "rush".parse().unwrap(),
+        cause: None,
+        replenished: None,
+        outcome: BookingOutcome::Booked { amount: after.balance, after },
+    };
+    let items = |index: u32| {
+        let employee = Employee {
+            number: number(index),
+            badges: [].into(),
+            limit: None,
+            ..local::demo::employee(index).unwrap()
+        };
+        [
+            items::employee(tenant, &employee).unwrap(),
+            items::wallet(tenant, &employee.number, after).unwrap(),
+            items::booking(tenant, &employee.number, &opening).unwrap(),
+        ]
+    };
+    let all: Vec<_> = (0..employees).collect();
+    stream::iter(all.chunks(33))
+        .for_each_concurrent(WRITERS, async |some| {
+            let writes = some.iter().flat_map(|index| items(*index)).map(Write::Create);
+            table.commit(writes.collect()).await.unwrap();
+        })
+        .await;
+}
+
+/// Sells while something goes on; how long each took, in milliseconds.
+async fn lunch(world: &World, cashier: &Terminal, meanwhile: impl Future<Output = ()>) -> Vec<u64> {
+    let mut ticks = interval(Duration::from_secs(1) / SALES_PER_S);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let mut sales = tokio::task::JoinSet::new();
+    let mut index = 0;
+    tokio::pin!(meanwhile);
+    loop {
+        tokio::select! {
+            () = &mut meanwhile => break,
+            due = ticks.tick() => {
+                // From when it was due: whoever sells late has waited already.
+                let badge = format!("RF{}", 100_000 + index % 200);
+                let (cashier, key) = (cashier.clone(), key(world));
+                sales.spawn(async move {
+                    let sold = cashier.buy(key, &coffee(&badge, 1)).await;
+                    assert_eq!(sold.status, 200, "{sold:?}");
+                    u64::try_from(due.elapsed().as_millis()).unwrap()
+                });
+                index += 1;
+            }
+        }
+    }
+    sales.join_all().await
+}
+
+/// A key of the world's present.
+fn key(world: &World) -> Uuid {
+    let now_ms = u64::try_from(world.clock.now().as_millisecond()).unwrap();
+    let random: [u8; 10] = std::array::from_fn(|_| fastrand::u8(..));
+    uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid()
+}
+
+async fn closed(admin: &Terminal) {
+    let wait = async {
+        loop {
+            let cutoffs: Value = admin.get("/v1/cutoffs", &[]).await.body;
+            if cutoffs["items"][0]["status"] == "closed" {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(RUSH_MAX, wait).await.expect("the cutoff is closed");
+}
+
+/// Every wallet that did not buy: one movement of the cutoff, and the limit. The sum of what was granted them.
+async fn audit(table: &Table, tenant: &TenantId, employees: u32, date: Date) -> i64 {
+    let id = booking_id(date);
+    let all: Vec<_> = (0..employees).map(number).collect();
+    let mut granted = 0;
+    for some in all.chunks(50) {
+        let keys_of =
+            |number: &EmployeeNumber| [keys::wallet(tenant, number), keys::booking(tenant, number, &id)];
+        let mut found = table.read(some.iter().flat_map(keys_of)).await.unwrap();
+        for number in some {
+            let [wallet, booking] = keys_of(number);
+            let wallet = items::stored_wallet(found.take(&wallet).unwrap()).unwrap();
+            assert_eq!((wallet.balance.minor(), wallet.version), (LIMIT, 2), "{number}");
+            let booking = items::stored_booking(found.take(&booking).expect("a booking")).unwrap();
+            granted += booking.entry().expect("a movement").amount.minor();
+        }
+    }
+    assert_eq!(granted, i64::from(employees) * (LIMIT - OPENING));
+    granted
+}
