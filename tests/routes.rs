@@ -45,6 +45,9 @@ const REFUNDS: &str = "/v1/employees/{number}/checkouts/01900000-0000-7000-8000-
 const BOOKING: &str = "/v1/employees/{number}/bookings/01900000-0000-7000-8000-000000000000";
 const MEAL: &str = "/v1/concessionaires/{stall}/meals/MATRIX";
 const BECAUSE: &str = r#"{"reason":"because"}"#;
+/// Too far ahead for any schedule.
+const CUTOFF: &str = r#"{"date":"9999-12-31","reason":"because"}"#;
+const PREVIEW: &str = r#"{"policy":{"days":["last"],"time":"23:59","method":"raise_to","negative_balance":"carry","default_limit":0,"prorates_joiners":false}}"#;
 /// Whose first cutoff comes after every test.
 const POLICY: &str = r#"{"days":["last"],"time":"23:59","method":"raise_to","negative_balance":"carry","default_limit":0,"prorates_joiners":false}"#;
 const ACME: &str = r#"{"name":"Acme Manufacturing","currency":"PHP","time_zone":"Asia/Manila","closing_hour":0,"overdraft_limit":0}"#;
@@ -85,7 +88,12 @@ pub fn rows() -> Vec<Row> {
         get("getCreditPolicy", "/v1/credit-policy", &[Admin], Tenant),
         row("putCreditPolicy", "PUT", "/v1/credit-policy", Some(POLICY), &[Admin], Tenant),
         get("listCutoffs", "/v1/cutoffs", &[Admin], Tenant),
+        row("postCutoff", "POST", "/v1/cutoffs", Some(CUTOFF), &[Admin], Tenant),
+        row("previewCutoff", "POST", "/v1/cutoffs/preview", Some(PREVIEW), &[Admin], Tenant),
         get("getCutoff", "/v1/cutoffs/2026-03-15", &[Admin], Tenant),
+        get("listCutoffEmployees", "/v1/cutoffs/2026-03-15/employees", &[Admin], Tenant),
+        row("resumeCutoff", "POST", "/v1/cutoffs/2026-03-15/resume", Some(BECAUSE), &[Admin], Tenant),
+        get("reportCredit", "/v1/reports/credit", &[Admin], Tenant),
         get("getEmployee", "/v1/employees/{number}", EVERYBODY, Wallet),
         get("listEmployees", "/v1/employees?badge={badge}", &[Admin], Tenant),
         row(

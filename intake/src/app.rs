@@ -6,6 +6,7 @@ use aws::config::{Clients, IntakeConfig, PasswordKey, TicketKey};
 use aws::menus::Menus;
 use aws::retry::Policy;
 use aws::table::Table;
+use aws::telemetry::Metrics;
 
 #[derive(Debug, Clone)]
 pub struct App {
@@ -13,18 +14,20 @@ pub struct App {
     pub(crate) bus: Bus,
     pub(crate) menus: Menus,
     pub(crate) clock: Clock,
+    pub(crate) metrics: Metrics,
     pub(crate) client_id: String,
     pub(crate) ticket_key: TicketKey,
     pub(crate) password_key: PasswordKey,
 }
 
 impl App {
-    pub fn new(clients: &Clients, config: IntakeConfig, clock: Clock) -> Self {
+    pub fn new(clients: &Clients, config: IntakeConfig, clock: Clock, metrics: Metrics) -> Self {
         Self {
             table: clients.table(Policy::INTAKE),
             bus: clients.bus(Policy::INTAKE),
             menus: Menus::default(),
             clock,
+            metrics,
             client_id: config.client_id,
             ticket_key: config.ticket_key,
             password_key: config.password_key,

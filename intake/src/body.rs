@@ -230,6 +230,18 @@ impl<'a> Fields<'a> {
         if self.is_null_or_missing(name) { None } else { self.word(name, words) }
     }
 
+    /// An object, if it is there.
+    pub fn optional_object(&mut self, name: &str) -> Option<Option<Fields<'a>>> {
+        if self.is_null_or_missing(name) {
+            return Some(None);
+        }
+        let fields = self.required(name, |value| match value {
+            Value::Object(fields) => Ok(fields),
+            _ => Err("must be an object".to_owned()),
+        })?;
+        Some(Some(Fields::new(format!("{}/{name}", self.pointer), fields, self.errors)))
+    }
+
     /// An instant as RFC 3339 has it, if it is there.
     pub fn optional_instant(&mut self, name: &str) -> Option<Timestamp> {
         if self.is_null_or_missing(name) {

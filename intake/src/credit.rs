@@ -1,25 +1,21 @@
-//! `/v1/credit-policy` and `/v1/cutoffs`: how credit is replenished, and what came of it.
+//! `/v1/credit-policy`: how credit is replenished.
 
 use crate::administer::{Administered, Office};
 use crate::app::App;
 use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::etag;
-use crate::list::{self, Listed, PageParameters};
-use crate::path;
 use crate::problem::{CommandProblems, Problem, Problems};
 use crate::request;
-use crate::view::{CutoffView, PolicyView};
-use aws::table::Order;
+use crate::view::PolicyView;
 use aws::{items, keys};
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::admin::Change;
-use domain::cutoff::{DayOfMonth, LocalTime, Method, NegativeBalance, Policy, Schedule, Totals};
+use domain::cutoff::{DayOfMonth, LocalTime, Method, NegativeBalance, Policy, Schedule};
 use domain::money::{Limit, Money};
-use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -93,7 +89,8 @@ pub(crate) enum NegativeBalanceName {
     Carry,
 }
 
-fn policy(fields: &mut Fields<'_>) -> Option<Policy> {
+/// A policy from its fields.
+pub fn policy(fields: &mut Fields<'_>) -> Option<Policy> {
     let schedule = schedule(fields);
     let at = fields.text::<LocalTime>("time");
     let method = method(fields);
@@ -184,57 +181,4 @@ pub async fn get(
     let standing = items::stored_policy(found.take(&key).ok_or(Problem::NotFound)?)?;
     let upcoming = standing.policy.upcoming(&tenant.business_day, app.clock.now(), UPCOMING);
     etag::by_content(&headers, &PolicyView::of(&standing, &upcoming, &tenant.currency))
-}
-
-/// Cutoffs, newest first.
-#[utoipa::path(
-    get,
-    operation_id = "listCutoffs",
-    path = "/v1/cutoffs",
-    params(PageParameters),
-    responses((status = 200, description = "One page", body = Listed<CutoffView>), Problems),
-    security(("cognito" = [])),
-)]
-pub async fn list(
-    State(app): State<App>,
-    identity: Identity,
-    Query(page): Query<PageParameters>,
-) -> Result<Response, Problem> {
-    let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
-    let view = |item| Ok(CutoffView::of(&items::listed_cutoff(item)?, None, &tenant.currency));
-    let list = format!("{} cutoffs", tenant.id);
-    list::page(&app, &list, page, &keys::cutoffs(&tenant.id), Order::NewestFirst, view).await
-}
-
-/// A cutoff, and how far it is.
-#[utoipa::path(
-    get,
-    operation_id = "getCutoff",
-    path = "/v1/cutoffs/{date}",
-    params(path::Cutoff, etag::ConditionalParameters),
-    responses(
-        (status = 200, description = "The cutoff", body = CutoffView),
-        (status = 304, description = "As the `If-None-Match` of the request has it"),
-        Problems,
-    ),
-    security(("cognito" = [])),
-)]
-pub async fn get_cutoff(
-    State(app): State<App>,
-    identity: Identity,
-    Path(date): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let date: Date = date.parse().map_err(|_| Problem::NotFound)?;
-    let key = keys::cutoff(identity.tenant(), date);
-    let mut found = app.table.read(identity.keys().into_iter().chain([key.clone()])).await?;
-    let (_, tenant) = identity.admit(&mut found)?;
-    let cutoff = items::stored_cutoff(date, found.take(&key).ok_or(Problem::NotFound)?)?.cutoff;
-    let mut so_far = Totals::default();
-    if cutoff.closed.is_none() {
-        for item in app.table.query_all(&keys::chunks(&tenant.id, date)).await? {
-            so_far.add(&items::stored_chunk(item)?);
-        }
-    }
-    etag::by_content(&headers, &CutoffView::of(&cutoff, Some(&so_far), &tenant.currency))
 }

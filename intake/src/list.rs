@@ -12,14 +12,12 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use utoipa::{IntoParams, ToSchema};
 
-/// Entries of a page unless the client says otherwise.
-const DEFAULT_LIMIT: i32 = 20;
-/// Entries of a page at most.
-pub const MAX_LIMIT: i32 = 50;
+const LIMITS: Limits = Limits { default: 20, max: 50 };
 const MAC_BYTES: usize = 16;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -30,6 +28,23 @@ pub struct PageParameters {
     limit: Option<String>,
     /// As the page before gave it.
     cursor: Option<String>,
+}
+
+/// How long a page may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Unless the client says otherwise.
+    pub default: i32,
+    pub max: i32,
+}
+
+impl Limits {
+    pub fn read(self, limit: Option<String>) -> Result<i32, Problem> {
+        let Some(text) = limit else { return Ok(self.default) };
+        let limit = text.parse().ok().filter(|limit| (1..=self.max).contains(limit));
+        let detail = format!("must be 1 to {}", self.max);
+        limit.ok_or_else(|| Problem::field(FieldError::at_parameter("limit", detail)))
+    }
 }
 
 /// One page of a list.
@@ -51,20 +66,7 @@ pub struct Asked {
 impl PageParameters {
     /// `list` names tenant, list and filters: a cursor of one opens no other.
     pub fn read(self, app: &App, list: &str) -> Result<Asked, Problem> {
-        let limit = match self.limit {
-            None => DEFAULT_LIMIT,
-            Some(text) => {
-                let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-                let detail = format!("must be 1 to {MAX_LIMIT}");
-                limit.ok_or_else(|| Problem::field(FieldError::at_parameter("limit", detail)))?
-            }
-        };
-        let open = |text: String| {
-            let detail = "is not a cursor of this list";
-            open(&app.ticket_key, list, &text)
-                .ok_or_else(|| Problem::field(FieldError::at_parameter("cursor", detail)))
-        };
-        Ok(Asked { limit, start: self.cursor.map(open).transpose()? })
+        Ok(Asked { limit: LIMITS.read(self.limit)?, start: open(app, list, self.cursor)? })
     }
 }
 
@@ -83,8 +85,8 @@ pub async fn page<T: Serialize + ToSchema>(
     Ok(Json(Listed { items, next_cursor: seal(app, list, page.next)? }).into_response())
 }
 
-/// The cursor that leads on behind `position`.
-pub fn seal(app: &App, list: &str, position: Option<Position>) -> Result<Option<String>, Problem> {
+/// The cursor that leads on from `position`.
+pub fn seal(app: &App, list: &str, position: Option<impl Serialize>) -> Result<Option<String>, Problem> {
     let Some(position) = position else { return Ok(None) };
     let mut bytes =
         serde_json::to_vec(&position).map_err(|error| Failure::malformed("write a cursor", error))?;
@@ -93,7 +95,21 @@ pub fn seal(app: &App, list: &str, position: Option<Position>) -> Result<Option<
     Ok(Some(URL_SAFE_NO_PAD.encode(bytes)))
 }
 
-fn open(key: &TicketKey, list: &str, text: &str) -> Option<Position> {
+/// What a cursor of this list leads on from.
+pub fn open<T: DeserializeOwned>(
+    app: &App,
+    list: &str,
+    cursor: Option<String>,
+) -> Result<Option<T>, Problem> {
+    let opened = cursor.map(|text| {
+        let detail = "is not a cursor of this list";
+        unseal(&app.ticket_key, list, &text)
+            .ok_or_else(|| Problem::field(FieldError::at_parameter("cursor", detail)))
+    });
+    opened.transpose()
+}
+
+fn unseal<T: DeserializeOwned>(key: &TicketKey, list: &str, text: &str) -> Option<T> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let (position, tag) = bytes.split_at_checked(bytes.len().checked_sub(MAC_BYTES)?)?;
     mac(key, list, position).verify_truncated_left(tag).ok()?;

@@ -2,12 +2,15 @@
 
 use aws::clock::Clock;
 use aws::config::{self, Clients};
+use aws::telemetry::Metrics;
 use intake::{App, routes};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     aws::telemetry::init();
     let (config, intake_config) = config::intake()?;
-    let app = App::new(&Clients::new(config), intake_config, Clock::system());
+    let (clock, stage) = (Clock::system(), config.names.stage.clone());
+    let metrics = Metrics::stdout(clock.clone(), &stage);
+    let app = App::new(&Clients::new(config), intake_config, clock, metrics);
     lambda_http::run(routes::router(app)).await
 }

@@ -5,25 +5,27 @@ use crate::caller::Identity;
 use crate::path;
 use crate::problem::{FieldError, Problem, Problems};
 use crate::view::{MovementView, StatementView};
-use crate::window::{Length, Window, WindowParameters};
+use crate::window::{Length, WindowParameters};
 use aws::failure::Failure;
 use aws::items::{self, Item};
 use aws::keys::{self, Span};
 use aws::table::Order;
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use domain::booking::Booking;
+use domain::checkout::Checkout;
 use domain::command::COMMAND_LIFETIME;
-use domain::id::{EmployeeNumber, KEY_LEAD_MS, KEY_LIFETIME_MS};
-use jiff::SignedDuration;
+use domain::id::{EmployeeNumber, KEY_LEAD_MS, KEY_LIFETIME_MS, TenantId};
+use domain::ledger::Movement;
+use jiff::{SignedDuration, Timestamp};
 
 /// What one statement covers: a month, and a quarter of a year at most.
 const LENGTH: Length =
     Length { default: SignedDuration::from_hours(24 * 31), max: SignedDuration::from_hours(24 * 92) };
-/// Movements of one statement: twenty a day for a quarter of a year.
-const MAX_MOVEMENTS: usize = 2_000;
-/// Items of one page of a query, and pages: what was rejected is read as well, and is no movement.
+/// What is read of one wallet: twenty movements a day for a quarter of a year. What was rejected is read as well.
+const MAX_POSTED: usize = 2_000;
+/// Items of one page of a query.
 const PAGE: i32 = 500;
-const MAX_PAGES: usize = 20;
 
 /// What moved a wallet within a time, by wallet version.
 #[utoipa::path(
@@ -48,56 +50,69 @@ pub async fn list(
         return Err(Problem::NotFound);
     }
     let window = window.read(app.clock.now(), Some(LENGTH))?;
-    let mut movements = read(&app, &tenant.id, &number, &window).await?;
+    let found = between(&app, &tenant.id, &number, window.from, window.to).await?;
+    let mut movements: Vec<_> = found.iter().filter_map(MovementView::of).collect();
+    movements.retain(|movement| movement.is_within(window.from, window.to));
     movements.sort_by_key(|movement| movement.wallet_version);
     Ok(Json(StatementView::of(&number, &window, &tenant.currency, movements)))
 }
 
-/// Ids were made before their movement: up to as long as a key lives, and as far ahead as clocks may be.
-async fn read(
+/// A sale or another booking, which moved a wallet or was rejected.
+#[derive(Debug)]
+pub enum Posted {
+    Checkout(Box<Checkout>),
+    Booking(Box<Booking>),
+}
+
+impl Posted {
+    /// Nothing if it moved no wallet.
+    pub fn movement(&self) -> Option<Movement> {
+        match self {
+            Posted::Checkout(checkout) => checkout.movement(),
+            Posted::Booking(booking) => booking.movement(),
+        }
+    }
+}
+
+/// All that was posted to a wallet within a time, and some of what was before or after. Ids were made before
+/// their movement: up to as long as a key lives, and as far ahead as clocks may be.
+pub async fn between(
     app: &App,
-    tenant: &domain::id::TenantId,
+    tenant: &TenantId,
     number: &EmployeeNumber,
-    window: &Window,
-) -> Result<Vec<MovementView>, Problem> {
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<Posted>, Problem> {
     let slack = SignedDuration::from_millis(KEY_LIFETIME_MS) + COMMAND_LIFETIME;
-    let from = window.from.checked_sub(slack).unwrap_or(window.from);
-    let to = window.to.checked_add(SignedDuration::from_millis(KEY_LEAD_MS)).unwrap_or(window.to);
+    let from = from.checked_sub(slack).unwrap_or(from);
+    let to = to.checked_add(SignedDuration::from_millis(KEY_LEAD_MS)).unwrap_or(to);
     let [sales, bookings] = keys::movements_between(tenant, number, from, to);
-    let mut movements = Vec::new();
-    let sale = |item: Item| Ok(MovementView::of_checkout(&items::stored_checkout(item)?));
-    let booking = |item: Item| Ok(MovementView::of_booking(&items::stored_booking(item)?));
-    collect(app, &sales, window, sale, &mut movements).await?;
-    collect(app, &bookings, window, booking, &mut movements).await?;
-    collect(app, &keys::movements_unasked(tenant, number), window, booking, &mut movements).await?;
-    Ok(movements)
+    let mut posted = Vec::new();
+    let sale = |item: Item| Ok(Posted::Checkout(Box::new(items::stored_checkout(item)?)));
+    let booking = |item: Item| Ok(Posted::Booking(Box::new(items::stored_booking(item)?)));
+    collect(app, &sales, sale, &mut posted).await?;
+    collect(app, &bookings, booking, &mut posted).await?;
+    collect(app, &keys::movements_unasked(tenant, number), booking, &mut posted).await?;
+    Ok(posted)
 }
 
 async fn collect(
     app: &App,
     span: &Span,
-    window: &Window,
-    view: impl Fn(Item) -> Result<Option<MovementView>, Failure>,
-    movements: &mut Vec<MovementView>,
+    read: impl Fn(Item) -> Result<Posted, Failure>,
+    posted: &mut Vec<Posted>,
 ) -> Result<(), Problem> {
     let mut start = None;
-    let too_many = || {
-        let detail = format!("the time holds more than {MAX_MOVEMENTS} movements; ask for less");
-        Problem::field(FieldError::at_parameter("from", detail))
-    };
-    for _ in 0..MAX_PAGES {
+    loop {
         let page = app.table.query_page(span, PAGE, Order::OldestFirst, start).await?;
-        for item in page.items {
-            let movement = view(item)?;
-            movements.extend(movement.filter(|movement| movement.is_within(window.from, window.to)));
-        }
-        if movements.len() > MAX_MOVEMENTS {
-            return Err(too_many());
+        posted.extend(page.items.into_iter().map(&read).collect::<Result<Vec<_>, _>>()?);
+        if posted.len() > MAX_POSTED {
+            let detail = format!("the time holds more than {MAX_POSTED} movements; ask for less");
+            return Err(Problem::field(FieldError::at_parameter("from", detail)));
         }
         start = page.next;
         if start.is_none() {
             return Ok(());
         }
     }
-    Err(too_many())
 }

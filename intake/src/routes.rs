@@ -6,8 +6,8 @@ use crate::body::MAX_BODY_BYTES;
 use crate::caller::Admits;
 use crate::problem::{FieldError, PROBLEM_JSON, Problem};
 use crate::{
-    badges, bookings, checkouts, credit, employees, me, menus, meta, movements, receipts, stalls, tenants,
-    users,
+    badges, bookings, checkouts, credit, cutoffs, employees, me, menus, meta, movements, receipts, reports,
+    stalls, tenants, users,
 };
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -99,8 +99,13 @@ table! {
     // Credit.
     credit::get for &[Admin];
     credit::put for &[Admin];
-    credit::list for &[Admin];
-    credit::get_cutoff for &[Admin];
+    cutoffs::list for &[Admin];
+    cutoffs::post for &[Admin];
+    cutoffs::preview for &[Admin];
+    cutoffs::get for &[Admin];
+    cutoffs::employees for &[Admin];
+    cutoffs::resume for &[Admin];
+    reports::credit for &[Admin];
     // Who buys.
     employees::get for &EVERYBODY;
     employees::list for &[Admin];

@@ -7,11 +7,13 @@ mod cutoff;
 mod employee;
 mod menu;
 mod rejection;
+mod report;
 
 pub use admin::{AuditView, ConcessionaireView, ReceiptView, StationView, TenantView, UserView};
 pub use booking::{BookingView, MovementView, StatementView};
 pub use checkout::{CheckoutView, QuoteView, UndecidedView};
-pub use cutoff::{CutoffView, PolicyView};
+pub use cutoff::{CutoffView, LineView, PolicyView, TotalsView};
 pub use employee::{EmployeeView, MeView, ProfileView};
 pub use menu::MenuView;
 pub use rejection::RejectionView;
+pub use report::{CreditLineView, CreditTotalsView};

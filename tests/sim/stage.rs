@@ -13,6 +13,7 @@ use super::workers::Crew;
 use super::{Shared, Sim};
 use aws::bus::Names;
 use aws::config::{Clients, Cloud, Config, IntakeConfig, PasswordKey, TicketKey};
+use aws::telemetry::Metrics;
 use aws_credential_types::Credentials;
 use axum::Router;
 use domain::command::Purpose;
@@ -83,7 +84,8 @@ impl Stage {
             ticket_key: TicketKey::new([7; 32]),
             password_key: PasswordKey::new([8; 32]),
         };
-        let app = App::new(&intake, config, sim.clock.clock());
+        let metrics = Metrics::to(sim.clock.clock(), "sim", |_| ());
+        let app = App::new(&intake, config, sim.clock.clock(), metrics);
         let link = Link { sim: sim.clone(), intake: intake::routes::router(app) };
         Self { sim, engine, names, cashiers, link, _pumps: pumps }
     }

@@ -8,7 +8,7 @@ use aws::keys;
 use aws::telemetry::{Metrics, NAMESPACE};
 use aws::user_pool::{FIRST_PASSWORD_LIFETIME, TENANT_ATTRIBUTE};
 use axum::response::IntoResponse;
-use domain::command::Purpose;
+use domain::command::{Command, Kind, Message, OpenCutoff, Purpose};
 use domain::cutoff::Totals;
 use domain::id::TenantId;
 use intake::problem::Problem;
@@ -238,6 +238,22 @@ fn filters_let_through_what_a_purpose_is_for() {
     assert_eq!(deployed, expected.into());
 }
 
+/// What the schedule publishes is what the code would, but for its id.
+#[test]
+fn the_schedule_ticks_as_the_code_does() {
+    let acme: TenantId = "acme".parse().unwrap();
+    let input = properties(&template("tenant.yaml"), "Tick")["Target"]["Input"]["Fn::Sub"].clone();
+    let input = input.as_str().unwrap().replace("${Tenant}", "acme");
+    let input: Value = serde_json::from_str(&input).unwrap();
+    let id = "<aws.scheduler.scheduled-time>";
+    let tick = Message::new(Command::OpenCutoff(OpenCutoff::new(&acme, id)));
+    assert_eq!(input["Message"], serde_json::to_string(&tick).unwrap());
+    assert_eq!(input["MessageDeduplicationId"], id);
+    assert_eq!(input["MessageGroupId"], keys::cutoff_group(&acme));
+    let kind = json!({ "DataType": "String", "StringValue": Kind::OpenCutoff.as_str() });
+    assert_eq!(input["MessageAttributes"], json!({ KIND_ATTRIBUTE: kind }));
+}
+
 #[test]
 fn the_user_pool_is_the_one_that_the_code_makes() {
     let users_yaml = template("users.yaml");
@@ -269,6 +285,8 @@ fn the_dashboard_shows_metrics_that_are_emitted() {
     metrics.rejected(&"acme".parse().unwrap(), "sold-out");
     metrics.administered(&"acme".parse().unwrap(), "set-meal");
     metrics.replenished(&"acme".parse().unwrap(), &Totals::default());
+    metrics.cutoff_missing(&"acme".parse().unwrap(), 1);
+    metrics.credit_difference(&"acme".parse().unwrap());
     let body = properties(&template("alarms.yaml"), "Dashboard")["DashboardBody"]["Fn::Sub"].clone();
     let body = body.as_str().unwrap();
     let mut shown = 0;
@@ -296,7 +314,7 @@ fn the_dashboard_shows_metrics_that_are_emitted() {
 /// Named actions on named resources: no star, no scan.
 #[test]
 fn roles_grant_nothing_at_large() {
-    for name in ["api.yaml", "workers.yaml"] {
+    for name in ["api.yaml", "tenant.yaml", "workers.yaml"] {
         let template = template(name);
         for (logical_id, role) in template["Resources"].as_object().unwrap() {
             for policy in role["Properties"]["Policies"].as_array().into_iter().flatten() {

@@ -2,8 +2,9 @@
 //! the change together with its receipt. A receipt that is there is the outcome.
 //!
 //! Invariant: users of the pool follow the table. Whatever is refused, or given up half way, leaves them as
-//! the table has them.
+//! the table has them. And whoever opens cutoffs is told of one that stands in the table.
 
+mod cutoffs;
 mod decision;
 mod employees;
 mod menus;
@@ -14,6 +15,7 @@ mod users;
 
 use crate::lambda::Worker;
 use crate::one_by_one::{Delivery, OneByOne, WorkOff};
+use crate::open_cutoff::CutoffOpener;
 use aws::bus::Names;
 use aws::clock::Clock;
 use aws::config::{AdministerConfig, Clients, PasswordKey};
@@ -37,6 +39,7 @@ const SIDE_BY_SIDE: usize = 10;
 pub struct AdministerWorker {
     table: Table,
     pool: UserPool,
+    opener: CutoffOpener,
     password_key: PasswordKey,
     batches: OneByOne,
     menus: Menus,
@@ -51,6 +54,7 @@ impl AdministerWorker {
             // A round is the attempt, and the next one the retry.
             table: clients.table(Policy::ONCE),
             pool: clients.user_pool(config.user_pool_id, Policy::ONCE),
+            opener: CutoffOpener::new(clients, clock.clone()),
             password_key: config.password_key,
             batches: OneByOne::new(clients, Purpose::Admin, metrics.clone(), SIDE_BY_SIDE),
             menus: Menus::default(),
@@ -82,11 +86,16 @@ impl AdministerWorker {
         self.end(command, &receipt).await
     }
 
-    /// The receipt is there: the pool has a user as the table has them by now, also where another request took
-    /// this one's key, or another command removed a user meanwhile.
+    /// The receipt is there: a cutoff goes on, and the pool has a user as the table has them by now, also where
+    /// another request took this one's key, or another command removed a user meanwhile.
     async fn end(&self, command: &Administer, receipt: &Receipt) -> Result<(), Failure> {
         let is_own = receipt.request == command.request;
         let is_settled = is_own && matches!(receipt.outcome, ReceiptOutcome::Rejected(_));
+        if let (Change::OpenCutoff { .. } | Change::ResumeCutoff { .. }, false) =
+            (&command.change, is_settled)
+        {
+            return self.opener.tick_again(&command.tenant).await;
+        }
         match users::of(&command.change, &command.tenant) {
             Some((tenant, name)) if !is_settled => users::restore(self, command, tenant, name).await,
             _ => Ok(()),
@@ -109,7 +118,9 @@ impl AdministerWorker {
             Change::CreateEmployee(asked) => {
                 employees::create(table, tenant, asked, &command.caller, now).await
             }
-            Change::ChangeEmployee { number, patch } => employees::change(table, tenant, number, patch).await,
+            Change::ChangeEmployee { number, patch } => {
+                employees::change(table, tenant, number, patch, now).await
+            }
             Change::AssignBadge { number, rfid, replaces } => {
                 employees::assign_badge(table, tenant, number, rfid, replaces.as_ref(), now).await
             }
@@ -118,6 +129,8 @@ impl AdministerWorker {
                 employees::release_badge(table, tenant, number, rfid, now).await
             }
             Change::SetCreditPolicy { policy } => policy::set(table, tenant, policy, now).await,
+            Change::OpenCutoff { date, .. } => cutoffs::open(table, tenant, *date, now).await,
+            Change::ResumeCutoff { date, .. } => cutoffs::resume(table, tenant, *date, now).await,
             Change::SetConcessionaire { id, name } => {
                 stalls::set_concessionaire(table, tenant, id, name).await
             }

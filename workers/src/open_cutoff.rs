@@ -1,5 +1,5 @@
-//! Opens a tenant's cutoffs: finds out whether one is due, writes it once, hands the roster out in parts, and
-//! closes it when every part is done.
+//! Opens a tenant's cutoffs: finds out whether one is due, writes it once, hands the roster out in parts, round
+//! after round, and closes it when every part of a round is done that found the roster at rest.
 //!
 //! Whatever stops it, the next tick carries on where it stopped; whatever comes twice finds what was done.
 
@@ -12,7 +12,7 @@ use aws::keys;
 use aws::retry::Policy;
 use aws::table::{Order, Table, Write};
 use domain::command::{Command, OpenCutoff, Replenish};
-use domain::cutoff::{Cutoff, Totals};
+use domain::cutoff::{Cutoff, QUIET, Totals};
 use domain::id::TenantId;
 use jiff::civil::Date;
 use std::time::Duration;
@@ -38,6 +38,10 @@ pub enum Ticked {
     Nothing,
     /// The roster is not handed out yet; another tick is on its way.
     HandingOut,
+    /// Every part is done, but the roster changed lately: it is handed out once more when it is at rest.
+    Unsettled {
+        date: Date,
+    },
     /// The roster is handed out, and parts of it are not done.
     Waiting {
         date: Date,
@@ -66,20 +70,20 @@ impl CutoffOpener {
             return Ok(Ticked::Nothing);
         };
         let started = Instant::now();
-        while !stored.cutoff.is_fanned_out {
+        while !stored.cutoff.round.is_fanned_out {
             if started.elapsed() > BUDGET {
                 self.tick_again(tenant).await?;
                 return Ok(Ticked::HandingOut);
             }
             stored = self.hand_out(tenant, stored).await?;
-            commit(
-                &self.table,
-                vec![Write::Replace { item: items::cutoff(tenant, &stored)?, from: revision }],
-            )
-            .await?;
+            self.note(tenant, &stored, revision).await?;
             revision += 1;
         }
         self.close(tenant, stored, revision).await
+    }
+
+    async fn note(&self, tenant: &TenantId, stored: &StoredCutoff, from: u64) -> Result<(), Failure> {
+        commit(&self.table, vec![Write::Replace { item: items::cutoff(tenant, stored)?, from }]).await
     }
 
     /// The cutoff that is open, or is opened now because it is due.
@@ -90,7 +94,7 @@ impl CutoffOpener {
         let roster_item = found.take(&roster_key);
         let roster_revision = roster_item.as_ref().map(items::revision).transpose()?;
         let roster = roster_item.map(items::stored_roster).transpose()?;
-        if let Some(Roster { latest, is_open: true }) = roster {
+        if let Some(Roster { latest, is_open: true, .. }) = roster {
             return self.read(tenant, latest).await.map(Some);
         }
         let (Some(stored), Some(policy)) = (found.take(&tenant_key), found.take(&policy_key)) else {
@@ -100,22 +104,10 @@ impl CutoffOpener {
         let now = self.clock.now();
         let latest = roster.map(|roster| roster.latest);
         let Some(date) = standing.to_open(&company.business_day, latest, now) else { return Ok(None) };
-        let cutoff = Cutoff {
-            date,
-            policy: standing.policy,
-            opened_at: now,
-            chunks: 0,
-            expected: 0,
-            is_fanned_out: false,
-            closed: None,
-        };
+        let cutoff = Cutoff::open(date, standing.policy, now);
+        let writes = opening(tenant, &cutoff, roster_revision)?;
+        commit(&self.table, writes.into()).await?;
         let stored = StoredCutoff { cutoff, position: None };
-        let roster = items::roster(tenant, &Roster { latest: date, is_open: true })?;
-        let roster = match roster_revision {
-            Some(from) => Write::Replace { item: roster, from },
-            None => Write::Create(roster),
-        };
-        commit(&self.table, vec![Write::Create(items::cutoff(tenant, &stored)?), roster]).await?;
         tracing::info!(tenant.id = tenant.as_str(), cutoff.date = %date, "opened the cutoff of {date}");
         Ok(Some((stored, 0)))
     }
@@ -136,34 +128,54 @@ impl CutoffOpener {
         let employees = page.items.into_iter().map(|item| Ok(items::listed_employee(item)?.number));
         let employees = employees.collect::<Result<Vec<_>, Failure>>()?;
         if !employees.is_empty() {
-            cutoff.expected += u64::try_from(employees.len()).unwrap_or_default();
-            let part =
-                Replenish { tenant: tenant.clone(), date: cutoff.date, chunk: cutoff.chunks, employees };
-            cutoff.chunks += 1;
+            let round = &mut cutoff.round;
+            round.expected += u64::try_from(employees.len()).unwrap_or_default();
+            let part = Replenish {
+                tenant: tenant.clone(),
+                date: cutoff.date,
+                round: round.number,
+                chunk: round.chunks,
+                employees,
+            };
+            round.chunks += 1;
             self.publish(Command::Replenish(part)).await?;
         }
-        cutoff.is_fanned_out = page.next.is_none();
+        cutoff.round.is_fanned_out = page.next.is_none();
         Ok(StoredCutoff { cutoff, position: page.next })
     }
 
-    /// Closes a cutoff if every part is done and their sums agree with what was handed out.
+    /// Closes a cutoff if every part of its round is done, their sums agree with what was handed out, and the
+    /// roster was at rest; has everybody counted again if it was not.
     async fn close(&self, tenant: &TenantId, stored: StoredCutoff, revision: u64) -> Result<Ticked, Failure> {
-        let Cutoff { date, expected, chunks, .. } = stored.cutoff;
-        let done = self.table.query_all(&keys::chunks(tenant, date)).await?;
+        let Cutoff { date, round, .. } = stored.cutoff;
+        let done = self.table.query_all(&keys::chunks(tenant, date, round.number)).await?;
+        let parts = u64::try_from(done.len()).unwrap_or_default();
         let mut totals = Totals::default();
-        for item in &done {
-            totals.add(&items::stored_chunk(item.clone())?);
+        for item in done {
+            totals.add(&items::stored_chunk(item)?);
         }
-        if u64::try_from(done.len()).unwrap_or_default() < u64::from(chunks) || totals.employees() != expected
-        {
-            return Ok(Ticked::Waiting { date, done: totals.employees(), expected });
+        if parts < u64::from(round.chunks) || totals.employees() != round.expected {
+            return Ok(Ticked::Waiting { date, done: totals.employees(), expected: round.expected });
         }
         let roster_item = self.table.read_one(&keys::roster(tenant)).await?;
         let roster_item = roster_item.ok_or_else(|| Failure::malformed("close a cutoff", "no roster"))?;
         let from = items::revision(&roster_item)?;
-        let closed = Some((self.clock.now(), totals.clone()));
-        let stored = StoredCutoff { cutoff: Cutoff { closed, ..stored.cutoff }, position: None };
-        let roster = items::roster(tenant, &Roster { latest: date, is_open: false })?;
+        let roster = items::stored_roster(roster_item)?;
+        let now = self.clock.now();
+        if !round.counts(roster.changed_at) {
+            if now.duration_since(roster.changed_at) < QUIET {
+                return Ok(Ticked::Unsettled { date });
+            }
+            let stored = StoredCutoff { cutoff: stored.cutoff.again(now), position: None };
+            self.note(tenant, &stored, revision).await?;
+            self.tick_again(tenant).await?;
+            return Ok(Ticked::HandingOut);
+        }
+        let stored = StoredCutoff {
+            cutoff: Cutoff { closed: Some((now, totals.clone())), ..stored.cutoff },
+            position: None,
+        };
+        let roster = items::roster(tenant, &Roster { is_open: false, ..roster })?;
         let writes = vec![
             Write::Replace { item: items::cutoff(tenant, &stored)?, from: revision },
             Write::Replace { item: roster, from },
@@ -176,7 +188,7 @@ impl CutoffOpener {
 
     /// Asks for another tick.
     pub async fn tick_again(&self, tenant: &TenantId) -> Result<(), Failure> {
-        self.publish(Command::OpenCutoff(OpenCutoff { tenant: tenant.clone(), id: Uuid::new_v4() })).await
+        self.publish(Command::OpenCutoff(OpenCutoff::new(tenant, Uuid::new_v4()))).await
     }
 
     async fn publish(&self, command: Command) -> Result<(), Failure> {
@@ -185,6 +197,18 @@ impl CutoffOpener {
             NotPublished::Failure(failure) => failure,
         })
     }
+}
+
+/// What has to be written to open a cutoff, when `roster` is the revision that stands there.
+pub fn opening(tenant: &TenantId, cutoff: &Cutoff, roster: Option<u64>) -> Result<[Write; 2], Failure> {
+    let stored = StoredCutoff { cutoff: cutoff.clone(), position: None };
+    let latest = Roster { latest: cutoff.date, is_open: true, changed_at: cutoff.opened_at };
+    let item = items::roster(tenant, &latest)?;
+    let roster = match roster {
+        Some(from) => Write::Replace { item, from },
+        None => Write::Create(item),
+    };
+    Ok([Write::Create(items::cutoff(tenant, &stored)?), roster])
 }
 
 async fn commit(table: &Table, writes: Vec<Write>) -> Result<(), Failure> {

@@ -21,6 +21,7 @@ use domain::booking::Booking;
 use domain::command::{Command, OpenCutoff, Purpose, Replenish};
 use domain::cutoff::{self, Cutoff, Totals};
 use domain::id::{EmployeeNumber, TenantId, UserName};
+use jiff::civil::Date;
 
 /// Wallets in one transaction, which takes a hundred items: two of each.
 const TOGETHER: usize = 50;
@@ -78,17 +79,25 @@ impl ReplenishWorker {
                 let what = format!("{done} of {expected} employees are done for {date}");
                 Err(Failure::transient("close a cutoff", what))
             }
+            Ticked::Unsettled { date } if receives < PATIENCE_RECEIVES => {
+                Err(Failure::transient("close a cutoff", format!("the roster of {date} is not at rest")))
+            }
             Ticked::Closed { totals, .. } => {
                 self.metrics.replenished(tenant, &totals);
                 Ok(())
             }
-            Ticked::Nothing | Ticked::HandingOut | Ticked::Waiting { .. } => Ok(()),
+            Ticked::Waiting { done, expected, .. } => {
+                self.metrics.cutoff_missing(tenant, expected.saturating_sub(done));
+                Ok(())
+            }
+            Ticked::Nothing | Ticked::HandingOut | Ticked::Unsettled { .. } => Ok(()),
         }
     }
 
     async fn replenish(&self, part: &Replenish) -> Result<(), Failure> {
-        let Replenish { tenant, date, chunk, employees } = part;
-        let (chunk_key, cutoff_key) = (keys::chunk(tenant, *date, *chunk), keys::cutoff(tenant, *date));
+        let Replenish { tenant, date, round, chunk, employees } = part;
+        let (chunk_key, cutoff_key) =
+            (keys::chunk(tenant, *date, *round, *chunk), keys::cutoff(tenant, *date));
         let mut found = self.table.read([chunk_key.clone(), cutoff_key.clone()]).await?;
         if found.take(&chunk_key).is_some() {
             return Ok(());
@@ -97,11 +106,36 @@ impl ReplenishWorker {
         let cutoff = cutoff.ok_or_else(|| Failure::malformed("replenish", "there is no such cutoff"))?;
         let cutoff = items::stored_cutoff(*date, cutoff)?.cutoff;
         let mut totals = Totals::default();
-        for together in employees.chunks(TOGETHER) {
+        let mut open = employees.clone();
+        if *round > 0 {
+            open = self.count_done(tenant, *date, open, &mut totals).await?;
+        }
+        for together in open.chunks(TOGETHER) {
             self.replenish_some(tenant, &cutoff, together, &mut totals).await?;
         }
-        let done = Write::Create(items::chunk(tenant, *date, *chunk, &totals)?);
+        let done = Write::Create(items::chunk(chunk_key, &totals)?);
         self.table.commit(vec![done]).await.map_err(|error| error.alone("note a part"))
+    }
+
+    /// Counts who was booked in an earlier round, as nearly everybody was, and names the others.
+    async fn count_done(
+        &self,
+        tenant: &TenantId,
+        date: Date,
+        employees: Vec<EmployeeNumber>,
+        totals: &mut Totals,
+    ) -> Result<Vec<EmployeeNumber>, Failure> {
+        let id = cutoff::booking_id(date);
+        let key_of = |number: &EmployeeNumber| keys::booking(tenant, number, &id);
+        let mut found = self.table.read(employees.iter().map(key_of)).await?;
+        let mut open = Vec::new();
+        for number in employees {
+            match found.take(&key_of(&number)) {
+                Some(item) => totals.count(&items::stored_booking(item)?),
+                None => open.push(number),
+            }
+        }
+        Ok(open)
     }
 
     /// Books each employee once, together as long as no race is lost, one by one from then on.
@@ -151,7 +185,7 @@ impl ReplenishWorker {
                 continue;
             }
             let (Some(employee), Some(stored)) = (found.take(&employee), found.take(&wallet)) else {
-                totals.skip("unknown-employee");
+                totals.skip(cutoff::UNKNOWN_EMPLOYEE);
                 continue;
             };
             let employee = items::stored_employee(number, employee)?;
@@ -197,8 +231,8 @@ impl WorkOff for ReplenishWorker {
         let command = delivery.message.read()?;
         let (tenant, own_group) = match &command {
             Command::OpenCutoff(OpenCutoff { tenant, .. }) => (tenant, keys::cutoff_group(tenant)),
-            Command::Replenish(Replenish { tenant, date, chunk, .. }) => {
-                (tenant, keys::chunk_group(tenant, *date, *chunk))
+            Command::Replenish(Replenish { tenant, date, round, chunk, .. }) => {
+                (tenant, keys::chunk_group(tenant, *date, *round, *chunk))
             }
             Command::PostCheckout(_)
             | Command::PostBooking(_)

@@ -123,7 +123,7 @@ impl System {
             ticket_key: TicketKey::new(secret_key(&dir.join("ticket.key"))?),
             password_key: password_key.clone(),
         };
-        let app = App::new(&clients, config, options.clock.clone());
+        let app = App::new(&clients, config, options.clock.clone(), options.metrics.clone());
         let router = routes::router(app.clone()).merge(docs::router());
         let authorizer = Authorizer::new(Pool::new(&pool), cloud.router()).await?;
         let docs_below = format!("{}/", docs::PATH);
@@ -327,7 +327,7 @@ fn tick(tasks: &mut JoinSet<()>, clients: &Clients, pause: Duration) -> Result<(
         loop {
             ticks.tick().await;
             for tenant in &places {
-                let tick = OpenCutoff { tenant: tenant.clone(), id: uuid::Uuid::new_v4() };
+                let tick = OpenCutoff::new(tenant, uuid::Uuid::new_v4());
                 if let Err(error) = bus.publish(Command::OpenCutoff(tick)).await {
                     tracing::warn!(
                         tenant.id = tenant.as_str(),

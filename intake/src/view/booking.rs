@@ -1,6 +1,7 @@
 //! What clients read of a correction, and of a wallet's statement.
 
 use super::{RejectionView, UndecidedView};
+use crate::movements::Posted;
 use crate::window::Window;
 use domain::booking::{Booking, BookingKind, BookingOutcome};
 use domain::checkout::{Checkout, Outcome};
@@ -154,7 +155,14 @@ pub struct MovementView {
 
 impl MovementView {
     /// Nothing if it moved no wallet.
-    pub fn of_checkout(checkout: &Checkout) -> Option<Self> {
+    pub fn of(posted: &Posted) -> Option<Self> {
+        match posted {
+            Posted::Checkout(checkout) => Self::of_checkout(checkout),
+            Posted::Booking(booking) => Self::of_booking(booking),
+        }
+    }
+
+    fn of_checkout(checkout: &Checkout) -> Option<Self> {
         let Outcome::Settled { bill, after } = &checkout.outcome else { return None };
         Some(Self {
             id: checkout.id.to_string(),
@@ -173,8 +181,7 @@ impl MovementView {
         })
     }
 
-    /// Nothing if it moved no wallet.
-    pub fn of_booking(booking: &Booking) -> Option<Self> {
+    fn of_booking(booking: &Booking) -> Option<Self> {
         let entry = booking.entry()?;
         let cause = booking.cause.as_ref();
         Some(Self {

@@ -1,6 +1,9 @@
 //! What clients read of policies and cutoffs.
 
+use domain::booking::{Booking, BookingOutcome};
 use domain::cutoff::{Cutoff, DayOfMonth, Method, NegativeBalance, Policy, Schedule, StandingPolicy, Totals};
+use domain::id::EmployeeNumber;
+use domain::money::Money;
 use domain::tenant::Currency;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -76,20 +79,30 @@ impl PolicyView {
 pub struct CutoffView {
     #[schema(format = Date)]
     date: String,
-    /// `open` until every employee that was expected is accounted for.
-    #[schema(example = "closed")]
-    status: &'static str,
+    status: CutoffStatus,
     #[schema(format = DateTime)]
     opened_at: String,
     #[schema(format = DateTime)]
     closed_at: Option<String>,
-    /// Employees handed out to be replenished; not all yet, unless `is_fanned_out`.
+    /// Employees handed out to be replenished, or counted; not all yet, unless `is_fanned_out`.
     expected: u64,
     is_fanned_out: bool,
-    /// Of a closed cutoff, and of an open one that is asked for by its date: so far.
+    /// Of a closed cutoff, and of another that is asked for by its date: so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     totals: Option<TotalsView>,
     currency: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum CutoffStatus {
+    /// Wallets are replenished.
+    Open,
+    /// Everybody was replenished who was on the roster; everybody is counted again, and who was missed is
+    /// replenished.
+    Counting,
+    /// Every employee on the roster is accounted for.
+    Closed,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -109,19 +122,89 @@ impl CutoffView {
         let totals = cutoff.closed.as_ref().map(|(_, totals)| totals).or(so_far);
         Self {
             date: cutoff.date.to_string(),
-            status: if cutoff.closed.is_some() { "closed" } else { "open" },
+            status: match (&cutoff.closed, cutoff.round.number) {
+                (Some(_), _) => CutoffStatus::Closed,
+                (None, 0) => CutoffStatus::Open,
+                (None, _) => CutoffStatus::Counting,
+            },
             opened_at: cutoff.opened_at.to_string(),
             closed_at: cutoff.closed.as_ref().map(|(at, _)| at.to_string()),
-            expected: cutoff.expected,
-            is_fanned_out: cutoff.is_fanned_out,
-            totals: totals.map(|totals| TotalsView {
-                booked: totals.booked,
-                granted: totals.granted,
-                expired: totals.expired,
-                skipped: totals.skipped.clone(),
-                missing: cutoff.expected.saturating_sub(totals.employees()),
-            }),
+            expected: cutoff.round.expected,
+            is_fanned_out: cutoff.round.is_fanned_out,
+            totals: totals.map(|totals| TotalsView::of(totals, cutoff.round.expected)),
             currency: currency.clone().into(),
         }
+    }
+}
+
+impl TotalsView {
+    pub fn of(totals: &Totals, expected: u64) -> Self {
+        Self {
+            booked: totals.booked,
+            granted: totals.granted,
+            expired: totals.expired,
+            skipped: totals.skipped.clone(),
+            missing: expected.saturating_sub(totals.employees()),
+        }
+    }
+}
+
+/// What a cutoff does to one employee's wallet.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LineView {
+    employee_number: String,
+    status: LineStatus,
+    /// Of what is booked: `reset`, `topped-up`, `topped-up-to-cap`, `raised` or `above-limit`; otherwise why not.
+    #[schema(example = "reset")]
+    why: Option<&'static str>,
+    balance_before: Option<i64>,
+    granted: Option<i64>,
+    expired: Option<i64>,
+    balance_after: Option<i64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum LineStatus {
+    Booked,
+    Skipped,
+    /// Not yet, or not on the roster at that time.
+    Missing,
+}
+
+impl LineView {
+    pub fn of(number: &EmployeeNumber, policy: &Policy, booking: Option<&Booking>) -> Self {
+        let line = |status, why| Self {
+            employee_number: number.to_string(),
+            status,
+            why,
+            balance_before: None,
+            granted: None,
+            expired: None,
+            balance_after: None,
+        };
+        match booking.map(|booking| (&booking.outcome, booking.replenished)) {
+            None => line(LineStatus::Missing, None),
+            Some((BookingOutcome::Rejected(rejection), _)) => {
+                line(LineStatus::Skipped, Some(rejection.name()))
+            }
+            Some((BookingOutcome::Booked { amount, after }, replenished)) => Self {
+                balance_before: after.balance.checked_sub(*amount).map(Money::minor),
+                granted: replenished.map(|replenished| replenished.granted.minor()),
+                expired: replenished.map(|replenished| replenished.expired.minor()),
+                balance_after: Some(after.balance.minor()),
+                ..line(LineStatus::Booked, replenished.map(|replenished| why(policy, replenished.granted)))
+            },
+        }
+    }
+}
+
+fn why(policy: &Policy, granted: Money) -> &'static str {
+    match policy.method {
+        Method::Reset => "reset",
+        Method::TopUp { amount, .. } if granted < amount => "topped-up-to-cap",
+        Method::TopUp { .. } => "topped-up",
+        Method::RaiseTo if granted == Money::ZERO => "above-limit",
+        Method::RaiseTo => "raised",
     }
 }

@@ -34,6 +34,10 @@ pub struct RejectionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     until: Option<String>,
+    /// The one that is in the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = Date)]
+    cutoff: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -57,6 +61,7 @@ impl RejectionView {
             total_net: None,
             refundable: None,
             until: None,
+            cutoff: None,
         }
     }
 }
@@ -164,10 +169,27 @@ impl From<Refusal> for RejectionView {
             Refusal::TooManyEdits => {
                 ("Too many edits", "A menu of so many meals takes no more single edits.".into())
             }
+            Refusal::NoCreditPolicy => {
+                ("No credit policy", "Nobody has said how credit is replenished.".into())
+            }
+            Refusal::CutoffOpen { date } => {
+                ("A cutoff is open", format!("The one of {date} is not closed yet.").into())
+            }
+            Refusal::CutoffPassed { latest } => {
+                ("Cutoff has passed", format!("The one of {latest} was opened already.").into())
+            }
+            Refusal::CutoffTooFar { next } => {
+                ("Cutoff is too far ahead", format!("The one of {next} comes before.").into())
+            }
+            Refusal::CutoffClosed => ("Cutoff is closed", "Everybody in it is accounted for.".into()),
         };
         let mut view = Self::new(refusal.name(), (title, detail.into_owned()));
-        if let Refusal::BadgeResting { until } = refusal {
-            view.until = Some(until.to_string());
+        match refusal {
+            Refusal::BadgeResting { until } => view.until = Some(until.to_string()),
+            Refusal::CutoffOpen { date: cutoff }
+            | Refusal::CutoffPassed { latest: cutoff }
+            | Refusal::CutoffTooFar { next: cutoff } => view.cutoff = Some(cutoff.to_string()),
+            _ => {}
         }
         view
     }

@@ -95,11 +95,9 @@ impl Bus {
                 let group = keys::admin_group(&asked.tenant, &asked.change.subject());
                 (&asked.tenant, group, asked.request.to_string())
             }
-            Command::OpenCutoff(tick) => {
-                (&tick.tenant, keys::cutoff_group(&tick.tenant), tick.id.to_string())
-            }
+            Command::OpenCutoff(tick) => (&tick.tenant, keys::cutoff_group(&tick.tenant), tick.id.clone()),
             Command::Replenish(part) => {
-                let group = keys::chunk_group(&part.tenant, part.date, part.chunk);
+                let group = keys::chunk_group(&part.tenant, part.date, part.round, part.chunk);
                 (&part.tenant, group.clone(), group)
             }
             Command::Probe(probe) => (&probe.tenant, keys::probe_group(&probe.tenant), probe.id.to_string()),

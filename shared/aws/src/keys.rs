@@ -17,7 +17,7 @@
 //! | badge         | `T#<ten>#B#<rfid>`   | `BADGE`               | checkout intake                      |
 //! | menu          | `T#<ten>#M#<con>`    | `MENU`                | workers, `GET menu`                  |
 //! | meal          | `T#<ten>#M#<con>#V#<version>` | `MEAL#<code>` | workers, once a version              |
-//! | chunk of a cutoff | `T#<ten>#K#<date>` | `CHUNK#<number>`    | `replenish`, `open_cutoff`           |
+//! | chunk of a cutoff | `T#<ten>#K#<date>` | `CHUNK#<round>#<number>` | `replenish`, `open_cutoff`      |
 //! | receipt       | `T#<ten>#R#<uuidv7>` | `RECEIPT`             | idempotency, `GET receipt`           |
 //!
 //! Index `GSI1`: checkouts by `T#<ten>#C#<con>#<business date>` and uuid; employees by
@@ -121,14 +121,18 @@ pub fn cutoff(tenant: &TenantId, date: Date) -> Key {
     key(tenant_pk(tenant), format!("{CUTOFF_PREFIX}{date}"))
 }
 
-/// What one part of a roster came to.
-pub fn chunk(tenant: &TenantId, date: Date, number: u32) -> Key {
-    key(chunks_pk(tenant, date), format!("{CHUNK_PREFIX}{number:06}"))
+/// What one part of a roster came to in one round.
+pub fn chunk(tenant: &TenantId, date: Date, round: u32, number: u32) -> Key {
+    key(chunks_pk(tenant, date), format!("{}{number:06}", round_prefix(round)))
 }
 
-/// What every part came to that is done.
-pub fn chunks(tenant: &TenantId, date: Date) -> Partition {
-    Partition { pk: chunks_pk(tenant, date), sk_from: CHUNK_PREFIX.to_owned() }
+/// What every part of a round came to that is done.
+pub fn chunks(tenant: &TenantId, date: Date, round: u32) -> Partition {
+    Partition { pk: chunks_pk(tenant, date), sk_from: round_prefix(round) }
+}
+
+fn round_prefix(round: u32) -> String {
+    format!("{CHUNK_PREFIX}{round:06}#")
 }
 
 fn chunks_pk(tenant: &TenantId, date: Date) -> String {
@@ -294,6 +298,7 @@ pub fn admin_group(tenant: &TenantId, subject: &Subject<'_>) -> String {
         Subject::Tenant(_)
         | Subject::Employee(_)
         | Subject::CreditPolicy
+        | Subject::Cutoff(_)
         | Subject::Concessionaire(_)
         | Subject::Station(_) => subject.to_string(),
     };
@@ -306,8 +311,8 @@ pub fn cutoff_group(tenant: &TenantId) -> String {
 }
 
 /// The message group of a part of a roster: parts are replenished side by side.
-pub fn chunk_group(tenant: &TenantId, date: Date, number: u32) -> String {
-    format!("{}#{number}", chunks_pk(tenant, date))
+pub fn chunk_group(tenant: &TenantId, date: Date, round: u32, number: u32) -> String {
+    format!("{}#{round}#{number}", chunks_pk(tenant, date))
 }
 
 /// The message group of a tenant's probes.
@@ -442,7 +447,7 @@ mod tests {
             policy(tenant),
             roster(tenant),
             cutoff(tenant, jiff::civil::date(2026, 3, 15)),
-            chunk(tenant, jiff::civil::date(2026, 3, 15), 7),
+            chunk(tenant, jiff::civil::date(2026, 3, 15), 1, 7),
             receipt(tenant, "01900000-0000-7000-8000-000000000000".parse().unwrap()),
             user(tenant, &"ann".parse().unwrap()),
             employee(tenant, &number),

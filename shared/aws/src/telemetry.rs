@@ -98,6 +98,16 @@ impl Metrics {
         );
     }
 
+    /// A wallet that its movements do not explain.
+    pub fn credit_difference(&self, tenant: &TenantId) {
+        self.emit(&[("Tenant", tenant.as_str())], &[("CreditDifferences", Unit::Count, json!(1))]);
+    }
+
+    /// Employees of an open cutoff who are not accounted for, long after they were handed out.
+    pub fn cutoff_missing(&self, tenant: &TenantId, employees: u64) {
+        self.emit(&[("Tenant", tenant.as_str())], &[("CutoffMissing", Unit::Count, json!(employees))]);
+    }
+
     pub fn batch(&self, tenant: &TenantId, messages: usize, failed: usize) {
         self.emit(
             &[("Tenant", tenant.as_str())],

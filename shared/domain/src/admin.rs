@@ -13,6 +13,7 @@ use crate::role::{Role, Status};
 use crate::tenant::{BusinessDay, Currency, TenantStatus};
 use crate::text::{ImageUrl, Name, Reason};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -82,6 +83,16 @@ pub enum Change {
     },
     SetCreditPolicy {
         policy: Policy,
+    },
+    /// Opens a cutoff though the schedule does not, or not yet.
+    OpenCutoff {
+        date: Date,
+        reason: Reason,
+    },
+    /// Has the roster of an open cutoff handed out once more.
+    ResumeCutoff {
+        date: Date,
+        reason: Reason,
     },
     SetConcessionaire {
         id: ConcessionaireId,
@@ -153,6 +164,7 @@ pub enum Subject<'a> {
     Users(&'a UserName),
     Employee(&'a EmployeeNumber),
     CreditPolicy,
+    Cutoff(Date),
     Concessionaire(&'a ConcessionaireId),
     Station(&'a StationId),
     Menu(&'a ConcessionaireId, &'a MealCode),
@@ -178,6 +190,8 @@ impl Change {
             Change::BlockBadge { .. } => "block-badge",
             Change::ReleaseBadge { .. } => "release-badge",
             Change::SetCreditPolicy { .. } => "set-credit-policy",
+            Change::OpenCutoff { .. } => "open-cutoff",
+            Change::ResumeCutoff { .. } => "resume-cutoff",
             Change::SetConcessionaire { .. } => "set-concessionaire",
             Change::SetStation { .. } => "set-station",
             Change::SetMeal { .. } => "set-meal",
@@ -201,6 +215,7 @@ impl Change {
             | Change::BlockBadge { number, .. }
             | Change::ReleaseBadge { number, .. } => Subject::Employee(number),
             Change::SetCreditPolicy { .. } => Subject::CreditPolicy,
+            Change::OpenCutoff { date, .. } | Change::ResumeCutoff { date, .. } => Subject::Cutoff(*date),
             Change::SetConcessionaire { id, .. } => Subject::Concessionaire(id),
             Change::SetStation { id, .. } => Subject::Station(id),
             Change::SetMeal { concessionaire_id, code, .. }
@@ -245,6 +260,21 @@ pub enum Refusal {
     TooManyBadges,
     /// A menu of so many meals is not folded while an edit waits.
     TooManyEdits,
+    /// Nobody has said how credit is replenished.
+    NoCreditPolicy,
+    /// Another cutoff is not closed yet.
+    CutoffOpen {
+        date: Date,
+    },
+    /// A cutoff of that date or a later one was opened already.
+    CutoffPassed {
+        latest: Date,
+    },
+    /// The schedule has another one before.
+    CutoffTooFar {
+        next: Date,
+    },
+    CutoffClosed,
 }
 
 impl Refusal {
@@ -265,6 +295,11 @@ impl Refusal {
             Refusal::UnknownBadge => "unknown-badge",
             Refusal::TooManyBadges => "too-many-badges",
             Refusal::TooManyEdits => "too-many-edits",
+            Refusal::NoCreditPolicy => "no-credit-policy",
+            Refusal::CutoffOpen { .. } => "cutoff-open",
+            Refusal::CutoffPassed { .. } => "cutoff-passed",
+            Refusal::CutoffTooFar { .. } => "cutoff-too-far",
+            Refusal::CutoffClosed => "cutoff-closed",
         }
     }
 }
@@ -313,7 +348,9 @@ impl Receipt {
             change: command.change.name().to_owned(),
             subject: command.change.subject().to_string(),
             reason: match &command.change {
-                Change::SetTenantStatus { reason, .. } => Some(reason.clone()),
+                Change::SetTenantStatus { reason, .. }
+                | Change::OpenCutoff { reason, .. }
+                | Change::ResumeCutoff { reason, .. } => Some(reason.clone()),
                 _ => None,
             },
             is_platforms: command.change.is_platforms(),
@@ -331,6 +368,7 @@ impl std::fmt::Display for Subject<'_> {
             Subject::Users(name) => write!(f, "users/{name}"),
             Subject::Employee(number) => write!(f, "employees/{number}"),
             Subject::CreditPolicy => write!(f, "credit-policy"),
+            Subject::Cutoff(date) => write!(f, "cutoffs/{date}"),
             Subject::Concessionaire(id) => write!(f, "concessionaires/{id}"),
             Subject::Station(id) => write!(f, "stations/{id}"),
             Subject::Menu(id, code) => write!(f, "concessionaires/{id}/meals/{code}"),

@@ -8,7 +8,7 @@ use crate::cutoff::Replenished;
 use crate::id::{
     BookingId, CheckoutId, CommandId, ConcessionaireId, EmployeeNumber, MealCode, TenantId, UserName,
 };
-use crate::ledger::Entry;
+use crate::ledger::{Entry, Flow, Movement};
 use crate::money::{Money, Quantity};
 use crate::planted::{self, Planted};
 use crate::request::RequestHash;
@@ -182,6 +182,18 @@ impl Booking {
             BookingOutcome::Booked { amount, after } => Some(Entry { amount, after }),
             BookingOutcome::Rejected(_) => None,
         }
+    }
+
+    /// The same, and what it was for.
+    pub fn movement(&self) -> Option<Movement> {
+        let flow = match self.kind {
+            BookingKind::Opening | BookingKind::Grant => Flow::Granted {
+                expired: self.replenished.map_or(Money::ZERO, |replenished| replenished.expired),
+            },
+            BookingKind::Void | BookingKind::Refund => Flow::Refunded,
+            BookingKind::Adjustment => Flow::Adjusted,
+        };
+        self.entry().map(|entry| Movement { at: self.at, entry, flow })
     }
 }
 

@@ -8,7 +8,7 @@ use crate::employee::Employee;
 use crate::id::{
     CheckoutId, ConcessionaireId, EmployeeNumber, MealCode, Rfid, StationId, TenantId, UserName,
 };
-use crate::ledger::Entry;
+use crate::ledger::{Entry, Flow, Movement};
 use crate::menu::{Meal, Menu, MenuVersion};
 use crate::money::{BasisPoints, Calories, Money, Price, Quantity};
 use crate::planted::{self, Planted};
@@ -192,6 +192,11 @@ impl Checkout {
             }
             Outcome::Rejected(_) | Outcome::Withdrawn => None,
         }
+    }
+
+    /// The same, and what it was for.
+    pub fn movement(&self) -> Option<Movement> {
+        self.entry().map(|entry| Movement { at: self.decided_at, entry, flow: Flow::Spent })
     }
 }
 

@@ -163,8 +163,14 @@ fn of_the_first_release() -> Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenCutoff {
     pub tenant: TenantId,
-    /// Another one each time, or the topic would swallow it as a resend.
-    pub id: Uuid,
+    /// Another one each time, or the topic would swallow it as a resend: a schedule's own, or a random one.
+    pub id: String,
+}
+
+impl OpenCutoff {
+    pub fn new(tenant: &TenantId, id: impl ToString) -> Self {
+        Self { tenant: tenant.clone(), id: id.to_string() }
+    }
 }
 
 /// Replenish some employees' wallets for one cutoff.
@@ -173,6 +179,8 @@ pub struct Replenish {
     pub tenant: TenantId,
     /// The cutoff's.
     pub date: Date,
+    /// Which walk through the roster, from 0.
+    pub round: u32,
     /// Which part of the roster it is, from 0.
     pub chunk: u32,
     pub employees: Vec<EmployeeNumber>,

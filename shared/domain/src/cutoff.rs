@@ -4,6 +4,7 @@
 //! zone, of which daylight saving skips or repeats some. Every date has exactly one instant, whatever it does:
 //! a time that is skipped is moved on by as much, and of a time that comes twice the first counts.
 
+use crate::admin::Refusal;
 use crate::booking::{Booking, BookingKind, BookingOutcome, Rejection};
 use crate::employee::Employee;
 use crate::id::{BookingId, UserName};
@@ -11,8 +12,8 @@ use crate::money::Money;
 use crate::role::Status;
 use crate::tenant::BusinessDay;
 use crate::wallet::Wallet;
-use jiff::Timestamp;
 use jiff::civil::{Date, Time};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use thiserror::Error;
@@ -299,6 +300,29 @@ impl StandingPolicy {
     }
 }
 
+impl Policy {
+    /// Whether a cutoff may be opened by hand: one that comes after `latest`, and no later than the next that the
+    /// schedule has.
+    pub fn by_hand(
+        &self,
+        day: &BusinessDay,
+        latest: Option<Date>,
+        date: Date,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        if let Some(latest) = latest.filter(|latest| *latest >= date) {
+            return Err(Refusal::CutoffPassed { latest });
+        }
+        match self.upcoming(day, now, 1).first() {
+            Some((next, _)) if *next < date => Err(Refusal::CutoffTooFar { next: *next }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why a wallet is skipped that the roster names and the table does not have.
+pub const UNKNOWN_EMPLOYEE: &str = "unknown-employee";
+
 /// The one id under which a cutoff is booked for an employee.
 pub fn booking_id(date: Date) -> BookingId {
     BookingId::of_cutoff(date)
@@ -368,21 +392,59 @@ pub fn join(
     })
 }
 
-/// A cutoff from its opening to its end.
+/// How long before a round the roster must have been left alone for what it finds to count. The roster is read
+/// from an index, which follows the table within a second as a rule.
+pub const QUIET: SignedDuration = SignedDuration::from_secs(10);
+
+/// A cutoff from its opening to its end. Its roster is handed out in rounds: the first books everybody, and the
+/// ones after it count everybody again, and book who was missed, until one has found the roster at rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cutoff {
     pub date: Date,
     /// As it was when the cutoff was opened.
     pub policy: Policy,
     pub opened_at: Timestamp,
+    pub round: Round,
+    /// When every part of a round was done that counts, and what they came to together.
+    pub closed: Option<(Timestamp, Totals)>,
+}
+
+/// One walk through the roster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Round {
+    /// From 0.
+    pub number: u32,
+    pub started_at: Timestamp,
     /// How many parts of the roster were handed out.
     pub chunks: u32,
     /// How many employees are in them.
     pub expected: u64,
     /// Whether that was the whole roster.
     pub is_fanned_out: bool,
-    /// When every part was done, and what they came to together.
-    pub closed: Option<(Timestamp, Totals)>,
+}
+
+impl Round {
+    fn new(number: u32, now: Timestamp) -> Self {
+        Self { number, started_at: now, chunks: 0, expected: 0, is_fanned_out: false }
+    }
+
+    /// Whether it saw everybody who is on the roster, and nobody twice: if nobody joined it or moved in it for a
+    /// while before, nor since.
+    pub fn counts(&self, roster_changed_at: Timestamp) -> bool {
+        self.started_at.duration_since(roster_changed_at) >= QUIET
+    }
+}
+
+impl Cutoff {
+    pub fn open(date: Date, policy: Policy, now: Timestamp) -> Self {
+        Self { date, policy, opened_at: now, round: Round::new(0, now), closed: None }
+    }
+
+    /// Has the whole roster handed out again.
+    #[must_use]
+    pub fn again(self, now: Timestamp) -> Self {
+        Self { round: Round::new(self.round.number + 1, now), ..self }
+    }
 }
 
 /// What a part of a roster, or all of it, came to.

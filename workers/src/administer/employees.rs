@@ -53,13 +53,24 @@ pub async fn create(
     let mut writes = vec![
         Write::Create(items::employee(tenant, &employee)?),
         Write::Create(items::wallet(tenant, &employee.number, wallet)?),
-        // A cutoff that is opened right now either finds this employee in the roster or is found here.
-        Write::Check { key: roster_key, from: roster.map(|roster| roster.revision) },
+        moves_in(tenant, roster.as_ref(), now)?,
     ];
     if let Some(booking) = &booking {
         writes.push(Write::Create(items::booking(tenant, &employee.number, booking)?));
     }
     Ok(Decision::applied(Value::Null, snapshot(&employee), writes))
+}
+
+/// What goes with whoever joins the roster or moves in it. A cutoff that is opened right now either finds them in
+/// their place or is found here; one that is open learns of it.
+fn moves_in(tenant: &TenantId, roster: Option<&Stored<Roster>>, now: Timestamp) -> Result<Write, Failure> {
+    Ok(match roster {
+        Some(Stored { value, revision }) if value.is_open => {
+            let item = items::roster(tenant, &Roster { changed_at: now.max(value.changed_at), ..*value })?;
+            Write::Replace { item, from: *revision }
+        }
+        roster => Write::Check { key: keys::roster(tenant), from: roster.map(|roster| roster.revision) },
+    })
 }
 
 async fn latest(table: &Table, tenant: &TenantId, roster: Roster) -> Result<Option<Cutoff>, Failure> {
@@ -73,11 +84,22 @@ pub async fn change(
     tenant: &TenantId,
     number: &EmployeeNumber,
     patch: &EmployeePatch,
+    now: Timestamp,
 ) -> Result<Decision, Failure> {
-    let Some(stored) = find(table, tenant, number).await? else {
+    let (key, roster_key) = (keys::employee(tenant, number), keys::roster(tenant));
+    let mut found = table.read([key.clone(), roster_key.clone()]).await?;
+    let Some(stored) = take(&mut found, &key, |item| items::stored_employee(number, item))? else {
         return Ok(Decision::rejected(Refusal::NotFound));
     };
-    becomes(tenant, &stored, &stored.value.with(patch), None)
+    let employee = stored.value.with(patch);
+    // The roster is by name.
+    let moved = if employee.name == stored.value.name {
+        None
+    } else {
+        let roster = take(&mut found, &roster_key, items::stored_roster)?;
+        Some(moves_in(tenant, roster.as_ref(), now)?)
+    };
+    becomes(tenant, &stored, &employee, moved)
 }
 
 pub async fn assign_badge(
@@ -163,7 +185,7 @@ fn becomes(
     tenant: &TenantId,
     stored: &Stored<Employee>,
     employee: &Employee,
-    badge: Option<Write>,
+    with: Option<Write>,
 ) -> Result<Decision, Failure> {
     let before = snapshot(&stored.value);
     let mut after = snapshot(employee);
@@ -176,7 +198,7 @@ fn becomes(
         fields.insert("changed".to_owned(), json!(changed));
     }
     let employee = put(items::employee(tenant, employee)?, Some(stored));
-    Ok(Decision::applied(before, after, [employee].into_iter().chain(badge).collect()))
+    Ok(Decision::applied(before, after, [employee].into_iter().chain(with).collect()))
 }
 
 /// Without name and picture: they stand in the employee's item and nowhere else.

@@ -2,10 +2,11 @@
 
 use super::{Item, Millis, from_item, sort_key, to_item};
 use crate::failure::Failure;
-use crate::keys;
+use crate::keys::{self, Key};
 use crate::table::Position;
-use domain::cutoff::{Cutoff, Policy, StandingPolicy, Totals};
+use domain::cutoff::{Cutoff, Policy, Round, StandingPolicy, Totals};
 use domain::id::TenantId;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -26,28 +27,41 @@ pub fn stored_policy(item: Item) -> Result<StandingPolicy, Failure> {
     Ok(StandingPolicy { policy: stored.p, since: stored.si.try_into()? })
 }
 
-/// The latest cutoff of a tenant. Whoever joins checks that it has not changed, so that nobody falls between a
-/// roster that is read and an employee who is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The latest cutoff of a tenant. Whoever joins the roster or moves in it checks that it has not changed, and
+/// says so while a cutoff is open, so that nobody falls between a roster that is read and an employee who is
+/// written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Roster {
-    #[serde(rename = "d")]
     pub latest: Date,
-    #[serde(rename = "o")]
     pub is_open: bool,
+    /// When somebody joined or moved while a cutoff was open, or it was opened.
+    pub changed_at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RosterItem {
+    d: Date,
+    o: bool,
+    ca: Millis,
 }
 
 pub fn roster(tenant: &TenantId, roster: &Roster) -> Result<Item, Failure> {
-    to_item(keys::roster(tenant), roster)
+    let Roster { latest, is_open, changed_at } = *roster;
+    to_item(keys::roster(tenant), &RosterItem { d: latest, o: is_open, ca: changed_at.into() })
 }
 
 pub fn stored_roster(item: Item) -> Result<Roster, Failure> {
-    from_item(item)
+    let RosterItem { d, o, ca } = from_item(item)?;
+    Ok(Roster { latest: d, is_open: o, changed_at: ca.try_into()? })
 }
 
 #[derive(Serialize, Deserialize)]
 struct CutoffItem {
     p: Policy,
     oa: Millis,
+    /// Which round, and when it began.
+    r: u32,
+    ra: Millis,
     /// Chunks and employees handed out, and behind which of the roster the next begin.
     c: u32,
     n: u64,
@@ -73,10 +87,12 @@ pub fn cutoff(tenant: &TenantId, stored: &StoredCutoff) -> Result<Item, Failure>
     let attributes = CutoffItem {
         p: cutoff.policy.clone(),
         oa: cutoff.opened_at.into(),
-        c: cutoff.chunks,
-        n: cutoff.expected,
+        r: cutoff.round.number,
+        ra: cutoff.round.started_at.into(),
+        c: cutoff.round.chunks,
+        n: cutoff.round.expected,
         at: position.clone(),
-        f: cutoff.is_fanned_out,
+        f: cutoff.round.is_fanned_out,
         ca: cutoff.closed.as_ref().map(|(at, _)| (*at).into()),
         t: cutoff.closed.as_ref().map(|(_, totals)| totals.clone()),
     };
@@ -90,9 +106,13 @@ pub fn stored_cutoff(date: Date, item: Item) -> Result<StoredCutoff, Failure> {
         date,
         policy: stored.p,
         opened_at: stored.oa.try_into()?,
-        chunks: stored.c,
-        expected: stored.n,
-        is_fanned_out: stored.f,
+        round: Round {
+            number: stored.r,
+            started_at: stored.ra.try_into()?,
+            chunks: stored.c,
+            expected: stored.n,
+            is_fanned_out: stored.f,
+        },
         closed: closed.transpose()?,
     };
     Ok(StoredCutoff { cutoff, position: stored.at })
@@ -105,8 +125,8 @@ pub fn listed_cutoff(item: Item) -> Result<Cutoff, Failure> {
     Ok(stored_cutoff(date, item)?.cutoff)
 }
 
-pub fn chunk(tenant: &TenantId, date: Date, number: u32, totals: &Totals) -> Result<Item, Failure> {
-    to_item(keys::chunk(tenant, date, number), totals)
+pub fn chunk(key: Key, totals: &Totals) -> Result<Item, Failure> {
+    to_item(key, totals)
 }
 
 pub fn stored_chunk(item: Item) -> Result<Totals, Failure> {

@@ -1,0 +1,254 @@
+//! `/v1/cutoffs`: what came of them, whom the next one would give what, and one by hand.
+
+use crate::administer::{Administered, Office};
+use crate::app::App;
+use crate::body::{Errors, Fields};
+use crate::caller::Identity;
+use crate::credit::{self, PolicyRequest};
+use crate::etag;
+use crate::list::{self, Listed, PageParameters};
+use crate::path;
+use crate::problem::{CommandProblems, FieldError, Problem, Problems};
+use crate::request;
+use crate::sheet::{Leaf, Sheet, SheetParameters};
+use crate::view::{CutoffView, LineView, TotalsView};
+use aws::failure::Failure;
+use aws::table::Order;
+use aws::{items, keys};
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use domain::admin::Change;
+use domain::cutoff::{self, Cutoff, Totals};
+use domain::id::EmployeeNumber;
+use domain::text::Reason;
+use jiff::civil::Date;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// Cutoffs, newest first.
+#[utoipa::path(
+    get,
+    operation_id = "listCutoffs",
+    path = "/v1/cutoffs",
+    params(PageParameters),
+    responses((status = 200, description = "One page", body = Listed<CutoffView>), Problems),
+    security(("cognito" = [])),
+)]
+pub async fn list(
+    State(app): State<App>,
+    identity: Identity,
+    Query(page): Query<PageParameters>,
+) -> Result<Response, Problem> {
+    let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let view = |item| Ok(CutoffView::of(&items::listed_cutoff(item)?, None, &tenant.currency));
+    let list = format!("{} cutoffs", tenant.id);
+    list::page(&app, &list, page, &keys::cutoffs(&tenant.id), Order::NewestFirst, view).await
+}
+
+/// A cutoff, and how far it is.
+#[utoipa::path(
+    get,
+    operation_id = "getCutoff",
+    path = "/v1/cutoffs/{date}",
+    params(path::Cutoff, etag::ConditionalParameters),
+    responses(
+        (status = 200, description = "The cutoff", body = CutoffView),
+        (status = 304, description = "As the `If-None-Match` of the request has it"),
+        Problems,
+    ),
+    security(("cognito" = [])),
+)]
+pub async fn get(
+    State(app): State<App>,
+    identity: Identity,
+    Path(date): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let date: Date = date.parse().map_err(|_| Problem::NotFound)?;
+    let key = keys::cutoff(identity.tenant(), date);
+    let mut found = app.table.read(identity.keys().into_iter().chain([key.clone()])).await?;
+    let (_, tenant) = identity.admit(&mut found)?;
+    let cutoff = items::stored_cutoff(date, found.take(&key).ok_or(Problem::NotFound)?)?.cutoff;
+    let mut so_far = Totals::default();
+    if cutoff.closed.is_none() {
+        for item in app.table.query_all(&keys::chunks(&tenant.id, date, cutoff.round.number)).await? {
+            so_far.add(&items::stored_chunk(item)?);
+        }
+    }
+    etag::by_content(&headers, &CutoffView::of(&cutoff, Some(&so_far), &tenant.currency))
+}
+
+/// Which cutoff, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "date": "2026-03-15", "reason": "paid early before the holidays" }))]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct CutoffRequest {
+    /// After the latest cutoff, and no later than the next of the schedule: which is then not due again.
+    #[schema(format = Date)]
+    date: String,
+    #[schema(min_length = 1, max_length = 200)]
+    reason: String,
+}
+
+/// Open a cutoff by hand: before the schedule does, or though it does not.
+#[utoipa::path(
+    post,
+    operation_id = "postCutoff",
+    path = "/v1/cutoffs",
+    request_body = CutoffRequest,
+    params(request::CommandParameters),
+    responses(Administered, CommandProblems, Problems),
+    security(("cognito" = [])),
+)]
+pub async fn post(office: Office, body: Bytes) -> Result<Response, Problem> {
+    let read = |fields: &mut Fields<'_>, _: &Errors| {
+        let date = fields.word::<Date>("date", "a date, like 2026-03-15");
+        let reason = fields.text::<Reason>("reason");
+        Some(Change::OpenCutoff { date: date?, reason: reason? })
+    };
+    let (id, change) = request::command(office.headers(), &body, office.now(), read)?;
+    office.submit(id, change).await
+}
+
+/// Have everybody of an open cutoff counted again, and replenish whoever was not.
+#[utoipa::path(
+    post,
+    operation_id = "resumeCutoff",
+    path = "/v1/cutoffs/{date}/resume",
+    request_body = request::ReasonRequest,
+    params(path::Cutoff, request::CommandParameters),
+    responses(Administered, CommandProblems, Problems),
+    security(("cognito" = [])),
+)]
+pub async fn resume(office: Office, Path(date): Path<String>, body: Bytes) -> Result<Response, Problem> {
+    let date: Date = date.parse().map_err(|_| Problem::NotFound)?;
+    let read = |fields: &mut Fields<'_>, _: &Errors| fields.text::<Reason>("reason");
+    let (id, reason) = request::command(office.headers(), &body, office.now(), read)?;
+    office.submit(id, Change::ResumeCutoff { date, reason }).await
+}
+
+/// What to try.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({}))]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct PreviewRequest {
+    /// As if it were the tenant's; the one that is, unless given.
+    #[schema(nullable = false)]
+    policy: Option<PolicyRequest>,
+}
+
+/// Whom a cutoff would give what if it were now. Nothing is written.
+///
+/// With `Accept: text/csv` a page comes as CSV, and the next one is named by its `Link`.
+#[utoipa::path(
+    post,
+    operation_id = "previewCutoff",
+    path = "/v1/cutoffs/preview",
+    request_body = PreviewRequest,
+    params(SheetParameters),
+    responses(
+        (status = 200, description = "One page", content(
+            (Sheet<LineView, TotalsView> = "application/json"),
+            (String = "text/csv"),
+        )),
+        Problems,
+    ),
+    security(("cognito" = [])),
+)]
+pub async fn preview(
+    State(app): State<App>,
+    identity: Identity,
+    headers: HeaderMap,
+    Query(page): Query<SheetParameters>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let read = |fields: &mut Fields<'_>, _: &Errors| match fields.optional_object("policy")? {
+        None => Some(None),
+        Some(mut fields) => {
+            let policy = credit::policy(&mut fields);
+            fields.no_more();
+            policy.map(Some)
+        }
+    };
+    let asked = request::query(&headers, &body, read)?;
+    let policy_key = keys::policy(identity.tenant());
+    let mut found = app.table.read(identity.keys().into_iter().chain([policy_key.clone()])).await?;
+    let (caller, tenant) = identity.admit(&mut found)?;
+    let standing = found.take(&policy_key).map(items::stored_policy).transpose()?;
+    let policy = asked.or(standing.map(|standing| standing.policy)).ok_or_else(|| {
+        Problem::field(FieldError::at_pointer("/policy", "is required: the tenant has none yet"))
+    })?;
+    let name = serde_json::to_string(&policy).map_err(|error| Failure::malformed("name a policy", error))?;
+    let mut leaf: Leaf<Totals> = page.open(&app, &tenant.id, format!("{} preview {name}", tenant.id)).await?;
+    let now = app.clock.now();
+    let date = tenant.business_day.local_date(now);
+    let keys_of =
+        |number: &EmployeeNumber| [keys::employee(&tenant.id, number), keys::wallet(&tenant.id, number)];
+    let mut found = app.table.read(leaf.employees.iter().flat_map(keys_of)).await?;
+    let mut lines = Vec::new();
+    for number in &leaf.employees {
+        let [employee, wallet] = keys_of(number).map(|key| found.take(&key));
+        let Some((employee, wallet)) = employee.zip(wallet) else {
+            leaf.sums.skip(cutoff::UNKNOWN_EMPLOYEE);
+            lines.push(LineView::of(number, &policy, None));
+            continue;
+        };
+        let (employee, wallet) = (items::stored_employee(number, employee)?, items::stored_wallet(wallet)?);
+        let booking = cutoff::decide(&policy, date, &employee, wallet, &caller.user, now);
+        leaf.sums.count(&booking);
+        lines.push(LineView::of(number, &policy, Some(&booking)));
+    }
+    let totals = TotalsView::of(&leaf.sums, leaf.sums.employees());
+    leaf.answer(&app, &headers, lines, totals)
+}
+
+/// What a cutoff gave each employee, by name.
+///
+/// With `Accept: text/csv` a page comes as CSV, and the next one is named by its `Link`.
+#[utoipa::path(
+    get,
+    operation_id = "listCutoffEmployees",
+    path = "/v1/cutoffs/{date}/employees",
+    params(path::Cutoff, SheetParameters),
+    responses(
+        (status = 200, description = "One page", content(
+            (Sheet<LineView, TotalsView> = "application/json"),
+            (String = "text/csv"),
+        )),
+        Problems,
+    ),
+    security(("cognito" = [])),
+)]
+pub async fn employees(
+    State(app): State<App>,
+    identity: Identity,
+    headers: HeaderMap,
+    Path(date): Path<String>,
+    Query(page): Query<SheetParameters>,
+) -> Result<Response, Problem> {
+    let date: Date = date.parse().map_err(|_| Problem::NotFound)?;
+    let key = keys::cutoff(identity.tenant(), date);
+    let mut found = app.table.read(identity.keys().into_iter().chain([key.clone()])).await?;
+    let (_, tenant) = identity.admit(&mut found)?;
+    let Cutoff { policy, .. } =
+        items::stored_cutoff(date, found.take(&key).ok_or(Problem::NotFound)?)?.cutoff;
+    let name = format!("{} cutoff {date}", tenant.id);
+    let mut leaf: Leaf<(u64, Totals)> = page.open(&app, &tenant.id, name).await?;
+    let id = cutoff::booking_id(date);
+    let key_of = |number: &EmployeeNumber| keys::booking(&tenant.id, number, &id);
+    let mut found = app.table.read(leaf.employees.iter().map(key_of)).await?;
+    let (listed, totals) = &mut leaf.sums;
+    let mut lines = Vec::new();
+    for number in &leaf.employees {
+        let booking = found.take(&key_of(number)).map(items::stored_booking).transpose()?;
+        booking.iter().for_each(|booking| totals.count(booking));
+        *listed += 1;
+        lines.push(LineView::of(number, &policy, booking.as_ref()));
+    }
+    let totals = TotalsView::of(totals, *listed);
+    leaf.answer(&app, &headers, lines, totals)
+}

@@ -1,0 +1,113 @@
+//! `GET /v1/reports/credit`: what was issued, spent and left, proved by movements.
+
+use crate::app::App;
+use crate::caller::Identity;
+use crate::movements::{self, Posted};
+use crate::problem::{FieldError, Problem, Problems};
+use crate::sheet::{Leaf, Sheet, SheetParameters};
+use crate::view::{CreditLineView, CreditTotalsView};
+use crate::window::{Length, WindowParameters};
+use aws::{items, keys};
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use domain::id::{EmployeeNumber, TenantId};
+use domain::ledger::{self, Discrepancy, Flows};
+use domain::wallet::Wallet;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// What one report covers: a month, and a quarter of a year at most.
+const LENGTH: Length =
+    Length { default: SignedDuration::from_hours(24 * 31), max: SignedDuration::from_hours(24 * 92) };
+/// Wallets that are proved at the same time.
+const SIDE_BY_SIDE: usize = 8;
+
+/// What all employees so far come to.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Sums {
+    employees: u64,
+    differences: u64,
+    flows: Flows,
+}
+
+/// What went in and out of wallets, and whether their movements explain them.
+///
+/// `opening + granted + adjusted + refunded - spent - expired = closing`, for each employee and in all. It is
+/// computed from movements from `from` on and before `to`, and followed from there to the wallet as it stands: what
+/// does not lead there is a `difference`, which raises an alarm and which nobody repairs silently. The next report
+/// opens with what one that ends where it begins closes with. Of a long roster, the last page has the sums of all.
+#[utoipa::path(
+    get,
+    operation_id = "reportCredit",
+    path = "/v1/reports/credit",
+    params(WindowParameters, SheetParameters),
+    responses(
+        (status = 200, description = "One page", content(
+            (Sheet<CreditLineView, CreditTotalsView> = "application/json"),
+            (String = "text/csv"),
+        )),
+        Problems,
+    ),
+    security(("cognito" = [])),
+)]
+pub async fn credit(
+    State(app): State<App>,
+    identity: Identity,
+    headers: HeaderMap,
+    Query(window): Query<WindowParameters>,
+    Query(page): Query<SheetParameters>,
+) -> Result<Response, Problem> {
+    let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let now = app.clock.now();
+    let window = window.read(now, Some(LENGTH))?;
+    if now.duration_since(window.from) > LENGTH.max {
+        let detail = format!("must be no more than {} days ago", LENGTH.max.as_hours() / 24);
+        return Err(Problem::field(FieldError::at_parameter("from", detail)));
+    }
+    let name = format!("{} credit {}", tenant.id, window.asked);
+    let mut leaf: Leaf<Sums> = page.open(&app, &tenant.id, name).await?;
+    let mut wallets =
+        app.table.read(leaf.employees.iter().map(|number| keys::wallet(&tenant.id, number))).await?;
+    let mut proofs = Vec::new();
+    for number in &leaf.employees {
+        let item = wallets.take(&keys::wallet(&tenant.id, number));
+        let wallet = item.map(items::stored_wallet).transpose()?.unwrap_or_default();
+        proofs.push(prove(&app, &tenant.id, number, wallet, window.from, window.to));
+    }
+    let proofs: Vec<_> = stream::iter(proofs).buffered(SIDE_BY_SIDE).try_collect().await?;
+    let mut lines = Vec::new();
+    for (number, (flows, difference)) in leaf.employees.iter().zip(proofs) {
+        leaf.sums.employees += 1;
+        leaf.sums.flows.add(&flows);
+        if let Some(difference) = &difference {
+            leaf.sums.differences += 1;
+            tracing::error!(
+                employee.number = number.as_str(),
+                difference = %difference,
+                "the wallet of {number} is not explained by its movements"
+            );
+            app.metrics.credit_difference(&tenant.id);
+        }
+        lines.push(CreditLineView::of(number, &flows, difference.as_ref()));
+    }
+    let Sums { employees, differences, flows } = leaf.sums;
+    let totals = CreditTotalsView::of(employees, differences, &flows, &tenant.currency);
+    leaf.answer(&app, &headers, lines, totals)
+}
+
+async fn prove(
+    app: &App,
+    tenant: &TenantId,
+    number: &EmployeeNumber,
+    wallet: Wallet,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<(Flows, Option<Discrepancy>), Problem> {
+    // What comes while this is read is later than the wallet, and left out.
+    let posted = movements::between(app, tenant, number, from, app.clock.now()).await?;
+    let movements = posted.iter().filter_map(Posted::movement).collect();
+    let (flows, proof) = ledger::prove(wallet, movements, from, to);
+    Ok((flows, proof.err()))
+}

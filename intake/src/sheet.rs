@@ -1,0 +1,117 @@
+//! Tables with a row an employee, page by page, as JSON or CSV. A cursor carries what the pages before it came
+//! to, so that the last page has the sums of all, whatever the size of the roster.
+
+use crate::app::App;
+use crate::list::{self, Limits};
+use crate::problem::Problem;
+use aws::failure::Failure;
+use aws::table::{Order, Position};
+use aws::{items, keys};
+use axum::Json;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, LINK};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use domain::id::{EmployeeNumber, TenantId};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+const CSV: &str = "text/csv";
+/// Rows of a page: each costs a few reads.
+const LIMITS: Limits = Limits { default: 100, max: 500 };
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SheetParameters {
+    /// Rows of a page, 1 to 500; 100 unless given.
+    #[param(value_type = Option<i32>, minimum = 1, maximum = 500)]
+    limit: Option<String>,
+    /// As the page before gave it.
+    cursor: Option<String>,
+}
+
+/// One page of a table.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Sheet<R: ToSchema, T: ToSchema> {
+    items: Vec<R>,
+    /// What all rows come to, from the first page to this one.
+    totals: T,
+    /// Where the next page begins; absent from the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// Some employees by name, and what those before them came to.
+#[derive(Debug)]
+pub struct Leaf<S> {
+    pub employees: Vec<EmployeeNumber>,
+    pub sums: S,
+    next: Option<Position>,
+    name: String,
+    limit: i32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Bookmark<S> {
+    behind: Position,
+    sums: S,
+}
+
+impl SheetParameters {
+    /// The page that is asked for. `name` names tenant, table and filters: a cursor of one opens no other.
+    pub async fn open<S: Default + DeserializeOwned>(
+        self,
+        app: &App,
+        tenant: &TenantId,
+        name: String,
+    ) -> Result<Leaf<S>, Problem> {
+        let limit = LIMITS.read(self.limit)?;
+        let bookmark: Option<Bookmark<S>> = list::open(app, &name, self.cursor)?;
+        let (start, sums) = bookmark.map(|bookmark| (bookmark.behind, bookmark.sums)).unzip();
+        let span = keys::employees(tenant, "");
+        let page = app.table.query_page(&span, limit, Order::OldestFirst, start).await?;
+        let employees = page.items.into_iter().map(|item| Ok(items::listed_employee(item)?.number));
+        let employees = employees.collect::<Result<_, Failure>>()?;
+        Ok(Leaf { employees, sums: sums.unwrap_or_default(), next: page.next, name, limit })
+    }
+}
+
+impl<S: Serialize> Leaf<S> {
+    /// The page with its rows, and with `totals` of all so far.
+    pub fn answer<R: Serialize + ToSchema, T: Serialize + ToSchema>(
+        self,
+        app: &App,
+        headers: &HeaderMap,
+        rows: Vec<R>,
+        totals: T,
+    ) -> Result<Response, Problem> {
+        let Self { sums, next, name, limit, .. } = self;
+        let bookmark = next.map(|behind| Bookmark { behind, sums });
+        let next_cursor = list::seal(app, &name, bookmark)?;
+        if !wants_csv(headers) {
+            return Ok(Json(Sheet { items: rows, totals, next_cursor }).into_response());
+        }
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for row in &rows {
+            writer.serialize(row).map_err(|error| Failure::malformed("write a row", error))?;
+        }
+        let text =
+            writer.into_inner().map_err(|error| Failure::malformed("write a table", error.into_error()))?;
+        let mut response =
+            ([(CONTENT_TYPE, "text/csv; charset=utf-8; header=present")], text).into_response();
+        if let Some(cursor) = next_cursor {
+            let link = format!("<?limit={limit}&cursor={cursor}>; rel=\"next\"");
+            let link =
+                HeaderValue::from_str(&link).map_err(|error| Failure::malformed("write a link", error))?;
+            response.headers_mut().insert(LINK, link);
+        }
+        Ok(response)
+    }
+}
+
+fn wants_csv(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted
+        .flat_map(|value| value.split(','))
+        .any(|range| range.split(';').next().is_some_and(|kind| kind.trim() == CSV))
+}
