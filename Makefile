@@ -89,7 +89,7 @@ deploy: package ## Deploy a stage onto AWS: STAGE=dev [ARCHITECTURE=arm64] [PARA
 		--parameter-overrides Stage=$(STAGE) Architecture=$(ARCHITECTURE) $(PARAMETERS)
 
 TENANT_STACK = $(SAM_DEPLOY) --template-file infra/tenant.yaml --stack-name pos-$(STAGE)-$(TENANT) \
-	--s3-prefix pos-$(STAGE)-$(TENANT) --capabilities CAPABILITY_AUTO_EXPAND \
+	--s3-prefix pos-$(STAGE)-$(TENANT) --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND \
 	--parameter-overrides Stage=$(STAGE) Tenant=$(TENANT)
 
 place: $(VENVS)/deploy/.ready ## Make topic and queues for a tenant that the platform founds through the API: STAGE=dev TENANT=acme

@@ -8,6 +8,8 @@
 mod contract;
 #[path = "blackbox/corrections.rs"]
 mod corrections;
+#[path = "blackbox/cutoffs.rs"]
+mod cutoffs;
 #[path = "blackbox/hostile.rs"]
 mod hostile;
 #[path = "blackbox/office.rs"]

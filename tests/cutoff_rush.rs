@@ -7,35 +7,22 @@
     reason = "a measurement fails loudly and says what it found"
 )]
 
-use aws::items;
-use aws::keys;
 use aws::retry::Policy;
-use aws::table::{Table, Write};
 use clap::Parser;
-use domain::booking::{Booking, BookingKind, BookingOutcome};
-use domain::cutoff::booking_id;
-use domain::employee::Employee;
-use domain::id::{EmployeeNumber, TenantId};
-use domain::money::Money;
-use domain::wallet::Wallet;
-use futures_util::stream::{self, StreamExt};
+use domain::id::TenantId;
 use jiff::SignedDuration;
-use jiff::civil::Date;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tests::World;
 use tests::terminal::{Terminal, coffee};
+use tests::{World, roster};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use uuid::Uuid;
 
 const LIMIT: i64 = 600_000;
-const OPENING: i64 = 1_000;
 /// Sales a second, whether there is a cutoff or not.
 const SALES_PER_S: u32 = 40;
 /// Sales before it: as many as the cutoff is measured with, or so.
 const BASELINE: Duration = Duration::from_secs(20);
-/// Transactions under way while employees are made.
-const WRITERS: usize = 8;
 /// Half a month, so that a cutoff is due.
 const HALF_A_MONTH: SignedDuration = SignedDuration::from_hours(17 * 24);
 /// The demo's own.
@@ -58,7 +45,7 @@ async fn main() {
     let admin = world.terminal("acme-admin").await;
     let cashier = world.terminal("acme-cashier").await;
     let began = Instant::now();
-    hire(&world, &table, &acme, employees).await;
+    roster::hire(&table, &acme, employees, world.clock.now()).await;
     println!("{employees} employees hired in {:.1} s", began.elapsed().as_secs_f64());
     let policy = json!({
         "days": [15, "last"], "time": "06:00", "method": "raise_to", "negative_balance": "carry",
@@ -85,7 +72,8 @@ async fn main() {
         (&json!(expected), &json!(expected)),
         "{cutoff}"
     );
-    let granted = audit(&table, &acme, employees, cutoff["date"].as_str().unwrap().parse().unwrap()).await;
+    let date = cutoff["date"].as_str().unwrap().parse().unwrap();
+    let granted = roster::audit(&table, &acme, employees, date, LIMIT).await;
     println!(
         "{expected} wallets replenished in {:.1} s, {:.0} a second",
         took.as_secs_f64(),
@@ -123,44 +111,6 @@ fn percentile(times: &[u64], percent: usize) -> u64 {
     let mut sorted = times.to_vec();
     sorted.sort_unstable();
     sorted[(sorted.len() - 1) * percent / 100]
-}
-
-fn number(index: u32) -> EmployeeNumber {
-    format!("R{index:06}").parse().unwrap()
-}
-
-async fn hire(world: &World, table: &Table, tenant: &TenantId, employees: u32) {
-    let now = world.clock.now();
-    let after = Wallet { balance: Money::from_minor(OPENING), version: 1 };
-    let opening = Booking {
-        id: "opening".parse().unwrap(),
-        kind: BookingKind::Opening,
-        at: now,
-        by: "rush".parse().unwrap(),
-        cause: None,
-        replenished: None,
-        outcome: BookingOutcome::Booked { amount: after.balance, after },
-    };
-    let items = |index: u32| {
-        let employee = Employee {
-            number: number(index),
-            badges: [].into(),
-            limit: None,
-            ..local::demo::employee(index).unwrap()
-        };
-        [
-            items::employee(tenant, &employee).unwrap(),
-            items::wallet(tenant, &employee.number, after).unwrap(),
-            items::booking(tenant, &employee.number, &opening).unwrap(),
-        ]
-    };
-    let all: Vec<_> = (0..employees).collect();
-    stream::iter(all.chunks(33))
-        .for_each_concurrent(WRITERS, async |some| {
-            let writes = some.iter().flat_map(|index| items(*index)).map(Write::Create);
-            table.commit(writes.collect()).await.unwrap();
-        })
-        .await;
 }
 
 /// Sells while something goes on; how long each took, in milliseconds.
@@ -207,25 +157,4 @@ async fn closed(admin: &Terminal) {
         }
     };
     tokio::time::timeout(RUSH_MAX, wait).await.expect("the cutoff is closed");
-}
-
-/// Every wallet that did not buy: one movement of the cutoff, and the limit. The sum of what was granted them.
-async fn audit(table: &Table, tenant: &TenantId, employees: u32, date: Date) -> i64 {
-    let id = booking_id(date);
-    let all: Vec<_> = (0..employees).map(number).collect();
-    let mut granted = 0;
-    for some in all.chunks(50) {
-        let keys_of =
-            |number: &EmployeeNumber| [keys::wallet(tenant, number), keys::booking(tenant, number, &id)];
-        let mut found = table.read(some.iter().flat_map(keys_of)).await.unwrap();
-        for number in some {
-            let [wallet, booking] = keys_of(number);
-            let wallet = items::stored_wallet(found.take(&wallet).unwrap()).unwrap();
-            assert_eq!((wallet.balance.minor(), wallet.version), (LIMIT, 2), "{number}");
-            let booking = items::stored_booking(found.take(&booking).expect("a booking")).unwrap();
-            granted += booking.entry().expect("a movement").amount.minor();
-        }
-    }
-    assert_eq!(granted, i64::from(employees) * (LIMIT - OPENING));
-    granted
 }

@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod faults;
+pub mod roster;
 pub mod routes;
 pub mod sim;
 pub mod target;

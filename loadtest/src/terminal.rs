@@ -230,6 +230,8 @@ pub fn id_token(answer: &Answer) -> Result<String, TerminalError> {
 pub async fn answer(request: RequestBuilder) -> reqwest::Result<Answer> {
     let answer = request.send().await?;
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-    let body = serde_json::from_slice(&answer.bytes().await?).unwrap_or(Value::Null);
+    let text = answer.text().await?;
+    // What is no JSON is a text, as a table is, or nothing.
+    let body = serde_json::from_str(&text).unwrap_or(if text.is_empty() { Value::Null } else { text.into() });
     Ok(Answer { status, headers, body })
 }

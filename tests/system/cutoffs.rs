@@ -384,6 +384,39 @@ async fn who_is_missed_by_one_round_is_found_by_the_next() {
     check_wallets(&world, OPENING).await;
 }
 
+/// Whoever is hired between two cutoffs gets the share of the days that are left, and from the next on what
+/// everybody gets.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_joiner_gets_the_share_of_the_days_that_are_left() {
+    let world = World::start().await;
+    let admin = world.terminal("acme-admin").await;
+    let mut prorating = policy("reset");
+    prorating["prorates_joiners"] = json!(true);
+    let set = admin.command("PUT", "/v1/credit-policy", &prorating).await;
+    assert_eq!(set.outcome(), "applied", "{set:?}");
+    world.clock.advance(HALF_A_MONTH);
+    let opener = world.system.workers.replenishment.opener();
+    opener.tick_again(&acme()).await.unwrap();
+    let cutoff = closed(&world, &admin).await;
+    let date = |value: &Value| value.as_str().unwrap().parse::<Date>().unwrap();
+    let next = date(&admin.get("/v1/credit-policy", &[]).await.body["next_cutoffs"][0]["date"]);
+    let manila = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
+    let today = world.clock.now().to_zoned(manila).date();
+    let days = |from: Date| i64::from((next - from).get_days());
+    let share = LIMIT * days(today) / days(date(&cutoff["date"]));
+    let employee = json!({ "employee_number": "NEW", "name": "New Here" });
+    let hired = admin.command_under(key_at(&world, 1), "POST", "/v1/employees", &employee).await;
+    assert_eq!(hired.outcome(), "applied", "{hired:?}");
+    assert_eq!(admin.get("/v1/employees/NEW", &[]).await.body["balance"], share);
+
+    world.clock.advance(HALF_A_MONTH);
+    opener.tick_again(&acme()).await.unwrap();
+    let second = closed_on(&world, &admin, next).await;
+    let (booked, granted) = (EMPLOYEES + 1, minor(EMPLOYEES, OPENING) + LIMIT);
+    assert_eq!(second["totals"], totals(booked, granted, minor(EMPLOYEES, OPENING) + share));
+    world.settle().await;
+}
+
 fn event(command: &Command) -> SqsEvent {
     let mut record = SqsMessage::default();
     record.message_id = Some("0".to_owned());

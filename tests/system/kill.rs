@@ -1,10 +1,18 @@
-//! `kill -9` at any moment, again and again under load: every answered `202` settles, once, and
-//! table, queues and users are as they were.
+//! `kill -9` at any moment, again and again under load: every answered `202` settles, once, a cutoff replenishes
+//! everybody, once, and table, queues and users are as they were.
 
 use aws::failure::chain;
 use aws::retry::Policy;
+use aws::table::Write;
+use aws::{items, keys};
+use aws_sdk_sqs::types::QueueAttributeName;
+use domain::command::Purpose;
+use domain::cutoff::StandingPolicy;
+use domain::id::TenantId;
+use jiff::Timestamp;
 use local::endpoints::Endpoints;
-use local::system::{self, System};
+use local::system::{self, Options, System};
+use serde_json::{Value, json};
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command};
@@ -13,11 +21,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tests::terminal::{Terminal, coffee};
-use tests::{audit, eventually};
+use tests::{audit, eventually, roster};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 const KILLS: u32 = 50;
+/// Between two looks whether a cutoff is due.
+const TICK: Duration = Duration::from_millis(200);
 const TERMINALS: u32 = 8;
 /// Where the child finds its directory.
 const DIR_VARIABLE: &str = "POS_KILL_TEST_DIR";
@@ -30,7 +40,8 @@ const NOBODY_THERE: Duration = Duration::from_millis(20);
 async fn serve() {
     #[expect(clippy::disallowed_methods, reason = "how a parent speaks to this child")]
     let dir = std::env::var(DIR_VARIABLE).expect("the parent names a directory");
-    let options = tests::options(Path::new(&dir), aws::clock::Clock::system());
+    let options =
+        Options { tick: Some(TICK), ..tests::options(Path::new(&dir), aws::clock::Clock::system()) };
     match System::start(options).await {
         Ok(system) => system.run().await,
         Err(error) => panic!("{}", chain(&error)),
@@ -165,4 +176,68 @@ async fn nothing_answered_is_lost() {
     assert_eq!(stored, sold.len(), "every sale once, and none that nobody made");
     println!("{} sales over {KILLS} kills", sold.len());
     assert!(sold.len() > KILLS as usize, "hardly any load: {} sales", sold.len());
+}
+
+const CUTOFF_KILLS: u32 = 20;
+const ROSTER: u32 = 1_500;
+const LIMIT: i64 = 600_000;
+/// Employees of Acme in the demo, who have what their own limit says.
+const DEMO: u64 = 200;
+/// What a killed worker held comes again after so long, and not after a minute.
+const VISIBILITY_TIMEOUT: &str = "2";
+
+/// Killed while it ticks, opens, hands out and replenishes; every start ticks again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cutoff_that_is_killed_again_and_again_replenishes_everybody_once() {
+    let (dir, mut moments) = (TempDir::new().unwrap(), Moments(7));
+    let (mut child, mut endpoints) = start(dir.path()).await;
+    let clients = |endpoints: &Endpoints| {
+        system::clients(&endpoints.aws_endpoint_url, &endpoints.dynamodb_endpoint_url)
+    };
+    let acme: TenantId = "acme".parse().unwrap();
+    let now = aws::clock::Clock::system().now();
+    let here = clients(&endpoints);
+    roster::hire(&here.table(Policy::WORKER), &acme, ROSTER, now).await;
+    let queue = here.config().names.queue(&acme, Purpose::Replenishment);
+    let url = here.sqs().get_queue_url().queue_name(queue).send().await.unwrap().queue_url.unwrap();
+    let timeout = here.sqs().set_queue_attributes().queue_url(url);
+    timeout.attributes(QueueAttributeName::VisibilityTimeout, VISIBILITY_TIMEOUT).send().await.unwrap();
+    let policy = serde_json::from_value(json!({
+        "schedule": { "monthly": { "day": 1 } }, "at": "00:00", "method": { "method": "raise_to" },
+        "negative_balance": "carry", "default_limit": LIMIT, "prorates_joiners": false,
+    }));
+    let standing = StandingPolicy { policy: policy.unwrap(), since: Timestamp::UNIX_EPOCH };
+    let due = vec![Write::Create(items::policy(&acme, &standing).unwrap())];
+    here.table(Policy::WORKER).commit(due).await.unwrap();
+
+    let roster_at = async |endpoints: &Endpoints| {
+        let table = clients(endpoints).table(Policy::WORKER);
+        let item = table.read_one(&keys::roster(&acme)).await.unwrap();
+        item.map(|item| items::stored_roster(item).unwrap())
+    };
+    let mut under_way = 0;
+    for _ in 0..CUTOFF_KILLS {
+        tokio::time::sleep(moments.up_to(800)).await;
+        drop(child);
+        (child, endpoints) = start(dir.path()).await;
+        under_way += u32::from(roster_at(&endpoints).await.is_some_and(|roster| roster.is_open));
+    }
+    assert!(under_way > CUTOFF_KILLS / 4, "only {under_way} kills hit an open cutoff");
+    let admin = Terminal::sign_in(&endpoints, "acme-admin").await;
+    let mut cutoff = Value::Null;
+    eventually("the cutoff is closed", async || {
+        let listed = admin.get("/v1/cutoffs", &[]).await.body["items"].clone();
+        assert!(listed.as_array().unwrap().len() <= 1, "{listed}");
+        cutoff = listed[0].clone();
+        cutoff["status"] == "closed"
+    })
+    .await;
+    let date = cutoff["date"].as_str().unwrap().parse().unwrap();
+    let table = clients(&endpoints).table(Policy::WORKER);
+    let granted = roster::audit(&table, &acme, ROSTER, date, LIMIT).await;
+    let everybody = u64::from(ROSTER) + DEMO;
+    let totals =
+        json!({ "booked": everybody, "granted": granted, "expired": 0, "skipped": {}, "missing": 0 });
+    assert_eq!((&cutoff["expected"], &cutoff["totals"]), (&json!(everybody), &totals));
+    println!("{under_way} of {CUTOFF_KILLS} kills hit an open cutoff");
 }

@@ -216,7 +216,7 @@ fn days_that_fall_together_are_no_two_days() {
     for (first, second) in [(15, 15), (16, 15), (28, 30), (30, 31)] {
         assert_eq!(
             Schedule::semi_monthly(day(first), day(second)),
-            Err(InvalidPolicy::Days),
+            Err(InvalidSchedule::Days),
             "{first} {second}"
         );
     }
