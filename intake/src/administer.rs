@@ -16,7 +16,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use domain::admin::{Administer, Change, Receipt, ReceiptOutcome, Refusal};
-use domain::command::{COMMAND_LIFETIME, Command, Kind};
+use domain::command::{COMMAND_LIFETIME, Command, Kind, Purpose};
 use domain::id::CommandId;
 use domain::request::RequestHash;
 use domain::role::Caller;
@@ -109,6 +109,11 @@ impl Office {
         let view = |item: Item| answer(&app, &caller, items::stored_receipt(item)?, request);
         if let Some(earlier) = earlier {
             return submit::replay(view(earlier));
+        }
+        let is_cutoff = matches!(change, Change::OpenCutoff { .. } | Change::ResumeCutoff { .. });
+        let replenishes = || Purpose::Replenishment.kinds().iter().all(|kind| tenant.is_reached(*kind));
+        if is_cutoff && !replenishes() {
+            return Err(Problem::TenantNotReady);
         }
         let submission = submission(&caller, &tenant, id, request, change, app.clock.now(), place);
         let exchange = Exchange { app: &app, headers: &headers, base_path: &base_path };

@@ -16,11 +16,11 @@ use aws::failure::Failure;
 use aws::table::Order;
 use aws::{items, keys};
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::admin::Change;
-use domain::cutoff::{self, Cutoff, Totals};
+use domain::cutoff::{self, Totals};
 use domain::id::EmployeeNumber;
 use domain::text::Reason;
 use jiff::civil::Date;
@@ -164,6 +164,7 @@ pub async fn preview(
     identity: Identity,
     headers: HeaderMap,
     Query(page): Query<SheetParameters>,
+    RawQuery(query): RawQuery,
     body: Bytes,
 ) -> Result<Response, Problem> {
     let read = |fields: &mut Fields<'_>, _: &Errors| match fields.optional_object("policy")? {
@@ -177,13 +178,14 @@ pub async fn preview(
     let asked = request::query(&headers, &body, read)?;
     let policy_key = keys::policy(identity.tenant());
     let mut found = app.table.read(identity.keys().into_iter().chain([policy_key.clone()])).await?;
-    let (caller, tenant) = identity.admit(&mut found)?;
+    let (_, tenant) = identity.admit(&mut found)?;
     let standing = found.take(&policy_key).map(items::stored_policy).transpose()?;
     let policy = asked.or(standing.map(|standing| standing.policy)).ok_or_else(|| {
         Problem::field(FieldError::at_pointer("/policy", "is required: the tenant has none yet"))
     })?;
     let name = serde_json::to_string(&policy).map_err(|error| Failure::malformed("name a policy", error))?;
     let mut leaf: Leaf<Totals> = page.open(&app, &tenant.id, format!("{} preview {name}", tenant.id)).await?;
+    let by = cutoff::BY.parse().map_err(|error| Failure::malformed("preview a cutoff", error))?;
     let now = app.clock.now();
     let date = tenant.business_day.local_date(now);
     let keys_of =
@@ -198,15 +200,17 @@ pub async fn preview(
             continue;
         };
         let (employee, wallet) = (items::stored_employee(number, employee)?, items::stored_wallet(wallet)?);
-        let booking = cutoff::decide(&policy, date, &employee, wallet, &caller.user, now);
+        let booking = cutoff::decide(&policy, date, &employee, wallet, &by, now);
         leaf.sums.count(&booking);
         lines.push(LineView::of(number, &policy, Some(&booking)));
     }
     let totals = TotalsView::of(&leaf.sums, leaf.sums.employees());
-    leaf.answer(&app, &headers, lines, totals)
+    leaf.answer(&app, &headers, query.as_deref(), lines, totals)
 }
 
 /// What a cutoff gave each employee, by name.
+///
+/// Who was hired after it was closed has their share of it as `joined`, and is not in its totals.
 ///
 /// With `Accept: text/csv` a page comes as CSV, and the next one is named by its `Link`.
 #[utoipa::path(
@@ -229,13 +233,13 @@ pub async fn employees(
     headers: HeaderMap,
     Path(date): Path<String>,
     Query(page): Query<SheetParameters>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let date: Date = date.parse().map_err(|_| Problem::NotFound)?;
     let key = keys::cutoff(identity.tenant(), date);
     let mut found = app.table.read(identity.keys().into_iter().chain([key.clone()])).await?;
     let (_, tenant) = identity.admit(&mut found)?;
-    let Cutoff { policy, .. } =
-        items::stored_cutoff(date, found.take(&key).ok_or(Problem::NotFound)?)?.cutoff;
+    let cutoff = items::stored_cutoff(date, found.take(&key).ok_or(Problem::NotFound)?)?.cutoff;
     let name = format!("{} cutoff {date}", tenant.id);
     let mut leaf: Leaf<(u64, Totals)> = page.open(&app, &tenant.id, name).await?;
     let id = cutoff::booking_id(date);
@@ -245,10 +249,12 @@ pub async fn employees(
     let mut lines = Vec::new();
     for number in &leaf.employees {
         let booking = found.take(&key_of(number)).map(items::stored_booking).transpose()?;
-        booking.iter().for_each(|booking| totals.count(booking));
+        if let Some(booking) = booking.as_ref().filter(|booking| cutoff.includes(booking)) {
+            totals.count(booking);
+        }
         *listed += 1;
-        lines.push(LineView::of(number, &policy, booking.as_ref()));
+        lines.push(LineView::of(number, &cutoff.policy, booking.as_ref()));
     }
     let totals = TotalsView::of(totals, *listed);
-    leaf.answer(&app, &headers, lines, totals)
+    leaf.answer(&app, &headers, query.as_deref(), lines, totals)
 }

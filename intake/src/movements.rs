@@ -50,8 +50,12 @@ pub async fn list(
         return Err(Problem::NotFound);
     }
     let window = window.read(app.clock.now(), Some(LENGTH))?;
-    let found = between(&app, &tenant.id, &number, window.from, window.to).await?;
-    let mut movements: Vec<_> = found.iter().filter_map(MovementView::of).collect();
+    let posted = between(&app, &tenant.id, &number, window.from, window.to, MAX_POSTED).await?;
+    let posted = posted.ok_or_else(|| {
+        let detail = format!("the time holds more than {MAX_POSTED} movements; ask for less");
+        Problem::field(FieldError::at_parameter("from", detail))
+    })?;
+    let mut movements: Vec<_> = posted.iter().filter_map(MovementView::of).collect();
     movements.retain(|movement| movement.is_within(window.from, window.to));
     movements.sort_by_key(|movement| movement.wallet_version);
     Ok(Json(StatementView::of(&number, &window, &tenant.currency, movements)))
@@ -74,45 +78,44 @@ impl Posted {
     }
 }
 
-/// All that was posted to a wallet within a time, and some of what was before or after. Ids were made before
-/// their movement: up to as long as a key lives, and as far ahead as clocks may be.
+/// All that was posted to a wallet within a time, and some of what was before or after; nothing if it is more than
+/// `max`. Ids were made before their movement: up to as long as a key lives, and as far ahead as clocks may be.
 pub async fn between(
     app: &App,
     tenant: &TenantId,
     number: &EmployeeNumber,
     from: Timestamp,
     to: Timestamp,
-) -> Result<Vec<Posted>, Problem> {
+    max: usize,
+) -> Result<Option<Vec<Posted>>, Failure> {
     let slack = SignedDuration::from_millis(KEY_LIFETIME_MS) + COMMAND_LIFETIME;
     let from = from.checked_sub(slack).unwrap_or(from);
     let to = to.checked_add(SignedDuration::from_millis(KEY_LEAD_MS)).unwrap_or(to);
     let [sales, bookings] = keys::movements_between(tenant, number, from, to);
-    let mut posted = Vec::new();
     let sale = |item: Item| Ok(Posted::Checkout(Box::new(items::stored_checkout(item)?)));
     let booking = |item: Item| Ok(Posted::Booking(Box::new(items::stored_booking(item)?)));
-    collect(app, &sales, sale, &mut posted).await?;
-    collect(app, &bookings, booking, &mut posted).await?;
-    collect(app, &keys::movements_unasked(tenant, number), booking, &mut posted).await?;
-    Ok(posted)
+    let mut posted = Vec::new();
+    let is_all = collect(app, &sales, sale, &mut posted, max).await?
+        && collect(app, &bookings, booking, &mut posted, max).await?
+        && collect(app, &keys::movements_unasked(tenant, number), booking, &mut posted, max).await?;
+    Ok(is_all.then_some(posted))
 }
 
+/// Whether what is in the span still fits.
 async fn collect(
     app: &App,
     span: &Span,
     read: impl Fn(Item) -> Result<Posted, Failure>,
     posted: &mut Vec<Posted>,
-) -> Result<(), Problem> {
+    max: usize,
+) -> Result<bool, Failure> {
     let mut start = None;
     loop {
         let page = app.table.query_page(span, PAGE, Order::OldestFirst, start).await?;
         posted.extend(page.items.into_iter().map(&read).collect::<Result<Vec<_>, _>>()?);
-        if posted.len() > MAX_POSTED {
-            let detail = format!("the time holds more than {MAX_POSTED} movements; ask for less");
-            return Err(Problem::field(FieldError::at_parameter("from", detail)));
-        }
         start = page.next;
-        if start.is_none() {
-            return Ok(());
+        if start.is_none() || posted.len() > max {
+            return Ok(posted.len() <= max);
         }
     }
 }

@@ -83,9 +83,9 @@ pub async fn audit(
     Query(page): Query<PageParameters>,
 ) -> Result<Response, Problem> {
     let (caller, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
-    let window = window.read(app.clock.now(), None)?;
     let is_platforms = caller.role == Role::Platform;
-    let list = format!("{} audit {is_platforms} {}", tenant.id, window.asked);
+    let list = format!("{} audit {is_platforms} {}", tenant.id, window.asked());
+    let window = window.read(app.clock.now(), None)?;
     let span = keys::audit(&tenant.id, is_platforms, window.from, window.to);
     let view = |item| Ok(AuditView::of(items::stored_audited(item)?));
     list::page(&app, &list, page, &span, Order::NewestFirst, view).await

@@ -8,11 +8,11 @@ use crate::sheet::{Leaf, Sheet, SheetParameters};
 use crate::view::{CreditLineView, CreditTotalsView};
 use crate::window::{Length, WindowParameters};
 use aws::{items, keys};
-use axum::extract::{Query, State};
+use axum::extract::{Query, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::id::{EmployeeNumber, TenantId};
-use domain::ledger::{self, Discrepancy, Flows};
+use domain::ledger::{self, Flows};
 use domain::wallet::Wallet;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
@@ -24,9 +24,13 @@ const LENGTH: Length =
 /// Wallets that are proved at the same time.
 const SIDE_BY_SIDE: usize = 8;
 
-/// What all employees so far come to.
+/// Movements that are followed for one wallet; who has more is not proved, and told.
+const MAX_POSTED: usize = 20_000;
+
+/// What all employees so far come to, within the same time on every page.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Sums {
+    time: Option<(Timestamp, Timestamp)>,
     employees: u64,
     differences: u64,
     flows: Flows,
@@ -58,23 +62,23 @@ pub async fn credit(
     headers: HeaderMap,
     Query(window): Query<WindowParameters>,
     Query(page): Query<SheetParameters>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
-    let now = app.clock.now();
-    let window = window.read(now, Some(LENGTH))?;
-    if now.duration_since(window.from) > LENGTH.max {
-        let detail = format!("must be no more than {} days ago", LENGTH.max.as_hours() / 24);
-        return Err(Problem::field(FieldError::at_parameter("from", detail)));
-    }
-    let name = format!("{} credit {}", tenant.id, window.asked);
+    let name = format!("{} credit {}", tenant.id, window.asked());
     let mut leaf: Leaf<Sums> = page.open(&app, &tenant.id, name).await?;
+    let (from, to) = match leaf.sums.time {
+        Some(time) => time,
+        None => time(&window, app.clock.now())?,
+    };
+    leaf.sums.time = Some((from, to));
     let mut wallets =
         app.table.read(leaf.employees.iter().map(|number| keys::wallet(&tenant.id, number))).await?;
     let mut proofs = Vec::new();
     for number in &leaf.employees {
         let item = wallets.take(&keys::wallet(&tenant.id, number));
         let wallet = item.map(items::stored_wallet).transpose()?.unwrap_or_default();
-        proofs.push(prove(&app, &tenant.id, number, wallet, window.from, window.to));
+        proofs.push(prove(&app, &tenant.id, number, wallet, from, to));
     }
     let proofs: Vec<_> = stream::iter(proofs).buffered(SIDE_BY_SIDE).try_collect().await?;
     let mut lines = Vec::new();
@@ -85,18 +89,28 @@ pub async fn credit(
             leaf.sums.differences += 1;
             tracing::error!(
                 employee.number = number.as_str(),
-                difference = %difference,
+                difference,
                 "the wallet of {number} is not explained by its movements"
             );
             app.metrics.credit_difference(&tenant.id);
         }
-        lines.push(CreditLineView::of(number, &flows, difference.as_ref()));
+        lines.push(CreditLineView::of(number, &flows, difference));
     }
-    let Sums { employees, differences, flows } = leaf.sums;
-    let totals = CreditTotalsView::of(employees, differences, &flows, &tenant.currency);
-    leaf.answer(&app, &headers, lines, totals)
+    let Sums { employees, differences, ref flows, .. } = leaf.sums;
+    let totals = CreditTotalsView::of(employees, differences, flows, &tenant.currency);
+    leaf.answer(&app, &headers, query.as_deref(), lines, totals)
 }
 
+fn time(window: &WindowParameters, now: Timestamp) -> Result<(Timestamp, Timestamp), Problem> {
+    let window = window.read(now, Some(LENGTH))?;
+    if now.duration_since(window.from) > LENGTH.max {
+        let detail = format!("must be no more than {} days ago", LENGTH.max.as_hours() / 24);
+        return Err(Problem::field(FieldError::at_parameter("from", detail)));
+    }
+    Ok((window.from, window.to))
+}
+
+/// What a wallet's movements come to, and why they do not prove it.
 async fn prove(
     app: &App,
     tenant: &TenantId,
@@ -104,10 +118,14 @@ async fn prove(
     wallet: Wallet,
     from: Timestamp,
     to: Timestamp,
-) -> Result<(Flows, Option<Discrepancy>), Problem> {
+) -> Result<(Flows, Option<String>), Problem> {
     // What comes while this is read is later than the wallet, and left out.
-    let posted = movements::between(app, tenant, number, from, app.clock.now()).await?;
+    let now = app.clock.now();
+    let Some(posted) = movements::between(app, tenant, number, from, now, MAX_POSTED).await? else {
+        let difference = format!("there are more than {MAX_POSTED} movements: nothing is proved");
+        return Ok((Flows::default(), Some(difference)));
+    };
     let movements = posted.iter().filter_map(Posted::movement).collect();
     let (flows, proof) = ledger::prove(wallet, movements, from, to);
-    Ok((flows, proof.err()))
+    Ok((flows, proof.err().map(|discrepancy| discrepancy.to_string())))
 }

@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 const CSV: &str = "text/csv";
+/// Parameters of a page that the next one is asked for with, too.
+const ASKED: [&str; 3] = ["limit=", "from=", "to="];
 /// Rows of a page: each costs a few reads.
 const LIMITS: Limits = Limits { default: 100, max: 500 };
 
@@ -48,7 +50,6 @@ pub struct Leaf<S> {
     pub sums: S,
     next: Option<Position>,
     name: String,
-    limit: i32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,20 +73,21 @@ impl SheetParameters {
         let page = app.table.query_page(&span, limit, Order::OldestFirst, start).await?;
         let employees = page.items.into_iter().map(|item| Ok(items::listed_employee(item)?.number));
         let employees = employees.collect::<Result<_, Failure>>()?;
-        Ok(Leaf { employees, sums: sums.unwrap_or_default(), next: page.next, name, limit })
+        Ok(Leaf { employees, sums: sums.unwrap_or_default(), next: page.next, name })
     }
 }
 
 impl<S: Serialize> Leaf<S> {
-    /// The page with its rows, and with `totals` of all so far.
+    /// The page with its rows, and with `totals` of all so far; as CSV the rows alone.
     pub fn answer<R: Serialize + ToSchema, T: Serialize + ToSchema>(
         self,
         app: &App,
         headers: &HeaderMap,
+        query: Option<&str>,
         rows: Vec<R>,
         totals: T,
     ) -> Result<Response, Problem> {
-        let Self { sums, next, name, limit, .. } = self;
+        let Self { sums, next, name, .. } = self;
         let bookmark = next.map(|behind| Bookmark { behind, sums });
         let next_cursor = list::seal(app, &name, bookmark)?;
         if !wants_csv(headers) {
@@ -97,10 +99,13 @@ impl<S: Serialize> Leaf<S> {
         }
         let text =
             writer.into_inner().map_err(|error| Failure::malformed("write a table", error.into_error()))?;
-        let mut response =
-            ([(CONTENT_TYPE, "text/csv; charset=utf-8; header=present")], text).into_response();
+        let mut response = ([(CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response();
         if let Some(cursor) = next_cursor {
-            let link = format!("<?limit={limit}&cursor={cursor}>; rel=\"next\"");
+            let asked = query.unwrap_or_default().split('&');
+            let asked = asked.filter(|pair| ASKED.iter().any(|name| pair.starts_with(name)));
+            let query: Vec<_> = asked.map(str::to_owned).chain([format!("cursor={cursor}")]).collect();
+            let query = query.join("&");
+            let link = format!("<?{query}>; rel=\"next\"");
             let link =
                 HeaderValue::from_str(&link).map_err(|error| Failure::malformed("write a link", error))?;
             response.headers_mut().insert(LINK, link);

@@ -20,8 +20,6 @@ pub struct WindowParameters {
 pub struct Window {
     pub from: Timestamp,
     pub to: Timestamp,
-    /// As it was asked for: the same for every page of a list.
-    pub asked: String,
 }
 
 /// How long a window may be.
@@ -33,8 +31,14 @@ pub struct Length {
 }
 
 impl WindowParameters {
+    /// As it is asked for: the same for every page of a list.
+    pub fn asked(&self) -> String {
+        let [from, to] = [&self.from, &self.to].map(|text| text.as_deref().unwrap_or_default());
+        format!("{from} {to}")
+    }
+
     /// Without a `length`, a window that has no beginning begins with time, so that it never moves past a page.
-    pub fn read(self, now: Timestamp, length: Option<Length>) -> Result<Window, Problem> {
+    pub fn read(&self, now: Timestamp, length: Option<Length>) -> Result<Window, Problem> {
         let mut errors = Vec::new();
         let mut instant = |name: &'static str, text: Option<&String>| {
             let parsed = text.map(|text| text.parse::<Timestamp>()).transpose();
@@ -61,7 +65,6 @@ impl WindowParameters {
             let detail = format!("must be no more than {} days before `to`", max.as_hours() / 24);
             return Err(Problem::field(FieldError::at_parameter("from", detail)));
         }
-        let asked = format!("{} {}", self.from.unwrap_or_default(), self.to.unwrap_or_default());
-        Ok(Window { from, to, asked })
+        Ok(Window { from, to })
     }
 }

@@ -13,6 +13,7 @@ use domain::cutoff::Totals;
 use domain::id::TenantId;
 use intake::problem::Problem;
 use intake::routes::{self, PUBLIC_PATHS};
+use jiff::SignedDuration;
 use local::{provision, pump, users};
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
@@ -285,7 +286,7 @@ fn the_dashboard_shows_metrics_that_are_emitted() {
     metrics.rejected(&"acme".parse().unwrap(), "sold-out");
     metrics.administered(&"acme".parse().unwrap(), "set-meal");
     metrics.replenished(&"acme".parse().unwrap(), &Totals::default());
-    metrics.cutoff_missing(&"acme".parse().unwrap(), 1);
+    metrics.cutoff_age(&"acme".parse().unwrap(), SignedDuration::from_secs(1));
     metrics.credit_difference(&"acme".parse().unwrap());
     let body = properties(&template("alarms.yaml"), "Dashboard")["DashboardBody"]["Fn::Sub"].clone();
     let body = body.as_str().unwrap();

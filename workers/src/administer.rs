@@ -118,9 +118,7 @@ impl AdministerWorker {
             Change::CreateEmployee(asked) => {
                 employees::create(table, tenant, asked, &command.caller, now).await
             }
-            Change::ChangeEmployee { number, patch } => {
-                employees::change(table, tenant, number, patch, now).await
-            }
+            Change::ChangeEmployee { number, patch } => employees::change(table, tenant, number, patch).await,
             Change::AssignBadge { number, rfid, replaces } => {
                 employees::assign_badge(table, tenant, number, rfid, replaces.as_ref(), now).await
             }

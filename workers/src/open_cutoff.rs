@@ -10,11 +10,13 @@ use aws::failure::Failure;
 use aws::items::{self, Roster, StoredCutoff};
 use aws::keys;
 use aws::retry::Policy;
-use aws::table::{Order, Table, Write};
-use domain::command::{Command, OpenCutoff, Replenish};
-use domain::cutoff::{Cutoff, QUIET, Totals};
+use aws::table::{Order, Position, Table, Write};
+use domain::command::{Command, Kind, OpenCutoff, Replenish};
+use domain::cutoff::{Cutoff, Round, StandingPolicy, Totals, Verdict};
 use domain::id::TenantId;
+use domain::tenant::BusinessDay;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -34,24 +36,110 @@ pub struct CutoffOpener {
 /// What a tick came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ticked {
-    /// Nothing is due, or the tenant has no policy.
+    /// Nothing is due, or the tenant has no policy, or its parts would not arrive.
     Nothing,
-    /// The roster is not handed out yet; another tick is on its way.
-    HandingOut,
-    /// Every part is done, but the roster changed lately: it is handed out once more when it is at rest.
-    Unsettled {
+    /// A cutoff is open, since so long, and waits for something.
+    Open {
         date: Date,
-    },
-    /// The roster is handed out, and parts of it are not done.
-    Waiting {
-        date: Date,
-        done: u64,
-        expected: u64,
+        age: SignedDuration,
+        awaits: Awaits,
     },
     Closed {
         date: Date,
         totals: Totals,
     },
+}
+
+/// What an open cutoff waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaits {
+    /// Another tick, which is on its way.
+    Tick,
+    /// Parts of the roster that are not done.
+    Parts,
+    /// A roster at rest.
+    Rest,
+}
+
+/// What opening a cutoff stands on, with the revisions that were read.
+#[derive(Debug)]
+pub struct Ground {
+    pub business_day: BusinessDay,
+    is_reached: bool,
+    tenant: u64,
+    policy: Option<(StandingPolicy, u64)>,
+    roster: Option<(Roster, u64)>,
+}
+
+impl Ground {
+    /// Nothing where nobody has founded the tenant yet.
+    pub async fn read(table: &Table, tenant: &TenantId) -> Result<Option<Self>, Failure> {
+        let (tenant_key, policy_key, roster_key) =
+            (keys::tenant(tenant), keys::policy(tenant), keys::roster(tenant));
+        let mut found = table.read([tenant_key.clone(), policy_key.clone(), roster_key.clone()]).await?;
+        let Some(item) = found.take(&tenant_key) else { return Ok(None) };
+        let revision = items::revision(&item)?;
+        let company = items::stored_tenant(tenant, item)?;
+        let policy = found.take(&policy_key).map(|item| {
+            let revision = items::revision(&item)?;
+            Ok::<_, Failure>((items::stored_policy(item)?, revision))
+        });
+        let roster = found.take(&roster_key).map(|item| {
+            let revision = items::revision(&item)?;
+            Ok::<_, Failure>((items::stored_roster(item)?, revision))
+        });
+        Ok(Some(Self {
+            is_reached: company.is_reached(Kind::Replenish),
+            business_day: company.business_day,
+            tenant: revision,
+            policy: policy.transpose()?,
+            roster: roster.transpose()?,
+        }))
+    }
+
+    pub fn policy(&self) -> Option<&StandingPolicy> {
+        self.policy.as_ref().map(|(policy, _)| policy)
+    }
+
+    pub fn roster(&self) -> Option<Roster> {
+        self.roster.map(|(roster, _)| roster)
+    }
+
+    /// The last cutoff that was opened.
+    pub fn latest(&self) -> Option<Date> {
+        self.roster().map(|roster| roster.latest)
+    }
+
+    /// The cutoff that is due, if its parts would arrive.
+    fn due(&self, now: Timestamp) -> Option<Date> {
+        let standing = self.policy().filter(|_| self.is_reached)?;
+        standing.to_open(&self.business_day, self.latest(), now)
+    }
+
+    /// A cutoff as it is opened, and what has to be written for it.
+    pub fn open(
+        &self,
+        tenant: &TenantId,
+        date: Date,
+        now: Timestamp,
+    ) -> Result<(StoredCutoff, Vec<Write>), Failure> {
+        let no_policy = || Failure::malformed("open a cutoff", "there is no policy");
+        let (standing, revision) = self.policy.as_ref().ok_or_else(no_policy)?;
+        let item = items::roster(tenant, &Roster { latest: date, is_open: true })?;
+        let (roster, roster_revision) = match self.roster {
+            Some((_, from)) => (Write::Replace { item, from }, from + 1),
+            None => (Write::Create(item), 0),
+        };
+        let cutoff = Cutoff::open(date, standing.policy.clone(), roster_revision, now);
+        let stored = StoredCutoff { cutoff, behind: None };
+        let writes = vec![
+            Write::Create(items::cutoff(tenant, &stored)?),
+            roster,
+            Write::Check { key: keys::policy(tenant), from: Some(*revision) },
+            Write::Check { key: keys::tenant(tenant), from: Some(self.tenant) },
+        ];
+        Ok((stored, writes))
+    }
 }
 
 impl CutoffOpener {
@@ -73,7 +161,7 @@ impl CutoffOpener {
         while !stored.cutoff.round.is_fanned_out {
             if started.elapsed() > BUDGET {
                 self.tick_again(tenant).await?;
-                return Ok(Ticked::HandingOut);
+                return Ok(self.still_open(&stored.cutoff, Awaits::Tick));
             }
             stored = self.hand_out(tenant, stored).await?;
             self.note(tenant, &stored, revision).await?;
@@ -82,32 +170,25 @@ impl CutoffOpener {
         self.close(tenant, stored, revision).await
     }
 
+    fn still_open(&self, cutoff: &Cutoff, awaits: Awaits) -> Ticked {
+        let age = self.clock.now().duration_since(cutoff.opened_at);
+        Ticked::Open { date: cutoff.date, age, awaits }
+    }
+
     async fn note(&self, tenant: &TenantId, stored: &StoredCutoff, from: u64) -> Result<(), Failure> {
-        commit(&self.table, vec![Write::Replace { item: items::cutoff(tenant, stored)?, from }]).await
+        self.commit(vec![Write::Replace { item: items::cutoff(tenant, stored)?, from }]).await
     }
 
     /// The cutoff that is open, or is opened now because it is due.
     async fn open(&self, tenant: &TenantId) -> Result<Option<(StoredCutoff, u64)>, Failure> {
-        let (tenant_key, policy_key, roster_key) =
-            (keys::tenant(tenant), keys::policy(tenant), keys::roster(tenant));
-        let mut found = self.table.read([tenant_key.clone(), policy_key.clone(), roster_key.clone()]).await?;
-        let roster_item = found.take(&roster_key);
-        let roster_revision = roster_item.as_ref().map(items::revision).transpose()?;
-        let roster = roster_item.map(items::stored_roster).transpose()?;
-        if let Some(Roster { latest, is_open: true, .. }) = roster {
+        let Some(ground) = Ground::read(&self.table, tenant).await? else { return Ok(None) };
+        if let Some(Roster { latest, is_open: true }) = ground.roster() {
             return self.read(tenant, latest).await.map(Some);
         }
-        let (Some(stored), Some(policy)) = (found.take(&tenant_key), found.take(&policy_key)) else {
-            return Ok(None);
-        };
-        let (company, standing) = (items::stored_tenant(tenant, stored)?, items::stored_policy(policy)?);
         let now = self.clock.now();
-        let latest = roster.map(|roster| roster.latest);
-        let Some(date) = standing.to_open(&company.business_day, latest, now) else { return Ok(None) };
-        let cutoff = Cutoff::open(date, standing.policy, now);
-        let writes = opening(tenant, &cutoff, roster_revision)?;
-        commit(&self.table, writes.into()).await?;
-        let stored = StoredCutoff { cutoff, position: None };
+        let Some(date) = ground.due(now) else { return Ok(None) };
+        let (stored, writes) = ground.open(tenant, date, now)?;
+        self.commit(writes).await?;
         tracing::info!(tenant.id = tenant.as_str(), cutoff.date = %date, "opened the cutoff of {date}");
         Ok(Some((stored, 0)))
     }
@@ -122,11 +203,19 @@ impl CutoffOpener {
     /// Publishes the next part of the roster. If nobody notes that it was, it is published again: the topic
     /// swallows it, or the worker finds it done.
     async fn hand_out(&self, tenant: &TenantId, stored: StoredCutoff) -> Result<StoredCutoff, Failure> {
-        let StoredCutoff { mut cutoff, position } = stored;
+        let StoredCutoff { mut cutoff, behind } = stored;
+        let start = match behind {
+            None => None,
+            Some(number) => {
+                let item = self.table.read_one(&keys::employee(tenant, &number)).await?;
+                item.as_ref().map(Position::behind).transpose()?
+            }
+        };
         let span = keys::employees(tenant, "");
-        let page = self.table.query_page(&span, CHUNK, Order::OldestFirst, position).await?;
+        let page = self.table.query_page(&span, CHUNK, Order::OldestFirst, start).await?;
         let employees = page.items.into_iter().map(|item| Ok(items::listed_employee(item)?.number));
         let employees = employees.collect::<Result<Vec<_>, Failure>>()?;
+        let behind = employees.last().cloned();
         if !employees.is_empty() {
             let round = &mut cutoff.round;
             round.expected += u64::try_from(employees.len()).unwrap_or_default();
@@ -141,49 +230,59 @@ impl CutoffOpener {
             self.publish(Command::Replenish(part)).await?;
         }
         cutoff.round.is_fanned_out = page.next.is_none();
-        Ok(StoredCutoff { cutoff, position: page.next })
+        Ok(StoredCutoff { cutoff, behind })
     }
 
     /// Closes a cutoff if every part of its round is done, their sums agree with what was handed out, and the
-    /// roster was at rest; has everybody counted again if it was not.
+    /// roster was at rest; has everybody counted again if not.
     async fn close(&self, tenant: &TenantId, stored: StoredCutoff, revision: u64) -> Result<Ticked, Failure> {
-        let Cutoff { date, round, .. } = stored.cutoff;
-        let done = self.table.query_all(&keys::chunks(tenant, date, round.number)).await?;
-        let parts = u64::try_from(done.len()).unwrap_or_default();
-        let mut totals = Totals::default();
-        for item in done {
-            totals.add(&items::stored_chunk(item)?);
+        let StoredCutoff { cutoff, .. } = stored;
+        let (date, round) = (cutoff.date, cutoff.round);
+        let (parts, totals) = self.done(tenant, date, round).await?;
+        if parts < u64::from(round.chunks) {
+            return Ok(self.still_open(&cutoff, Awaits::Parts));
         }
-        if parts < u64::from(round.chunks) || totals.employees() != round.expected {
-            return Ok(Ticked::Waiting { date, done: totals.employees(), expected: round.expected });
-        }
-        let roster_item = self.table.read_one(&keys::roster(tenant)).await?;
-        let roster_item = roster_item.ok_or_else(|| Failure::malformed("close a cutoff", "no roster"))?;
-        let from = items::revision(&roster_item)?;
-        let roster = items::stored_roster(roster_item)?;
-        let now = self.clock.now();
-        if !round.counts(roster.changed_at) {
-            if now.duration_since(roster.changed_at) < QUIET {
-                return Ok(Ticked::Unsettled { date });
+        let adds_up = parts == u64::from(round.chunks) && totals.employees() == round.expected;
+        let roster = self.table.read_one(&keys::roster(tenant)).await?;
+        let roster = roster.ok_or_else(|| Failure::malformed("close a cutoff", "no roster"))?;
+        let (from, now) = (items::revision(&roster)?, self.clock.now());
+        match round.judge(adds_up, from, now) {
+            Verdict::Counts => {}
+            Verdict::Wait => return Ok(self.still_open(&cutoff, Awaits::Rest)),
+            Verdict::Changed(roster) => {
+                let cutoff = Cutoff { round: Round { roster, ..round }, ..cutoff };
+                let stored = StoredCutoff { cutoff, behind: None };
+                self.note(tenant, &stored, revision).await?;
+                return Ok(self.still_open(&stored.cutoff, Awaits::Rest));
             }
-            let stored = StoredCutoff { cutoff: stored.cutoff.again(now), position: None };
-            self.note(tenant, &stored, revision).await?;
-            self.tick_again(tenant).await?;
-            return Ok(Ticked::HandingOut);
+            Verdict::Again => {
+                let stored = StoredCutoff { cutoff: cutoff.again(now), behind: None };
+                self.note(tenant, &stored, revision).await?;
+                self.tick_again(tenant).await?;
+                return Ok(self.still_open(&stored.cutoff, Awaits::Tick));
+            }
         }
-        let stored = StoredCutoff {
-            cutoff: Cutoff { closed: Some((now, totals.clone())), ..stored.cutoff },
-            position: None,
-        };
-        let roster = items::roster(tenant, &Roster { is_open: false, ..roster })?;
-        let writes = vec![
+        let closed = Cutoff { closed: Some((now, totals.clone())), ..cutoff };
+        let stored = StoredCutoff { cutoff: closed, behind: None };
+        let roster = items::roster(tenant, &Roster { latest: date, is_open: false })?;
+        self.commit(vec![
             Write::Replace { item: items::cutoff(tenant, &stored)?, from: revision },
             Write::Replace { item: roster, from },
-        ];
-        commit(&self.table, writes).await?;
+        ])
+        .await?;
         let Totals { booked, .. } = totals;
         tracing::info!(tenant.id = tenant.as_str(), cutoff.date = %date, booked, "closed the cutoff of {date}");
         Ok(Ticked::Closed { date, totals })
+    }
+
+    /// How many parts of a round are done, and what they come to.
+    async fn done(&self, tenant: &TenantId, date: Date, round: Round) -> Result<(u64, Totals), Failure> {
+        let (mut parts, mut totals) = (0, Totals::default());
+        for item in self.table.query_all(&keys::chunks(tenant, date, round.number)).await? {
+            parts += 1;
+            totals.add(&items::stored_chunk(item)?);
+        }
+        Ok((parts, totals))
     }
 
     /// Asks for another tick.
@@ -197,20 +296,8 @@ impl CutoffOpener {
             NotPublished::Failure(failure) => failure,
         })
     }
-}
 
-/// What has to be written to open a cutoff, when `roster` is the revision that stands there.
-pub fn opening(tenant: &TenantId, cutoff: &Cutoff, roster: Option<u64>) -> Result<[Write; 2], Failure> {
-    let stored = StoredCutoff { cutoff: cutoff.clone(), position: None };
-    let latest = Roster { latest: cutoff.date, is_open: true, changed_at: cutoff.opened_at };
-    let item = items::roster(tenant, &latest)?;
-    let roster = match roster {
-        Some(from) => Write::Replace { item, from },
-        None => Write::Create(item),
-    };
-    Ok([Write::Create(items::cutoff(tenant, &stored)?), roster])
-}
-
-async fn commit(table: &Table, writes: Vec<Write>) -> Result<(), Failure> {
-    table.commit(writes).await.map_err(|error| error.alone("open a cutoff"))
+    async fn commit(&self, writes: Vec<Write>) -> Result<(), Failure> {
+        self.table.commit(writes).await.map_err(|error| error.alone("open a cutoff"))
+    }
 }

@@ -6,7 +6,7 @@
 
 use crate::lambda::Worker;
 use crate::one_by_one::{Delivery, OneByOne, WorkOff};
-use crate::open_cutoff::{CutoffOpener, Ticked};
+use crate::open_cutoff::{Awaits, CutoffOpener, Ticked};
 use aws::bus::Names;
 use aws::clock::Clock;
 use aws::config::Clients;
@@ -14,25 +14,23 @@ use aws::failure::Failure;
 use aws::items;
 use aws::keys;
 use aws::retry::Policy;
-use aws::table::{NotCommitted, Table, Write};
+use aws::table::{NotCommitted, Reason, Table, Write};
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::booking::Booking;
 use domain::command::{Command, OpenCutoff, Purpose, Replenish};
 use domain::cutoff::{self, Cutoff, Totals};
 use domain::id::{EmployeeNumber, TenantId, UserName};
+use jiff::SignedDuration;
 use jiff::civil::Date;
+use std::iter;
 
 /// Wallets in one transaction, which takes a hundred items: two of each.
 const TOGETHER: usize = 50;
-/// Rounds until a wallet that lunch keeps busy is left to the next receive.
-const ROUNDS: usize = 10;
 /// From this receive on, a tick that waits for parts is left to the next one.
 const PATIENCE_RECEIVES: u32 = 20;
 /// Parts of one batch at the same time: lunch goes first, and batches run side by side.
 const SIDE_BY_SIDE: usize = 1;
-/// Who moves credit at a cutoff.
-const BY: &str = "cutoff";
 
 #[derive(Debug, Clone)]
 pub struct ReplenishWorker {
@@ -44,8 +42,16 @@ pub struct ReplenishWorker {
     metrics: Metrics,
 }
 
-/// An employee of a part, and what is to be written for them; nothing if it is stored already.
+/// An employee of a part who has no outcome yet.
+struct Open {
+    number: EmployeeNumber,
+    /// They lost a race: nobody else waits for them.
+    is_alone: bool,
+}
+
+/// An employee, and what is to be written for them.
 struct Decided {
+    open: Open,
     booking: Booking,
     writes: Vec<Write>,
 }
@@ -74,23 +80,20 @@ impl ReplenishWorker {
 
     /// A tick waits for parts that are on their way, so that a cutoff is closed soon after the last of them.
     async fn tick(&self, tenant: &TenantId, receives: u32) -> Result<(), Failure> {
-        match self.opener.tick(tenant).await? {
-            Ticked::Waiting { date, done, expected } if receives < PATIENCE_RECEIVES => {
-                let what = format!("{done} of {expected} employees are done for {date}");
-                Err(Failure::transient("close a cutoff", what))
-            }
-            Ticked::Unsettled { date } if receives < PATIENCE_RECEIVES => {
-                Err(Failure::transient("close a cutoff", format!("the roster of {date} is not at rest")))
+        let ticked = self.opener.tick(tenant).await?;
+        let age = if let Ticked::Open { age, .. } = ticked { age } else { SignedDuration::ZERO };
+        self.metrics.cutoff_age(tenant, age);
+        match ticked {
+            Ticked::Open { date, awaits: Awaits::Parts | Awaits::Rest, .. }
+                if receives < PATIENCE_RECEIVES =>
+            {
+                Err(Failure::transient("close a cutoff", format!("the one of {date} is not complete")))
             }
             Ticked::Closed { totals, .. } => {
                 self.metrics.replenished(tenant, &totals);
                 Ok(())
             }
-            Ticked::Waiting { done, expected, .. } => {
-                self.metrics.cutoff_missing(tenant, expected.saturating_sub(done));
-                Ok(())
-            }
-            Ticked::Nothing | Ticked::HandingOut | Ticked::Unsettled { .. } => Ok(()),
+            Ticked::Nothing | Ticked::Open { .. } => Ok(()),
         }
     }
 
@@ -138,7 +141,7 @@ impl ReplenishWorker {
         Ok(open)
     }
 
-    /// Books each employee once, together as long as no race is lost, one by one from then on.
+    /// Books each employee once: together, and alone whoever lost a race.
     async fn replenish_some(
         &self,
         tenant: &TenantId,
@@ -146,21 +149,24 @@ impl ReplenishWorker {
         employees: &[EmployeeNumber],
         totals: &mut Totals,
     ) -> Result<(), Failure> {
-        let mut open = employees.to_vec();
+        let mut open: Vec<_> =
+            employees.iter().map(|number| Open { number: number.clone(), is_alone: false }).collect();
         let mut pauses = Policy::WORKER.pauses();
-        for round in 0..ROUNDS {
-            let decided = self.decide(tenant, cutoff, &open, totals).await?;
-            let parts =
-                if round == 0 { vec![decided] } else { decided.into_iter().map(|one| vec![one]).collect() };
-            open = self.commit(parts, totals).await?;
+        loop {
+            let decided = self.decide(tenant, cutoff, open, totals).await?;
+            let (alone, crowd): (Vec<_>, Vec<_>) = decided.into_iter().partition(|one| one.open.is_alone);
+            open = Vec::new();
+            let parts = iter::once(crowd).chain(alone.into_iter().map(|one| vec![one]));
+            for part in parts.filter(|part| !part.is_empty()) {
+                open.extend(self.commit(part, totals).await?);
+            }
             if open.is_empty() {
                 return Ok(());
             }
             if !pauses.pause().await {
-                break;
+                return Err(Failure::transient("replenish", "lost every race with lunch"));
             }
         }
-        Err(Failure::transient("replenish", "lost every race with lunch"))
     }
 
     /// Reads and decides; who is done already is counted, and who is nobody skipped.
@@ -168,17 +174,18 @@ impl ReplenishWorker {
         &self,
         tenant: &TenantId,
         cutoff: &Cutoff,
-        employees: &[EmployeeNumber],
+        open: Vec<Open>,
         totals: &mut Totals,
-    ) -> Result<Vec<(EmployeeNumber, Decided)>, Failure> {
+    ) -> Result<Vec<Decided>, Failure> {
         let id = cutoff::booking_id(cutoff.date);
         let keys_of = |number: &EmployeeNumber| {
             [keys::employee(tenant, number), keys::wallet(tenant, number), keys::booking(tenant, number, &id)]
         };
-        let mut found = self.table.read(employees.iter().flat_map(keys_of)).await?;
-        let by: UserName = BY.parse().map_err(|error| Failure::malformed("replenish", error))?;
+        let mut found = self.table.read(open.iter().flat_map(|one| keys_of(&one.number))).await?;
+        let by: UserName = cutoff::BY.parse().map_err(|error| Failure::malformed("replenish", error))?;
         let mut decided = Vec::new();
-        for number in employees {
+        for open in open {
+            let number = &open.number;
             let [employee, wallet, booking] = keys_of(number);
             if let Some(item) = found.take(&booking) {
                 totals.count(&items::stored_booking(item)?);
@@ -196,27 +203,33 @@ impl ReplenishWorker {
             if let Some(entry) = booking.entry() {
                 writes.push(Write::MoveWallet { key: wallet, from_version: before.version, to: entry.after });
             }
-            decided.push((number.clone(), Decided { booking, writes }));
+            decided.push(Decided { open, booking, writes });
         }
         Ok(decided)
     }
 
-    /// Commits parts side by side and names who is still open.
-    async fn commit(
-        &self,
-        parts: Vec<Vec<(EmployeeNumber, Decided)>>,
-        totals: &mut Totals,
-    ) -> Result<Vec<EmployeeNumber>, Failure> {
-        let mut open = Vec::new();
-        for part in parts.into_iter().filter(|part| !part.is_empty()) {
-            let writes = part.iter().flat_map(|(_, decided)| decided.writes.iter().cloned()).collect();
-            match self.table.commit(writes).await {
-                Ok(()) => part.iter().for_each(|(_, decided)| totals.count(&decided.booking)),
-                Err(error @ NotCommitted::Failure(_)) => return Err(error.alone("replenish")),
-                Err(NotCommitted::Cancelled(_)) => open.extend(part.into_iter().map(|(number, _)| number)),
+    /// Commits together, and names who is still open.
+    async fn commit(&self, part: Vec<Decided>, totals: &mut Totals) -> Result<Vec<Open>, Failure> {
+        let writes = part.iter().flat_map(|one| one.writes.iter().cloned()).collect();
+        let reasons = match self.table.commit(writes).await {
+            Ok(()) => {
+                part.iter().for_each(|one| totals.count(&one.booking));
+                return Ok(vec![]);
             }
+            Err(NotCommitted::Cancelled(reasons)) => reasons,
+            Err(error @ NotCommitted::Failure(_)) => return Err(error.alone("replenish")),
+        };
+        if part.len() == 1 && reasons.contains(&Reason::Invalid) {
+            return Err(NotCommitted::Cancelled(reasons).alone("replenish"));
         }
-        Ok(open)
+        let mut reasons = reasons.into_iter();
+        // Who was throttled goes together again, after a pause: alone, they would ask for more.
+        let still_open = |Decided { open, writes, .. }| {
+            let own: Vec<_> = reasons.by_ref().take(writes.len()).collect();
+            let is_to_blame = own.iter().any(|reason| !matches!(reason, Reason::None | Reason::Refused));
+            Open { is_alone: open.is_alone || is_to_blame, ..open }
+        };
+        Ok(part.into_iter().map(still_open).collect())
     }
 }
 

@@ -1,7 +1,9 @@
 //! What clients read of policies and cutoffs.
 
 use domain::booking::{Booking, BookingOutcome};
-use domain::cutoff::{Cutoff, DayOfMonth, Method, NegativeBalance, Policy, Schedule, StandingPolicy, Totals};
+use domain::cutoff::{
+    self, Cutoff, DayOfMonth, Method, NegativeBalance, Policy, Schedule, StandingPolicy, Totals,
+};
 use domain::id::EmployeeNumber;
 use domain::money::Money;
 use domain::tenant::Currency;
@@ -154,7 +156,8 @@ impl TotalsView {
 pub struct LineView {
     employee_number: String,
     status: LineStatus,
-    /// Of what is booked: `reset`, `topped-up`, `topped-up-to-cap`, `raised` or `above-limit`; otherwise why not.
+    /// Of what is booked: `reset`, `topped-up`, `topped-up-to-cap`, `raised`, `above-limit` or
+    /// `joined`; otherwise why not.
     #[schema(example = "reset")]
     why: Option<&'static str>,
     balance_before: Option<i64>,
@@ -183,6 +186,8 @@ impl LineView {
             expired: None,
             balance_after: None,
         };
+        let is_joiner = booking.is_some_and(|booking| booking.by.as_str() != cutoff::BY);
+        let why = |granted| if is_joiner { "joined" } else { why(policy, granted) };
         match booking.map(|booking| (&booking.outcome, booking.replenished)) {
             None => line(LineStatus::Missing, None),
             Some((BookingOutcome::Rejected(rejection), _)) => {
@@ -193,7 +198,7 @@ impl LineView {
                 granted: replenished.map(|replenished| replenished.granted.minor()),
                 expired: replenished.map(|replenished| replenished.expired.minor()),
                 balance_after: Some(after.balance.minor()),
-                ..line(LineStatus::Booked, replenished.map(|replenished| why(policy, replenished.granted)))
+                ..line(LineStatus::Booked, replenished.map(|replenished| why(replenished.granted)))
             },
         }
     }

@@ -175,6 +175,9 @@ impl From<Refusal> for RejectionView {
             Refusal::CutoffOpen { date } => {
                 ("A cutoff is open", format!("The one of {date} is not closed yet.").into())
             }
+            Refusal::CutoffDue { date } => {
+                ("A cutoff is due", format!("Open the one of {date} first, or wait for the schedule.").into())
+            }
             Refusal::CutoffPassed { latest } => {
                 ("Cutoff has passed", format!("The one of {latest} was opened already.").into())
             }
@@ -187,6 +190,7 @@ impl From<Refusal> for RejectionView {
         match refusal {
             Refusal::BadgeResting { until } => view.until = Some(until.to_string()),
             Refusal::CutoffOpen { date: cutoff }
+            | Refusal::CutoffDue { date: cutoff }
             | Refusal::CutoffPassed { latest: cutoff }
             | Refusal::CutoffTooFar { next: cutoff } => view.cutoff = Some(cutoff.to_string()),
             _ => {}

@@ -1,7 +1,7 @@
 //! What clients read of reports.
 
 use domain::id::EmployeeNumber;
-use domain::ledger::{Discrepancy, Flows};
+use domain::ledger::Flows;
 use domain::tenant::Currency;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -38,7 +38,7 @@ pub struct CreditTotalsView {
 }
 
 impl CreditLineView {
-    pub fn of(number: &EmployeeNumber, flows: &Flows, difference: Option<&Discrepancy>) -> Self {
+    pub fn of(number: &EmployeeNumber, flows: &Flows, difference: Option<String>) -> Self {
         let Flows { opening, granted, adjusted, refunded, spent, expired, closing } = *flows;
         Self {
             employee_number: number.to_string(),
@@ -49,7 +49,7 @@ impl CreditLineView {
             spent,
             expired,
             closing,
-            difference: difference.map(Discrepancy::to_string),
+            difference,
         }
     }
 }

@@ -5,6 +5,7 @@
 use crate::clock::Clock;
 use domain::cutoff::Totals;
 use domain::id::TenantId;
+use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::io::Write;
@@ -45,6 +46,7 @@ impl fmt::Debug for Metrics {
 pub enum Unit {
     Count,
     Milliseconds,
+    Seconds,
 }
 
 impl Metrics {
@@ -103,9 +105,9 @@ impl Metrics {
         self.emit(&[("Tenant", tenant.as_str())], &[("CreditDifferences", Unit::Count, json!(1))]);
     }
 
-    /// Employees of an open cutoff who are not accounted for, long after they were handed out.
-    pub fn cutoff_missing(&self, tenant: &TenantId, employees: u64) {
-        self.emit(&[("Tenant", tenant.as_str())], &[("CutoffMissing", Unit::Count, json!(employees))]);
+    /// Since when a cutoff is open, at every tick; zero if none is.
+    pub fn cutoff_age(&self, tenant: &TenantId, age: SignedDuration) {
+        self.emit(&[("Tenant", tenant.as_str())], &[("CutoffAge", Unit::Seconds, json!(age.as_secs()))]);
     }
 
     pub fn batch(&self, tenant: &TenantId, messages: usize, failed: usize) {

@@ -266,6 +266,10 @@ pub enum Refusal {
     CutoffOpen {
         date: Date,
     },
+    /// A cutoff is due that is not opened yet, and would be forgotten.
+    CutoffDue {
+        date: Date,
+    },
     /// A cutoff of that date or a later one was opened already.
     CutoffPassed {
         latest: Date,
@@ -297,6 +301,7 @@ impl Refusal {
             Refusal::TooManyEdits => "too-many-edits",
             Refusal::NoCreditPolicy => "no-credit-policy",
             Refusal::CutoffOpen { .. } => "cutoff-open",
+            Refusal::CutoffDue { .. } => "cutoff-due",
             Refusal::CutoffPassed { .. } => "cutoff-passed",
             Refusal::CutoffTooFar { .. } => "cutoff-too-far",
             Refusal::CutoffClosed => "cutoff-closed",

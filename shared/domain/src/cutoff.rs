@@ -25,6 +25,9 @@ use std::collections::BTreeMap;
 /// Why a wallet is skipped that the roster names and the table does not have.
 pub const UNKNOWN_EMPLOYEE: &str = "unknown-employee";
 
+/// Who moves credit at a cutoff.
+pub const BY: &str = "cutoff";
+
 /// The one id under which a cutoff is booked for an employee.
 pub fn booking_id(date: Date) -> BookingId {
     BookingId::of_cutoff(date)
@@ -94,8 +97,8 @@ pub fn join(
     })
 }
 
-/// How long before a round the roster must have been left alone for what it finds to count. The roster is read
-/// from an index, which follows the table within a second as a rule.
+/// How long before a round the roster must have been seen unchanged for what it finds to count. The roster is
+/// read from an index, which follows the table within a second as a rule.
 pub const QUIET: SignedDuration = SignedDuration::from_secs(10);
 
 /// A cutoff from its opening to its end. Its roster is handed out in rounds: the first books everybody, and the
@@ -117,6 +120,7 @@ pub struct Round {
     /// From 0.
     pub number: u32,
     pub started_at: Timestamp,
+    pub roster: Sighting,
     /// How many parts of the roster were handed out.
     pub chunks: u32,
     /// How many employees are in them.
@@ -125,27 +129,62 @@ pub struct Round {
     pub is_fanned_out: bool,
 }
 
+/// A revision of the roster's item, which changes whenever somebody joins the roster or moves in it while a cutoff
+/// is open, and since when whoever opens cutoffs sees no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sighting {
+    pub revision: u64,
+    pub since: Timestamp,
+}
+
+/// What to do with a round of which every part is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It saw everybody who is on the roster, and nobody twice.
+    Counts,
+    /// The roster changed: this is what is seen of it now.
+    Changed(Sighting),
+    /// The roster is not at rest for long enough.
+    Wait,
+    Again,
+}
+
 impl Round {
-    fn new(number: u32, now: Timestamp) -> Self {
-        Self { number, started_at: now, chunks: 0, expected: 0, is_fanned_out: false }
+    fn new(number: u32, roster: Sighting, now: Timestamp) -> Self {
+        Self { number, started_at: now, roster, chunks: 0, expected: 0, is_fanned_out: false }
     }
 
-    /// Whether it saw everybody who is on the roster, and nobody twice: if nobody joined it or moved in it for a
-    /// while before, nor since.
-    pub fn counts(&self, roster_changed_at: Timestamp) -> bool {
-        self.started_at.duration_since(roster_changed_at) >= QUIET
+    /// Whether nobody joined the roster or moved in it for a while before the round, nor since.
+    pub fn judge(&self, adds_up: bool, revision: u64, now: Timestamp) -> Verdict {
+        let Sighting { revision: seen, since } = self.roster;
+        if revision != seen {
+            Verdict::Changed(Sighting { revision, since: now })
+        } else if adds_up && self.started_at.duration_since(since) >= QUIET {
+            Verdict::Counts
+        } else if now.duration_since(since) >= QUIET {
+            Verdict::Again
+        } else {
+            Verdict::Wait
+        }
     }
 }
 
 impl Cutoff {
-    pub fn open(date: Date, policy: Policy, now: Timestamp) -> Self {
-        Self { date, policy, opened_at: now, round: Round::new(0, now), closed: None }
+    /// Opens one, with the revision that it gives the roster's item.
+    pub fn open(date: Date, policy: Policy, revision: u64, now: Timestamp) -> Self {
+        let round = Round::new(0, Sighting { revision, since: now }, now);
+        Self { date, policy, opened_at: now, round, closed: None }
+    }
+
+    /// Whether its totals have a booking, once it is closed: whoever is hired later has their share besides.
+    pub fn includes(&self, booking: &Booking) -> bool {
+        self.closed.as_ref().is_none_or(|(closed_at, _)| booking.at <= *closed_at)
     }
 
     /// Has the whole roster handed out again.
     #[must_use]
     pub fn again(self, now: Timestamp) -> Self {
-        Self { round: Round::new(self.round.number + 1, now), ..self }
+        Self { round: Round::new(self.round.number + 1, self.round.roster, now), ..self }
     }
 }
 

@@ -53,7 +53,7 @@ pub async fn create(
     let mut writes = vec![
         Write::Create(items::employee(tenant, &employee)?),
         Write::Create(items::wallet(tenant, &employee.number, wallet)?),
-        moves_in(tenant, roster.as_ref(), now)?,
+        moves_in(tenant, roster.as_ref())?,
     ];
     if let Some(booking) = &booking {
         writes.push(Write::Create(items::booking(tenant, &employee.number, booking)?));
@@ -63,11 +63,10 @@ pub async fn create(
 
 /// What goes with whoever joins the roster or moves in it. A cutoff that is opened right now either finds them in
 /// their place or is found here; one that is open learns of it.
-fn moves_in(tenant: &TenantId, roster: Option<&Stored<Roster>>, now: Timestamp) -> Result<Write, Failure> {
+fn moves_in(tenant: &TenantId, roster: Option<&Stored<Roster>>) -> Result<Write, Failure> {
     Ok(match roster {
         Some(Stored { value, revision }) if value.is_open => {
-            let item = items::roster(tenant, &Roster { changed_at: now.max(value.changed_at), ..*value })?;
-            Write::Replace { item, from: *revision }
+            Write::Replace { item: items::roster(tenant, value)?, from: *revision }
         }
         roster => Write::Check { key: keys::roster(tenant), from: roster.map(|roster| roster.revision) },
     })
@@ -84,7 +83,6 @@ pub async fn change(
     tenant: &TenantId,
     number: &EmployeeNumber,
     patch: &EmployeePatch,
-    now: Timestamp,
 ) -> Result<Decision, Failure> {
     let (key, roster_key) = (keys::employee(tenant, number), keys::roster(tenant));
     let mut found = table.read([key.clone(), roster_key.clone()]).await?;
@@ -97,7 +95,7 @@ pub async fn change(
         None
     } else {
         let roster = take(&mut found, &roster_key, items::stored_roster)?;
-        Some(moves_in(tenant, roster.as_ref(), now)?)
+        Some(moves_in(tenant, roster.as_ref())?)
     };
     becomes(tenant, &stored, &employee, moved)
 }

@@ -1,9 +1,11 @@
-//! How a tenant replenishes credit. A cutoff that is open goes on under the policy that it was opened with.
+//! How a tenant replenishes credit. A cutoff that is open goes on under the policy that it was opened with, and one
+//! that is due is opened under the days and the time that it was promised under.
 
 use super::decision::{Decision, put, take};
 use aws::failure::Failure;
 use aws::table::Table;
 use aws::{items, keys};
+use domain::admin::Refusal;
 use domain::cutoff::{Policy, StandingPolicy};
 use domain::id::TenantId;
 use jiff::Timestamp;
@@ -15,14 +17,23 @@ pub async fn set(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Decision, Failure> {
-    let key = keys::policy(tenant);
-    let mut found = table.read([key.clone()]).await?;
+    let (tenant_key, key, roster_key) = (keys::tenant(tenant), keys::policy(tenant), keys::roster(tenant));
+    let mut found = table.read([tenant_key.clone(), key.clone(), roster_key.clone()]).await?;
     let stored = take(&mut found, &key, items::stored_policy)?;
-    let standing = StandingPolicy::with(stored.as_ref().map(|stored| &stored.value), policy.clone(), now);
+    let before = stored.as_ref().map(|stored| &stored.value);
+    let standing = StandingPolicy::with(before, policy.clone(), now);
+    let company = found.take(&tenant_key).ok_or_else(|| Failure::malformed("set a policy", "no tenant"))?;
+    let company = items::stored_tenant(tenant, company)?;
+    let roster = found.take(&roster_key).map(items::stored_roster).transpose()?;
+    let latest = roster.map(|roster| roster.latest);
+    let owed = before.filter(|before| before.since != standing.since);
+    if let Some(date) = owed.and_then(|owed| owed.to_open(&company.business_day, latest, now)) {
+        return Ok(Decision::rejected(Refusal::CutoffDue { date }));
+    }
     let snapshot = |policy: &Policy| {
         serde_json::to_value(policy).map_err(|error| Failure::malformed("tell a policy", error))
     };
-    let before = stored.as_ref().map_or(Ok(Value::Null), |stored| snapshot(&stored.value.policy))?;
+    let told = before.map_or(Ok(Value::Null), |before| snapshot(&before.policy))?;
     let writes = vec![put(items::policy(tenant, &standing)?, stored.as_ref())];
-    Ok(Decision::applied(before, snapshot(policy)?, writes))
+    Ok(Decision::applied(told, snapshot(policy)?, writes))
 }

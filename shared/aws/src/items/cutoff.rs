@@ -3,10 +3,8 @@
 use super::{Item, Millis, from_item, sort_key, to_item};
 use crate::failure::Failure;
 use crate::keys::{self, Key};
-use crate::table::Position;
-use domain::cutoff::{Cutoff, Policy, Round, StandingPolicy, Totals};
-use domain::id::TenantId;
-use jiff::Timestamp;
+use domain::cutoff::{Cutoff, Policy, Round, Sighting, StandingPolicy, Totals};
+use domain::id::{EmployeeNumber, TenantId};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -28,45 +26,38 @@ pub fn stored_policy(item: Item) -> Result<StandingPolicy, Failure> {
 }
 
 /// The latest cutoff of a tenant. Whoever joins the roster or moves in it checks that it has not changed, and
-/// says so while a cutoff is open, so that nobody falls between a roster that is read and an employee who is
-/// written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// replaces it by itself while a cutoff is open, so that nobody falls between a roster that is read and an employee
+/// who is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roster {
+    #[serde(rename = "d")]
     pub latest: Date,
+    #[serde(rename = "o")]
     pub is_open: bool,
-    /// When somebody joined or moved while a cutoff was open, or it was opened.
-    pub changed_at: Timestamp,
-}
-
-#[derive(Serialize, Deserialize)]
-struct RosterItem {
-    d: Date,
-    o: bool,
-    ca: Millis,
 }
 
 pub fn roster(tenant: &TenantId, roster: &Roster) -> Result<Item, Failure> {
-    let Roster { latest, is_open, changed_at } = *roster;
-    to_item(keys::roster(tenant), &RosterItem { d: latest, o: is_open, ca: changed_at.into() })
+    to_item(keys::roster(tenant), roster)
 }
 
 pub fn stored_roster(item: Item) -> Result<Roster, Failure> {
-    let RosterItem { d, o, ca } = from_item(item)?;
-    Ok(Roster { latest: d, is_open: o, changed_at: ca.try_into()? })
+    from_item(item)
 }
 
 #[derive(Serialize, Deserialize)]
 struct CutoffItem {
     p: Policy,
     oa: Millis,
-    /// Which round, and when it began.
+    /// Which round, when it began, and the roster's revision with since when it was seen.
     r: u32,
     ra: Millis,
-    /// Chunks and employees handed out, and behind which of the roster the next begin.
+    w0: u64,
+    ws: Millis,
+    /// Chunks and employees handed out, and behind whom the next begin.
     c: u32,
     n: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    at: Option<Position>,
+    at: Option<EmployeeNumber>,
     f: bool,
     /// When it was closed, and the totals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,19 +70,22 @@ struct CutoffItem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCutoff {
     pub cutoff: Cutoff,
-    pub position: Option<Position>,
+    /// By number: a position in the roster would hold their name.
+    pub behind: Option<EmployeeNumber>,
 }
 
 pub fn cutoff(tenant: &TenantId, stored: &StoredCutoff) -> Result<Item, Failure> {
-    let StoredCutoff { cutoff, position } = stored;
+    let StoredCutoff { cutoff, behind } = stored;
     let attributes = CutoffItem {
         p: cutoff.policy.clone(),
         oa: cutoff.opened_at.into(),
         r: cutoff.round.number,
         ra: cutoff.round.started_at.into(),
+        w0: cutoff.round.roster.revision,
+        ws: cutoff.round.roster.since.into(),
         c: cutoff.round.chunks,
         n: cutoff.round.expected,
-        at: position.clone(),
+        at: behind.clone(),
         f: cutoff.round.is_fanned_out,
         ca: cutoff.closed.as_ref().map(|(at, _)| (*at).into()),
         t: cutoff.closed.as_ref().map(|(_, totals)| totals.clone()),
@@ -109,13 +103,14 @@ pub fn stored_cutoff(date: Date, item: Item) -> Result<StoredCutoff, Failure> {
         round: Round {
             number: stored.r,
             started_at: stored.ra.try_into()?,
+            roster: Sighting { revision: stored.w0, since: stored.ws.try_into()? },
             chunks: stored.c,
             expected: stored.n,
             is_fanned_out: stored.f,
         },
         closed: closed.transpose()?,
     };
-    Ok(StoredCutoff { cutoff, position: stored.at })
+    Ok(StoredCutoff { cutoff, behind: stored.at })
 }
 
 /// A cutoff of a list.

@@ -159,9 +159,9 @@ impl StandingPolicy {
     }
 }
 
-impl Policy {
-    /// Whether a cutoff may be opened by hand: one that comes after `latest`, and no later than the next that the
-    /// schedule has.
+impl StandingPolicy {
+    /// Whether a cutoff may be opened by hand: one that comes after `latest`, no later than the next that the
+    /// schedule has, and not instead of one that is due.
     pub fn by_hand(
         &self,
         day: &BusinessDay,
@@ -172,7 +172,10 @@ impl Policy {
         if let Some(latest) = latest.filter(|latest| *latest >= date) {
             return Err(Refusal::CutoffPassed { latest });
         }
-        match self.upcoming(day, now, 1).first() {
+        if let Some(due) = self.to_open(day, latest, now).filter(|due| *due < date) {
+            return Err(Refusal::CutoffDue { date: due });
+        }
+        match self.policy.upcoming(day, now, 1).first() {
             Some((next, _)) if *next < date => Err(Refusal::CutoffTooFar { next: *next }),
             _ => Ok(()),
         }

@@ -311,3 +311,26 @@ proptest! {
         prop_assert!(policy.method == Method::Reset || after >= balance);
     }
 }
+
+/// A round that began at 100 s, with a revision of the roster first seen so long before it.
+#[track_caller]
+fn check_round(seen_s_before: i64, adds_up: bool, revision: u64, now_s: i64, verdict: Verdict) {
+    let at = |second: i64| Timestamp::from_second(second).unwrap();
+    let roster = Sighting { revision: 7, since: at(100 - seen_s_before) };
+    assert_eq!(Round::new(1, roster, at(100)).judge(adds_up, revision, at(now_s)), verdict);
+}
+
+#[test]
+fn a_round_counts_if_the_roster_was_at_rest() {
+    let now = Timestamp::from_second(130).unwrap();
+    check_round(10, true, 7, 101, Verdict::Counts);
+    check_round(9, true, 7, 100, Verdict::Wait);
+    check_round(9, true, 7, 101, Verdict::Again);
+    check_round(0, true, 7, 105, Verdict::Wait);
+    check_round(60, true, 8, 130, Verdict::Changed(Sighting { revision: 8, since: now }));
+    // What was seen after it began, and then is at rest: from the next round on.
+    check_round(-30, true, 7, 139, Verdict::Wait);
+    check_round(-30, true, 7, 140, Verdict::Again);
+    // A part that was handed out twice, and not the same: everybody is counted again.
+    check_round(60, false, 7, 101, Verdict::Again);
+}
