@@ -8,7 +8,7 @@ use crate::etag;
 use crate::list::{self, Listed, PageParameters};
 use crate::order::{Asked, CheckoutRequest, Order};
 use crate::path;
-use crate::problem::{CommandProblems, FieldError, Problem, Problems};
+use crate::problem::{BodyProblems, CommandProblems, FieldError, Problem, Problems};
 use crate::request;
 use crate::submit::{self, Exchange, Submission, TicketParameter};
 use crate::view::{CheckoutView, QuoteView};
@@ -246,8 +246,7 @@ pub async fn get(
     request_body = CheckoutRequest,
     responses(
         (status = 200, description = "The quote", body = QuoteView),
-        (status = 413, description = "More than 64 KiB", body = crate::problem::ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON", body = crate::problem::ProblemDocument, content_type = "application/problem+json"),
+        BodyProblems,
         Problems,
     ),
     security(("cognito" = [])),

@@ -8,7 +8,7 @@ use crate::credit::{self, PolicyRequest};
 use crate::etag;
 use crate::list::{self, Listed, PageParameters};
 use crate::path;
-use crate::problem::{CommandProblems, FieldError, Problem, Problems};
+use crate::problem::{BodyProblems, CommandProblems, FieldError, Problem, Problems};
 use crate::request;
 use crate::sheet::{Leaf, Sheet, SheetParameters};
 use crate::view::{CutoffView, LineView, TotalsView};
@@ -155,6 +155,7 @@ pub(crate) struct PreviewRequest {
             (Sheet<LineView, TotalsView> = "application/json"),
             (String = "text/csv"),
         )),
+        BodyProblems,
         Problems,
     ),
     security(("cognito" = [])),

@@ -106,6 +106,16 @@ pub(crate) enum Problems {
     Unavailable(ProblemDocument),
 }
 
+/// What any question with a body may answer besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) enum BodyProblems {
+    #[response(status = 413, description = "More than 64 KiB", content_type = "application/problem+json")]
+    TooLarge(ProblemDocument),
+    #[response(status = 415, description = "Not JSON", content_type = "application/problem+json")]
+    UnsupportedMediaType(ProblemDocument),
+}
+
 /// What any command may answer besides.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its description is used")]
