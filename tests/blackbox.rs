@@ -12,6 +12,8 @@ mod corrections;
 mod cutoffs;
 #[path = "blackbox/hostile.rs"]
 mod hostile;
+#[path = "blackbox/imports.rs"]
+mod imports;
 #[path = "blackbox/office.rs"]
 mod office;
 #[path = "blackbox/tour.rs"]

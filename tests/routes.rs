@@ -114,6 +114,16 @@ pub fn rows() -> Vec<Row> {
             Tenant,
         ),
         row("deleteBadge", "DELETE", "/v1/employees/{number}/badges/MATRIX-{number}", None, &[Admin], Tenant),
+        row(
+            "postMenuImport",
+            "POST",
+            "/v1/concessionaires/{stall}/menu-imports",
+            Some(r#"{"bytes":1}"#),
+            &[Manager],
+            Stall,
+        ),
+        get("getImport", "/v1/imports/01900000-0000-7000-8000-000000000000", &[Admin, Manager], Tenant),
+        get("listImports", "/v1/imports", &[Admin], Tenant),
         get("listConcessionaires", "/v1/concessionaires", EVERYBODY, Tenant),
         row(
             "putConcessionaire",

@@ -12,6 +12,8 @@ mod costs;
 mod cutoffs;
 #[path = "system/hostile.rs"]
 mod hostile;
+#[path = "system/imports.rs"]
+mod imports;
 #[path = "system/kill.rs"]
 mod kill;
 #[path = "system/office.rs"]

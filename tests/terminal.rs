@@ -126,6 +126,51 @@ impl Terminal {
         tokio::time::timeout(PATIENCE, decided).await.expect("the checkout is decided")
     }
 
+    /// Asks for a place for a file, puts it there, and follows the import to its outcome.
+    pub async fn import(&self, path: &str, options: &Value, file: &[u8]) -> Answer {
+        let mut asked = options.clone();
+        asked["bytes"] = json!(file.len());
+        let awaited = self.ask_to_import(Uuid::now_v7(), path, &asked).await;
+        assert_eq!(awaited.status, 202, "{awaited:?}");
+        assert_eq!(self.put(&awaited.body["upload"], file).await, 200);
+        self.follow_import(&awaited).await
+    }
+
+    pub async fn ask_to_import(&self, key: Uuid, path: &str, asked: &Value) -> Answer {
+        let key = key.to_string();
+        let headers = [("idempotency-key", key.as_str()), ("content-type", "application/json")];
+        self.post(path, &headers, &asked.to_string()).await
+    }
+
+    /// Puts a file where an upload says, as whoever has it may.
+    pub async fn put(&self, upload: &Value, file: &[u8]) -> u16 {
+        let mut request = self.http.put(upload["url"].as_str().expect("a URL")).body(file.to_vec());
+        for (name, value) in upload["headers"].as_object().expect("headers") {
+            request = request.header(name, value.as_str().expect("a header"));
+        }
+        request.send().await.expect("the store answers").status().as_u16()
+    }
+
+    /// What a URL of the store gives whoever has it.
+    pub async fn fetch(&self, url: &Value) -> String {
+        let request = self.http.get(url.as_str().expect("a URL"));
+        request.send().await.expect("the store answers").text().await.expect("text")
+    }
+
+    pub async fn follow_import(&self, awaited: &Answer) -> Answer {
+        let location = awaited.location(&self.api_url).expect("a Location");
+        let decided = async {
+            loop {
+                let answer = self.send(self.http.get(location.clone()), &[]).await.expect("the API answers");
+                if !["queued", "validating", "applying"].contains(&answer.outcome()) {
+                    return answer;
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, decided).await.expect("the import is decided")
+    }
+
     async fn send(
         &self,
         request: reqwest::RequestBuilder,

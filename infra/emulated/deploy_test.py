@@ -75,7 +75,7 @@ def copy(directory: Path) -> Path:
 
 def prove(stack: ExitStack, cloud: Cloud, stacks: Stacks, architecture: str) -> list[str]:
     name = f"pos-{STAGE}"
-    recorder = stack.enter_context(Recorder(cloud.endpoint_url))
+    recorder = stack.enter_context(Recorder(cloud.endpoint_url, f"{name}-intake"))
     parameters = {"Stage": STAGE, "Architecture": architecture, "AwsEndpointUrl": recorder.url}
     stacks.deploy("template.yaml", name, parameters | {"Canary": "false", "Protection": "false"})
     print(f"{name} is there")
@@ -99,6 +99,7 @@ def prove(stack: ExitStack, cloud: Cloud, stacks: Stacks, architecture: str) -> 
     office = Office(api_url, stacks, STAGE, "acme")
     office.leaves_no_orphan()
     office.replenishes_by_schedule()
+    office.takes_what_is_dropped()
     open_and_close(cloud, stacks)
     failures = stacks.isolated(STAGE, TENANTS) + permissions.differences(stacks, STAGE, recorder.seen)
     print(f"\nNot proven here: {'x86_64' if architecture == 'arm64' else 'arm64'}; {LEFT_OUT}")

@@ -6,6 +6,7 @@ import time
 import urllib.request
 import uuid
 
+from cloud import ACCOUNT_ID, REGION
 from stacks import DeployError
 
 # infra/local/src/demo.rs
@@ -67,6 +68,25 @@ class Office:
         if differences:
             raise DeployError(f"{differences} wallets are not explained by their movements")
         print(f"the schedule fires, and {counted} employees are replenished once: {totals['granted']} granted")
+
+    def takes_what_is_dropped(self) -> None:
+        """A file that is put past the API comes by its tenant's rule, and one under another prefix by no rule."""
+        bucket = f"pos-{self.stage}-{ACCOUNT_ID}-{REGION}-files"
+        s3 = self.stacks.client("s3")
+        for key in (f"{self.tenant}/menus/kitchen/nightly.csv", f"{self.tenant}/elsewhere/nightly.csv"):
+            file = b"name,price\nSoup of the night,55\n"
+            s3.put_object(Bucket=bucket, Key=key, Body=file, ContentType="text/csv", Metadata={"mode": "merge"})
+        dropped = []
+
+        def is_applied() -> bool:
+            imports = self._call("GET", "/v1/imports?limit=50")["items"]
+            dropped[:] = [found for found in imports if "by" not in found]
+            return any(found["status"] in ("applied", "refused") for found in dropped)
+
+        self._wait("a dropped file to be taken", is_applied)
+        if [found["status"] for found in dropped] != ["applied"]:
+            raise DeployError(f"what was dropped led to {dropped}")
+        print(f"a file that is dropped is taken: {dropped[0]['effect']}")
 
     def _make_due(self) -> None:
         """As if the policy had been set long ago."""

@@ -36,7 +36,7 @@ class Proxy:
         """What the cloud is called in place of `host`."""
         return host
 
-    def see(self, headers, body: bytes) -> None:
+    def see(self, method: str, path: str, headers, body: bytes) -> None:
         """Looks at a request on its way."""
 
 
@@ -59,18 +59,30 @@ class Recorder(Proxy):
     """Remembers the actions that each function asks for; a function names itself in its user agent."""
 
     # A transaction is granted as what it does to each item.
+    OBJECT_ACTIONS = {"HEAD": "GetObject", "GET": "GetObject", "PUT": "PutObject"}
     ITEM_ACTIONS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 
-    def __init__(self, endpoint_url: str):
+    def __init__(self, endpoint_url: str, signer: str):
         super().__init__(endpoint_url)
+        # Who signs requests that anybody sends.
+        self.signer = signer
         self.seen: dict[str, set[str]] = {}
 
-    def see(self, headers, body: bytes) -> None:
+    def see(self, method: str, path: str, headers, body: bytes) -> None:
+        if "X-Amz-Signature=" in path:
+            self._note(self.signer, [f"s3:{self.OBJECT_ACTIONS[method]}"])
+            return
         function = re.search(r"\bapp/([\w-]+)", headers.get("User-Agent", ""))
         service = re.search(r"/([a-z0-9-]+)/aws4_request", headers.get("Authorization", ""))
         if function and service:
-            asked = {f"{service[1]}:{name}" for name in self._asked(headers.get("X-Amz-Target"), body)}
-            self.seen.setdefault(function[1], set()).update(asked)
+            if service[1] == "s3":
+                names = [self.OBJECT_ACTIONS[method]]
+            else:
+                names = self._asked(headers.get("X-Amz-Target"), body)
+            self._note(function[1], [f"{service[1]}:{name}" for name in names])
+
+    def _note(self, function: str, actions: list[str]) -> None:
+        self.seen.setdefault(function, set()).update(actions)
 
     def _asked(self, target: str | None, body: bytes) -> list[str]:
         if target is None:
@@ -87,7 +99,7 @@ class Handler(BaseHTTPRequestHandler):
     def forward(self) -> None:
         proxy = self.server.proxy
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        proxy.see(self.headers, body)
+        proxy.see(self.command, self.path, self.headers, body)
         sent = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
         sent["Host"] = proxy.host(self.headers["Host"])
         connection = http.client.HTTPConnection(proxy.cloud, timeout=TIMEOUT_S)

@@ -32,9 +32,9 @@ BATCH_OF = {"sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility"}
 # Thirty receives, handed back at once each time.
 POISON_S = 120
 # Purposes of a tenant's queues, and the workers behind them.
-PURPOSES = {"checkouts": "post-checkouts", "admin": "administer", "replenishment": "replenish"}
+PURPOSES = {"checkouts": "post-checkouts", "admin": "administer", "replenishment": "replenish", "imports": "import-files"}
 # A kind of command that goes each way.
-KINDS = {"checkouts": "post_checkout", "admin": "administer", "replenishment": "replenish"}
+KINDS = {"checkouts": "post_checkout", "admin": "administer", "replenishment": "replenish", "imports": "import_file"}
 NOTHING_TO_DO = {
     "intake": {
         "resource": "/v1/health",

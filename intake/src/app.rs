@@ -3,6 +3,7 @@
 use aws::bus::Bus;
 use aws::clock::Clock;
 use aws::config::{Clients, IntakeConfig, PasswordKey, TicketKey};
+use aws::files::Files;
 use aws::menus::Menus;
 use aws::retry::Policy;
 use aws::table::Table;
@@ -12,6 +13,7 @@ use aws::telemetry::Metrics;
 pub struct App {
     pub(crate) table: Table,
     pub(crate) bus: Bus,
+    pub(crate) files: Files,
     pub(crate) menus: Menus,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
@@ -25,6 +27,7 @@ impl App {
         Self {
             table: clients.table(Policy::INTAKE),
             bus: clients.bus(Policy::INTAKE),
+            files: clients.files(Policy::INTAKE),
             menus: Menus::default(),
             clock,
             metrics,

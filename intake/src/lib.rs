@@ -10,6 +10,7 @@ mod checkouts;
 mod credit;
 mod cutoffs;
 mod employees;
+mod imports;
 mod me;
 mod menus;
 mod meta;

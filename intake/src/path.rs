@@ -61,3 +61,7 @@ path!(
     /// A meal.
     Meal { code, "^[A-Za-z0-9._-]{1,32}$", "COFFEE" }
 );
+path!(
+    /// An import: the key that it was asked for under, or what a file that was put by other means got.
+    Import { id, "^[0-9a-f-]{36}$", "01900000-0000-7000-8000-000000000000" }
+);

@@ -6,8 +6,8 @@ use crate::body::MAX_BODY_BYTES;
 use crate::caller::Admits;
 use crate::problem::{FieldError, PROBLEM_JSON, Problem};
 use crate::{
-    badges, bookings, checkouts, credit, cutoffs, employees, me, menus, meta, movements, receipts, reports,
-    stalls, tenants, users,
+    badges, bookings, checkouts, credit, cutoffs, employees, imports, me, menus, meta, movements, receipts,
+    reports, stalls, tenants, users,
 };
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -122,6 +122,9 @@ table! {
     menus::put_meal for &[Manager];
     menus::delete_meal for &[Manager];
     menus::put_availability for &SELLERS;
+    imports::post_menu for &[Manager];
+    imports::list for &[Admin];
+    imports::get for &[Admin, Manager];
     // Who signs in, for whom.
     users::list for &[Admin];
     users::post for &[Admin];

@@ -142,9 +142,8 @@ fn staff(
     tenant: &TenantId,
 ) {
     let queue = names.queue(tenant, Purpose::Checkouts);
-    let queue_arn = names.queue_arn(&queue);
     let poller = clients(sim, names, queues, "poller");
-    let source = Source::new(&poller, queue_arn);
+    let source = Source::new(&poller, tenant, Purpose::Checkouts);
     let clients = clients(sim, names, queues, "worker");
     let warm = Arc::new(Mutex::new(Crew::worker(sim, &clients)));
     let crew = Crew { sim: sim.clone(), engine: engine.clone(), clients, queue, warm };

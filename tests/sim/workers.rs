@@ -155,7 +155,11 @@ fn outcome(record: &SqsMessage, group: &str) -> Option<Outcome> {
             let place = (tenant.clone(), employee.clone(), id.into());
             (tenant, employee, Outcome::Booking(place))
         }
-        Command::Administer(_) | Command::OpenCutoff(_) | Command::Replenish(_) | Command::Probe(_) => {
+        Command::Administer(_)
+        | Command::OpenCutoff(_)
+        | Command::Replenish(_)
+        | Command::ImportFile(_)
+        | Command::Probe(_) => {
             return None;
         }
     };

@@ -111,9 +111,7 @@ async fn what_was_refused_for_a_moment_settles_a_moment_later() {
     let clients = Clients::over(world.system.clients.config().clone(), http_client);
     let metrics = Metrics::to(Clock::system(), "test", |_| ());
     let worker = Arc::new(PostCheckouts::new(&clients, Clock::system(), metrics));
-    let names = &clients.config().names;
-    let source =
-        Source::new(&clients, names.queue_arn(&names.queue(&"acme".parse().unwrap(), Purpose::Checkouts)));
+    let source = Source::new(&clients, &"acme".parse().unwrap(), Purpose::Checkouts);
     let mut pumps = JoinSet::new();
     pump::start(&mut pumps, &source, 1, &worker);
     let cashier = world.terminal("acme-cashier").await;

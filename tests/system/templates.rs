@@ -4,13 +4,15 @@ use aws::bus::{KIND_ATTRIBUTE, Names};
 use aws::clock::Clock;
 use aws::config;
 use aws::failure::Failure;
+use aws::files::Dropped;
 use aws::keys;
 use aws::telemetry::{Metrics, NAMESPACE};
 use aws::user_pool::{FIRST_PASSWORD_LIFETIME, TENANT_ATTRIBUTE};
 use axum::response::IntoResponse;
-use domain::command::{Command, Kind, Message, OpenCutoff, Purpose};
+use domain::command::{Command, ImportFile, Kind, Message, OpenCutoff, Purpose};
 use domain::cutoff::Totals;
 use domain::id::TenantId;
+use domain::import::Target;
 use intake::problem::Problem;
 use intake::routes::{self, PUBLIC_PATHS};
 use jiff::SignedDuration;
@@ -186,7 +188,7 @@ fn queues_are_called_and_set_as_the_code_expects() {
     assert_eq!(topic.replace("${Tenant}", "acme"), names.command_topic(&acme));
 
     let queue = properties(&messaging, "Queue");
-    assert_eq!(queue["VisibilityTimeout"], provision::VISIBILITY_TIMEOUT_S);
+    assert_eq!(queue["VisibilityTimeout"], json!({ "Ref": "VisibilityTimeoutS" }));
     assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], provision::MAX_RECEIVES);
     for resource in ["Queue", "DeadLetters", "Undelivered"] {
         let queue = properties(&messaging, resource);
@@ -212,11 +214,59 @@ fn the_longest_names_are_short_enough() {
 fn mappings_feed_workers_as_workers_expect() {
     let mapping = properties(&template("messaging.yaml"), "Mapping");
     assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
-    assert_eq!(mapping["BatchSize"], pump::BATCH);
-    let timeout = &template("workers.yaml")["Globals"]["Function"]["Timeout"];
-    assert_eq!(*timeout, pump::FUNCTION_TIMEOUT.as_secs());
-    let six_times = 6 * pump::FUNCTION_TIMEOUT.as_secs();
-    assert_eq!(u64::from(provision::VISIBILITY_TIMEOUT_S), six_times);
+    assert_eq!(mapping["BatchSize"], json!({ "Ref": "BatchSize" }));
+    let defaults = &template("messaging.yaml")["Parameters"];
+    let (tenant, workers) = (template("tenant.yaml"), template("workers.yaml"));
+    for way in ways(&tenant) {
+        let purpose = Purpose::ALL.into_iter().find(|purpose| way["Purpose"] == purpose.as_str()).unwrap();
+        let set = |name: &str| way.get(name).unwrap_or(&defaults[name]["Default"]).as_u64().unwrap();
+        assert_eq!(set("BatchSize"), u64::try_from(pump::batch(purpose)).unwrap());
+        assert_eq!(set("VisibilityTimeoutS"), provision::visibility_timeout_s(purpose));
+        let name = format!("pos-${{Stage}}-{}", way["Worker"].as_str().unwrap());
+        let mut functions = workers["Resources"].as_object().unwrap().values();
+        let function = functions.find(|resource| resource["Properties"]["FunctionName"]["Fn::Sub"] == name);
+        let timeout = function.unwrap()["Properties"].get("Timeout");
+        let timeout = timeout.unwrap_or(&workers["Globals"]["Function"]["Timeout"]);
+        assert_eq!(*timeout, pump::function_timeout(purpose).as_secs(), "{name}");
+    }
+}
+
+/// The parameters of each of a tenant's ways from topic to worker.
+fn ways(tenant: &Value) -> impl Iterator<Item = &Value> {
+    let resources = tenant["Resources"].as_object().unwrap().values();
+    let ways = resources.filter(|resource| resource["Properties"]["TemplateURL"] == "messaging.yaml");
+    ways.map(|way| &way["Properties"]["Parameters"])
+}
+
+/// What rules put into the queue reads as what the code would publish, in the group that it would have.
+#[test]
+fn files_are_announced_as_the_code_does() {
+    let acme: TenantId = "acme".parse().unwrap();
+    let tenant = template("tenant.yaml");
+    let filled = |text: &Value| {
+        let text = text["Fn::Sub"].as_str().unwrap().replace("${Tenant}", "acme").replace("${Stage}", "dev");
+        text.replace("${AWS::AccountId}", "000000000000").replace("${AWS::Region}", "eu-west-1")
+    };
+    let menu = Target::Menu("coffee-bar".parse().unwrap());
+    for (rule, target) in [("MenusDropped", menu), ("EmployeesDropped", Target::Roster)] {
+        let rule = properties(&tenant, rule);
+        let detail = &rule["EventPattern"]["detail"];
+        assert_eq!(filled(&detail["bucket"]["name"][0]), names("dev").files());
+        let dropped = Dropped { tenant: acme.clone(), target: target.clone(), name: "x".to_owned() };
+        assert!(dropped.key().starts_with(&filled(&detail["object"]["key"][0]["prefix"])));
+        let to = &rule["Targets"][0];
+        assert_eq!(filled(&to["SqsParameters"]["MessageGroupId"]), keys::import_group(&acme, &target));
+        let announced = ImportFile {
+            tenant: acme.clone(),
+            key: "<key>".to_owned(),
+            etag: "<etag>".to_owned(),
+            sequencer: "<sequencer>".to_owned(),
+        };
+        let announced = serde_json::to_string(&Message::new(Command::ImportFile(announced))).unwrap();
+        assert_eq!(filled(&to["InputTransformer"]["InputTemplate"]), announced);
+    }
+    let bucket = properties(&template("files.yaml"), "Bucket");
+    assert_eq!(filled(&bucket["BucketName"]), names("dev").files());
 }
 
 #[test]
@@ -224,11 +274,8 @@ fn filters_let_through_what_a_purpose_is_for() {
     let filter = properties(&template("messaging.yaml"), "Subscription")["FilterPolicy"].clone();
     assert_eq!(filter, json!({ KIND_ATTRIBUTE: { "Ref": "Kinds" } }));
     let tenant = template("tenant.yaml");
-    let ways = tenant["Resources"].as_object().unwrap().values();
-    let ways = ways.filter(|resource| resource["Properties"]["TemplateURL"] == "messaging.yaml");
-    let deployed: BTreeSet<_> = ways
-        .map(|way| {
-            let parameters = &way["Properties"]["Parameters"];
+    let deployed: BTreeSet<_> = ways(&tenant)
+        .map(|parameters| {
             let text = |name: &str| parameters[name].as_str().unwrap().to_owned();
             (text("Purpose"), text("Kinds"))
         })
@@ -288,6 +335,9 @@ fn the_dashboard_shows_metrics_that_are_emitted() {
     metrics.replenished(&"acme".parse().unwrap(), &Totals::default());
     metrics.cutoff_age(&"acme".parse().unwrap(), SignedDuration::from_secs(1));
     metrics.credit_difference(&"acme".parse().unwrap());
+    for is_applied in [true, false] {
+        metrics.imported(&"acme".parse().unwrap(), &Target::Roster, is_applied);
+    }
     let body = properties(&template("alarms.yaml"), "Dashboard")["DashboardBody"]["Fn::Sub"].clone();
     let body = body.as_str().unwrap();
     let mut shown = 0;

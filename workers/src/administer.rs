@@ -5,7 +5,7 @@
 //! the table has them. And whoever opens cutoffs is told of one that stands in the table.
 
 mod cutoffs;
-mod decision;
+pub(crate) mod decision;
 mod employees;
 mod menus;
 mod policy;

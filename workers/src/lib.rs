@@ -1,6 +1,7 @@
 //! Message in, table out: one worker a file, named by its verb.
 
 pub mod administer;
+pub mod import_files;
 pub mod open_cutoff;
 pub mod post_checkouts;
 pub mod probe;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
-/// Time for one batch; the function's own timeout of 10 s leaves room to hand back the rest.
+/// Time for one batch, unless it is given another; the function's own timeout of 10 s leaves room to hand back the rest.
 const BATCH_BUDGET: Duration = Duration::from_secs(6);
 
 /// What works off a batch besides the work itself.
@@ -26,6 +26,8 @@ pub struct OneByOne {
     metrics: Metrics,
     /// Groups that are worked on at the same time.
     side_by_side: usize,
+    /// Time for one batch.
+    budget: Duration,
 }
 
 /// A message, with where it came from.
@@ -44,12 +46,23 @@ pub trait WorkOff {
 impl OneByOne {
     /// For the workers of queues with this purpose.
     pub fn new(clients: &Clients, purpose: Purpose, metrics: Metrics, side_by_side: usize) -> Self {
-        Self { queues: clients.queues(), probes: Probes::new(clients, purpose), metrics, side_by_side }
+        Self {
+            queues: clients.queues(),
+            probes: Probes::new(clients, purpose),
+            metrics,
+            side_by_side,
+            budget: BATCH_BUDGET,
+        }
+    }
+
+    /// The same with another time for each batch.
+    pub fn within(self, budget: Duration) -> Self {
+        Self { budget, ..self }
     }
 
     /// Gives each message to `worker`, and names what is handed back.
     pub async fn handle(&self, event: SqsEvent, worker: &(impl WorkOff + Sync)) -> SqsBatchResponse {
-        let (deadline, messages) = (Instant::now() + BATCH_BUDGET, event.records.len());
+        let (deadline, messages) = (Instant::now() + self.budget, event.records.len());
         let (queue_arn, groups) = fifo::groups(event);
         let (probes, groups): (Vec<_>, Vec<_>) =
             groups.into_iter().partition(|group| keys::is_probe_group(&group.id));

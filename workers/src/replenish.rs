@@ -250,6 +250,7 @@ impl WorkOff for ReplenishWorker {
             Command::PostCheckout(_)
             | Command::PostBooking(_)
             | Command::Administer(_)
+            | Command::ImportFile(_)
             | Command::Probe(_) => {
                 return Err(Failure::malformed("read a message", "it is another worker's"));
             }

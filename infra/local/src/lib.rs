@@ -3,6 +3,7 @@
 pub mod system;
 
 pub mod docs;
+pub mod drops;
 pub mod gateway;
 pub mod pump;
 

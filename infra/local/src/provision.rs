@@ -3,6 +3,7 @@
 //!
 //! Invariant: every call is idempotent, so a run that was cut short anywhere is finished by the next.
 
+use crate::pump;
 use aws::bus::{KIND_ATTRIBUTE, Names};
 use aws::keys;
 use aws::queue::queue_url;
@@ -10,6 +11,8 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType,
 };
+use aws_sdk_s3::operation::create_bucket::CreateBucketError;
+use aws_sdk_s3::types::{CreateBucketConfiguration, EventBridgeConfiguration, NotificationConfiguration};
 use aws_sdk_sqs::operation::create_queue::CreateQueueError;
 use aws_sdk_sqs::types::QueueAttributeName;
 use domain::command::Purpose;
@@ -17,9 +20,14 @@ use domain::id::TenantId;
 use serde_json::json;
 use std::collections::HashMap;
 
-/// Six times the worker's timeout of 10 s, as AWS advises, so that a slow batch is not taken twice.
-/// It is also how long a wallet stands still after a worker died with one of its messages.
-pub const VISIBILITY_TIMEOUT_S: u32 = 60;
+/// How long a message that was taken stays invisible. Six times the worker's timeout, as AWS advises, so that a slow
+/// batch is not taken twice; it is also how long a wallet stands still after a worker died with one of its messages.
+/// Files, which take long, are taken alone, and leased for a minute at a time.
+pub fn visibility_timeout_s(purpose: Purpose) -> u64 {
+    let times = if purpose == Purpose::Imports { 1 } else { 6 };
+    times * pump::function_timeout(purpose).as_secs()
+}
+
 /// Receives before a message goes to the dead-letter queue. With the worker's growing pauses these
 /// last longer than a command may wait, so an outage ends commands as `expired` and not as dead letters.
 pub const MAX_RECEIVES: u32 = 30;
@@ -78,6 +86,25 @@ pub async fn table(dynamodb: &aws_sdk_dynamodb::Client, name: &str) -> Result<()
     }
 }
 
+/// The bucket of files, which says what is put into it.
+pub async fn bucket(s3: &aws_sdk_s3::Client, region: &str, name: &str) -> Result<(), ProvisionError> {
+    let announcing = NotificationConfiguration::builder()
+        .event_bridge_configuration(EventBridgeConfiguration::builder().build())
+        .build();
+    let place = CreateBucketConfiguration::builder().location_constraint(region.into()).build();
+    let created = s3.create_bucket().bucket(name).create_bucket_configuration(place).send().await;
+    let is_there = |error: &CreateBucketError| {
+        error.is_bucket_already_owned_by_you() || error.is_bucket_already_exists()
+    };
+    match created {
+        Err(error) if error.as_service_error().is_some_and(is_there) => {}
+        created => drop(created.map_err(refused("CreateBucket"))?),
+    }
+    let put = s3.put_bucket_notification_configuration().bucket(name);
+    let put = put.notification_configuration(announcing).send().await;
+    put.map(|_| ()).map_err(refused("PutBucketNotificationConfiguration"))
+}
+
 /// Clients of the services that carry a tenant's messages.
 #[derive(Debug, Clone)]
 pub struct Messaging {
@@ -108,7 +135,7 @@ impl Messaging {
         let queue = self.names.queue(tenant, purpose);
         let attributes = [
             retention,
-            (QueueAttributeName::VisibilityTimeout, VISIBILITY_TIMEOUT_S.to_string()),
+            (QueueAttributeName::VisibilityTimeout, visibility_timeout_s(purpose).to_string()),
             (QueueAttributeName::RedrivePolicy, redrive.to_string()),
         ];
         self.queue(&queue, &attributes).await?;

@@ -8,20 +8,28 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
+use domain::command::Purpose;
+use domain::id::TenantId;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use workers::lambda::Worker;
 
-/// Messages in a batch: the most that Lambda takes from a FIFO queue.
-pub const BATCH: i32 = 10;
+/// Messages in a batch: the most that Lambda takes from a FIFO queue, or one file.
+pub fn batch(purpose: Purpose) -> i32 {
+    if purpose == Purpose::Imports { 1 } else { 10 }
+}
+
 /// How long a receive waits for messages: the most that SQS allows.
 const WAIT_S: i32 = 20;
 /// A receive that takes longer than it may wait has failed.
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(WAIT_S as u64 + 5);
-/// The worker function's timeout.
-pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// The worker function's timeout: for files the most that Lambda gives.
+pub fn function_timeout(purpose: Purpose) -> Duration {
+    Duration::from_secs(if purpose == Purpose::Imports { 900 } else { 10 })
+}
+
 /// Pause after a receive that failed.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(200);
 
@@ -32,6 +40,7 @@ pub struct Source {
     queue_arn: String,
     queue_url: String,
     region: String,
+    purpose: Purpose,
 }
 
 /// Pumps until the set is dropped or aborted, working on `max_concurrency` batches at the same time.
@@ -54,8 +63,10 @@ where
 }
 
 impl Source {
-    /// The queue behind an ARN.
-    pub fn new(clients: &Clients, queue_arn: String) -> Self {
+    /// One of a tenant's queues.
+    pub fn new(clients: &Clients, tenant: &TenantId, purpose: Purpose) -> Self {
+        let names = &clients.config().names;
+        let queue_arn = names.queue_arn(&names.queue(tenant, purpose));
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(RECEIVE_TIMEOUT).build();
         let config = aws_sdk_sqs::config::Builder::from(clients.sdk()).timeout_config(timeouts).build();
         Self {
@@ -63,6 +74,7 @@ impl Source {
             queue_url: queue_url(&queue_arn).unwrap_or_default(),
             queue_arn,
             region: clients.config().cloud.region.clone(),
+            purpose,
         }
     }
 
@@ -75,7 +87,7 @@ impl Source {
             .sqs
             .receive_message()
             .queue_url(&self.queue_url)
-            .max_number_of_messages(BATCH)
+            .max_number_of_messages(batch(self.purpose))
             .wait_time_seconds(WAIT_S)
             .message_system_attribute_names(MessageSystemAttributeName::All)
             .send()
@@ -85,7 +97,7 @@ impl Source {
             return Ok(());
         }
         let (event, worker) = (self.event(&messages), worker.clone());
-        let kept = invoke(async move { worker.handle(event).await }, &messages).await;
+        let kept = invoke(self.purpose, async move { worker.handle(event).await }, &messages).await;
         self.delete(messages.iter().filter(|message| !kept.contains(id(message)))).await
     }
 
@@ -144,13 +156,13 @@ fn id(message: &Message) -> &str {
 
 /// Runs the function as Lambda would and names the messages that stay. All stay after a panic, a
 /// timeout, or an answer that names a message which is not in the batch.
-async fn invoke<F>(function: F, messages: &[Message]) -> BTreeSet<String>
+async fn invoke<F>(purpose: Purpose, function: F, messages: &[Message]) -> BTreeSet<String>
 where
     F: Future<Output = SqsBatchResponse> + Send + 'static,
 {
     let all: BTreeSet<String> = messages.iter().map(|message| id(message).to_owned()).collect();
     let mut task = tokio::spawn(function);
-    match tokio::time::timeout(FUNCTION_TIMEOUT, &mut task).await {
+    match tokio::time::timeout(function_timeout(purpose), &mut task).await {
         Ok(Ok(response)) => {
             let failed: BTreeSet<_> =
                 response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();

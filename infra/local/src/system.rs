@@ -14,7 +14,7 @@ use crate::pump::{self, Source};
 use crate::seed::{self, SeedError};
 use crate::table::{TableError, TableServer};
 use crate::users::{self, PoolIds, UsersError};
-use crate::{demo, docs};
+use crate::{demo, docs, drops};
 use aws::bus::{Names, NotPublished};
 use aws::clock::Clock;
 use aws::config::{AdministerConfig, Clients, Config, IntakeConfig, PasswordKey, TicketKey};
@@ -37,6 +37,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use workers::administer::AdministerWorker;
+use workers::import_files::ImportWorker;
 use workers::post_checkouts::PostCheckouts;
 use workers::replenish::ReplenishWorker;
 
@@ -116,6 +117,7 @@ impl System {
         serve(&mut tasks, aws, fifo::http::router(engine, cloud.router()));
 
         let clients = clients(&aws_endpoint_url, &table.endpoint_url());
+        provision::bucket(&clients.s3(), REGION, &clients.config().names.files()).await?;
         let pool = furnish(&clients, &options.clock).await?;
         let password_key = PasswordKey::new(secret_key(&dir.join("password.key"))?);
         let config = IntakeConfig {
@@ -134,6 +136,7 @@ impl System {
         let workers = Workers::new(&clients, administer, &options);
         workers.pump(&mut tasks, &clients, options.max_concurrency)?;
         probe(&clients).await?;
+        drops::start(&mut tasks, &clients, cloud.events());
         if let Some(pause) = options.tick {
             tick(&mut tasks, &clients, pause)?;
         }
@@ -259,6 +262,7 @@ pub struct Workers {
     /// What it administers with.
     pub administer: AdministerConfig,
     pub replenishment: Arc<ReplenishWorker>,
+    pub imports: Arc<ImportWorker>,
 }
 
 impl Workers {
@@ -278,6 +282,7 @@ impl Workers {
                 options.cutoff_clock.clone(),
                 metrics.clone(),
             )),
+            imports: Arc::new(ImportWorker::new(clients, clock.clone(), metrics.clone())),
         }
     }
 
@@ -288,15 +293,15 @@ impl Workers {
         clients: &Clients,
         max_concurrency: usize,
     ) -> Result<(), StartError> {
-        let names = &clients.config().names;
         for tenant in demo::places()? {
             for purpose in Purpose::ALL {
-                let source = Source::new(clients, names.queue_arn(&names.queue(&tenant, purpose)));
+                let source = Source::new(clients, &tenant, purpose);
                 let few = max_concurrency.min(1);
                 match purpose {
                     Purpose::Checkouts => pump::start(tasks, &source, max_concurrency, &self.checkouts),
                     Purpose::Admin => pump::start(tasks, &source, few, &self.admin),
                     Purpose::Replenishment => pump::start(tasks, &source, few, &self.replenishment),
+                    Purpose::Imports => pump::start(tasks, &source, few, &self.imports),
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Publishing commands: topic, attributes, group and deduplication id in one place.
 
 use crate::failure::Failure;
+use crate::files::Dropped;
 use crate::keys;
 use crate::retry::{self, Policy};
 use aws_sdk_sns::Client;
@@ -30,6 +31,11 @@ impl Names {
 
     pub fn command_topic_arn(&self, tenant: &TenantId) -> String {
         format!("arn:aws:sns:{}:{}:{}", self.region, self.account_id, self.command_topic(tenant))
+    }
+
+    /// The bucket of the stage's files.
+    pub fn files(&self) -> String {
+        format!("pos-{}-{}-{}-files", self.stage, self.account_id, self.region)
     }
 
     /// One of the tenant's own queues.
@@ -99,6 +105,12 @@ impl Bus {
             Command::Replenish(part) => {
                 let group = keys::chunk_group(&part.tenant, part.date, part.round, part.chunk);
                 (&part.tenant, group.clone(), group)
+            }
+            Command::ImportFile(dropped) => {
+                let Dropped { tenant, target, .. } = Dropped::parse(&dropped.key)
+                    .filter(|parsed| parsed.tenant == dropped.tenant)
+                    .ok_or_else(|| Failure::malformed("publish a command", "its file is not its tenant's"))?;
+                (&dropped.tenant, keys::import_group(&tenant, &target), dropped.sequencer.clone())
             }
             Command::Probe(probe) => (&probe.tenant, keys::probe_group(&probe.tenant), probe.id.to_string()),
         };

@@ -1,12 +1,14 @@
 //! The only reader of the environment, and the one SDK configuration that all clients share.
 
 use crate::bus::{Bus, Names};
+use crate::files::Files;
 use crate::queue::Queues;
 use crate::retry::Policy;
 use crate::table::Table;
 use crate::user_pool::UserPool;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
@@ -25,6 +27,8 @@ use thiserror::Error;
 /// One attempt of one call; a retry may follow. Intake's three calls of three attempts each and its
 /// longest wait stay within the 29 s that API Gateway gives them.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same for a file, until it begins to come: a list of bad rows takes a while to send.
+const FILE_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A first TLS handshake in a small function takes up to 900 ms.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_500);
 
@@ -309,6 +313,25 @@ impl Clients {
 
     pub fn user_pool(&self, pool_id: String, policy: Policy) -> UserPool {
         UserPool::new(aws_sdk_cognitoidentityprovider::Client::new(&self.sdk), pool_id, policy)
+    }
+
+    /// The stage's files. One behind an endpoint of its own has no names below it.
+    pub fn files(&self, policy: Policy) -> Files {
+        Files::new(self.s3(), self.config.names.files(), policy)
+    }
+
+    pub fn s3(&self) -> aws_sdk_s3::Client {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(FILE_ATTEMPT_TIMEOUT)
+            .build();
+        let builder = aws_sdk_s3::config::Builder::from(&self.sdk)
+            .timeout_config(timeouts)
+            .force_path_style(self.config.cloud.endpoint_url.is_some())
+            // What is presigned is put by anybody, without a checksum that only an SDK computes.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+        aws_sdk_s3::Client::from_conf(builder.build())
     }
 
     pub fn queues(&self) -> Queues {

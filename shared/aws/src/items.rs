@@ -7,6 +7,7 @@ mod booking;
 mod checkout;
 mod cutoff;
 mod employee;
+mod import;
 mod menu;
 mod receipt;
 mod tenant;
@@ -29,6 +30,7 @@ pub use employee::{
     Account, badge, employee, listed_employee, stored_account, stored_badge, stored_employee, stored_wallet,
     wallet,
 };
+pub use import::{import, stored_import};
 pub use menu::{MenuHead, meal, menu_head, stored_meal, stored_menu_head};
 pub use receipt::{Audited, receipt, stored_audited, stored_receipt};
 pub use tenant::{

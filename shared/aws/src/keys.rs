@@ -9,6 +9,7 @@
 //! | concessionaire | `T#<ten>`           | `CONCESSIONAIRE#<id>` | `administer`, lists                  |
 //! | station       | `T#<ten>`            | `STATION#<id>`        | checkout intake                      |
 //! | user          | `T#<ten>`            | `USER#<name>`         | every request                        |
+//! | import        | `T#<ten>`            | `IMPORT#<uuidv7>`     | `import_files`, `GET import`         |
 //! | admins        | `T#<ten>`            | `ADMINS`              | `administer`                         |
 //! | wallet        | `T#<ten>#E#<num>`    | `WALLET`              | workers, `GET employee`              |
 //! | employee      | `T#<ten>#E#<num>`    | `EMPLOYEE`            | workers, `GET employee`              |
@@ -32,6 +33,7 @@ use domain::id::{
     BookingId, CheckoutId, CommandId, ConcessionaireId, EmployeeNumber, MealCode, Rfid, StationId, TenantId,
     UserName,
 };
+use domain::import::Target;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::fmt;
@@ -139,6 +141,15 @@ fn chunks_pk(tenant: &TenantId, date: Date) -> String {
     format!("T#{tenant}#K#{date}")
 }
 
+pub fn import(tenant: &TenantId, id: CommandId) -> Key {
+    key(tenant_pk(tenant), format!("{IMPORT_PREFIX}{id}"))
+}
+
+/// A tenant's imports, by id, that is by time.
+pub fn imports(tenant: &TenantId) -> Span {
+    Span::of(false, tenant_pk(tenant), IMPORT_PREFIX)
+}
+
 pub fn admins(tenant: &TenantId) -> Key {
     key(tenant_pk(tenant), "ADMINS")
 }
@@ -186,6 +197,11 @@ pub fn meal(tenant: &TenantId, concessionaire: &ConcessionaireId, version: u32, 
 /// Every meal of one menu version.
 pub fn meals(tenant: &TenantId, concessionaire: &ConcessionaireId, version: u32) -> Partition {
     Partition { pk: meals_pk(tenant, concessionaire, version), sk_from: MEAL_PREFIX.to_owned() }
+}
+
+/// The same, to be read page by page.
+pub fn meals_span(tenant: &TenantId, concessionaire: &ConcessionaireId, version: u32) -> Span {
+    Span::of(false, meals_pk(tenant, concessionaire, version), MEAL_PREFIX)
 }
 
 /// Every other movement of one employee's wallet.
@@ -315,6 +331,15 @@ pub fn chunk_group(tenant: &TenantId, date: Date, round: u32, number: u32) -> St
     format!("{}#{round}#{number}", chunks_pk(tenant, date))
 }
 
+/// The message group of files for a tenant's menus, and of those for its roster: one after the other.
+pub fn import_group(tenant: &TenantId, target: &Target) -> String {
+    let what = match target {
+        Target::Menu(_) => "menus",
+        Target::Roster => "employees",
+    };
+    format!("{}#IMPORT#{what}", tenant_pk(tenant))
+}
+
 /// The message group of a tenant's probes.
 pub fn probe_group(tenant: &TenantId) -> String {
     format!("{}{PROBE_SUFFIX}", tenant_pk(tenant))
@@ -341,6 +366,7 @@ const MEAL_PREFIX: &str = "MEAL#";
 const CONCESSIONAIRE_PREFIX: &str = "CONCESSIONAIRE#";
 const CUTOFF_PREFIX: &str = "CUTOFF#";
 const CHUNK_PREFIX: &str = "CHUNK#";
+const IMPORT_PREFIX: &str = "IMPORT#";
 const STATION_PREFIX: &str = "STATION#";
 const USER_PREFIX: &str = "USER#";
 const RECEIPT_INFIX: &str = "#R#";
@@ -422,6 +448,10 @@ pub(crate) fn parse_booking(sk: &str) -> Option<BookingId> {
     sk.strip_prefix(BOOKING_PREFIX)?.parse().ok()
 }
 
+pub(crate) fn parse_import(sk: &str) -> Option<CommandId> {
+    sk.strip_prefix(IMPORT_PREFIX)?.parse().ok()
+}
+
 pub(crate) fn parse_meal(sk: &str) -> Option<MealCode> {
     sk.strip_prefix(MEAL_PREFIX)?.parse().ok()
 }
@@ -444,6 +474,7 @@ mod tests {
             concessionaire(tenant, &stall_id()),
             super::station(tenant, &station),
             admins(tenant),
+            import(tenant, "01900000-0000-7000-8000-000000000000".parse().unwrap()),
             policy(tenant),
             roster(tenant),
             cutoff(tenant, jiff::civil::date(2026, 3, 15)),
@@ -479,6 +510,8 @@ mod tests {
         let spans = [
             concessionaires(&acme),
             cutoffs(&acme),
+            imports(&acme),
+            meals_span(&acme, &stall_id(), 1),
             stations(&acme),
             users(&acme),
             employees(&acme, "a"),

@@ -4,6 +4,7 @@ pub mod config;
 pub mod keys;
 
 pub mod bus;
+pub mod files;
 pub mod items;
 pub mod menus;
 pub mod queue;

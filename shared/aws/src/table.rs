@@ -9,8 +9,8 @@ use crate::usage::Usage;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ConditionCheck, ConsumedCapacity, KeysAndAttributes, Put,
-    ReturnConsumedCapacity, TransactWriteItem, Update,
+    AttributeValue, CancellationReason, ConditionCheck, ConsumedCapacity, KeysAndAttributes, Put, PutRequest,
+    ReturnConsumedCapacity, TransactWriteItem, Update, WriteRequest,
 };
 use domain::command::Kind;
 use domain::planted::{self, Planted};
@@ -24,6 +24,8 @@ use thiserror::Error;
 pub const MAX_BATCH_GET: usize = 100;
 /// Items in one transaction, a DynamoDB limit.
 pub const MAX_TRANSACTION: usize = 100;
+/// Items in one `BatchWriteItem`, a DynamoDB limit.
+const MAX_BATCH_PUT: usize = 25;
 /// The attribute that counts how often an item was replaced; absent is never.
 pub(crate) const REVISION: &str = "w";
 /// Pages that one query may take: 1 MB each, so some 100,000 meals.
@@ -349,6 +351,50 @@ impl Table {
             .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
             .consistent_read(true)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
+    }
+
+    /// Puts items that nothing names yet, whatever stands there: the same once more if one comes again. Each costs
+    /// half of what it would in a transaction.
+    pub async fn put_unnamed(&self, items: &[Item]) -> Result<(), Failure> {
+        for chunk in items.chunks(MAX_BATCH_PUT) {
+            self.put_chunk(chunk).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_chunk(&self, items: &[Item]) -> Result<(), Failure> {
+        let request = |item: &Item| {
+            let put = PutRequest::builder().set_item(Some(item.clone())).build();
+            put.map(|put| WriteRequest::builder().put_request(put).build())
+        };
+        let requests = items.iter().map(request).collect::<Result<Vec<_>, _>>();
+        let mut left = requests.map_err(|error| Failure::malformed("build a batch", error))?;
+        let mut pauses = self.policy.pauses();
+        loop {
+            let answer = self
+                .client
+                .batch_write_item()
+                .request_items(&self.name, left.clone())
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await;
+            let failure = match answer {
+                Ok(answer) => {
+                    let units = answer.consumed_capacity.unwrap_or_default().iter().map(total_units).sum();
+                    self.usage.count("BatchWriteItem", 0.0, units);
+                    let rest = answer.unprocessed_items.and_then(|mut tables| tables.remove(&self.name));
+                    left = rest.unwrap_or_default();
+                    if left.is_empty() {
+                        return Ok(());
+                    }
+                    Failure::transient("put items", "items stayed unprocessed")
+                }
+                Err(error) => Failure::of_sdk("put items", error),
+            };
+            if !failure.is_transient() || !pauses.pause().await {
+                return Err(failure);
+            }
+        }
     }
 
     /// Commits up to [`MAX_TRANSACTION`] writes together or not at all. One attempt: after a

@@ -5,6 +5,7 @@
 use crate::clock::Clock;
 use domain::cutoff::Totals;
 use domain::id::TenantId;
+use domain::import::Target;
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 use std::fmt;
@@ -108,6 +109,16 @@ impl Metrics {
     /// Since when a cutoff is open, at every tick; zero if none is.
     pub fn cutoff_age(&self, tenant: &TenantId, age: SignedDuration) {
         self.emit(&[("Tenant", tenant.as_str())], &[("CutoffAge", Unit::Seconds, json!(age.as_secs()))]);
+    }
+
+    /// A file that was applied or refused.
+    pub fn imported(&self, tenant: &TenantId, target: &Target, is_applied: bool) {
+        let what = match target {
+            Target::Menu(_) => "menu",
+            Target::Roster => "roster",
+        };
+        let name = if is_applied { "ImportsApplied" } else { "ImportsRefused" };
+        self.emit(&[("Tenant", tenant.as_str()), ("Target", what)], &[(name, Unit::Count, json!(1))]);
     }
 
     pub fn batch(&self, tenant: &TenantId, messages: usize, failed: usize) {

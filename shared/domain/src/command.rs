@@ -30,6 +30,7 @@ pub enum Command {
     Administer(Box<Administer>),
     OpenCutoff(OpenCutoff),
     Replenish(Replenish),
+    ImportFile(ImportFile),
     Probe(Probe),
 }
 
@@ -42,6 +43,7 @@ impl Command {
             Command::Administer(_) => Kind::Administer,
             Command::OpenCutoff(_) => Kind::OpenCutoff,
             Command::Replenish(_) => Kind::Replenish,
+            Command::ImportFile(_) => Kind::ImportFile,
             Command::Probe(probe) => probe.of,
         }
     }
@@ -56,11 +58,18 @@ pub enum Kind {
     Administer,
     OpenCutoff,
     Replenish,
+    ImportFile,
 }
 
 impl Kind {
-    pub const ALL: [Self; 5] =
-        [Self::PostCheckout, Self::PostBooking, Self::Administer, Self::OpenCutoff, Self::Replenish];
+    pub const ALL: [Self; 6] = [
+        Self::PostCheckout,
+        Self::PostBooking,
+        Self::Administer,
+        Self::OpenCutoff,
+        Self::Replenish,
+        Self::ImportFile,
+    ];
 
     /// As attributes, filters and stored items have it.
     pub fn as_str(self) -> &'static str {
@@ -70,6 +79,7 @@ impl Kind {
             Self::Administer => "administer",
             Self::OpenCutoff => "open_cutoff",
             Self::Replenish => "replenish",
+            Self::ImportFile => "import_file",
         }
     }
 }
@@ -81,10 +91,11 @@ pub enum Purpose {
     Checkouts,
     Admin,
     Replenishment,
+    Imports,
 }
 
 impl Purpose {
-    pub const ALL: [Self; 3] = [Self::Checkouts, Self::Admin, Self::Replenishment];
+    pub const ALL: [Self; 4] = [Self::Checkouts, Self::Admin, Self::Replenishment, Self::Imports];
 
     /// As names have it.
     pub fn as_str(self) -> &'static str {
@@ -92,6 +103,7 @@ impl Purpose {
             Self::Checkouts => "checkouts",
             Self::Admin => "admin",
             Self::Replenishment => "replenishment",
+            Self::Imports => "imports",
         }
     }
 
@@ -101,6 +113,7 @@ impl Purpose {
             Self::Checkouts => &[Kind::PostCheckout, Kind::PostBooking],
             Self::Admin => &[Kind::Administer],
             Self::Replenishment => &[Kind::OpenCutoff, Kind::Replenish],
+            Self::Imports => &[Kind::ImportFile],
         }
     }
 }
@@ -184,6 +197,18 @@ pub struct Replenish {
     /// Which part of the roster it is, from 0.
     pub chunk: u32,
     pub employees: Vec<EmployeeNumber>,
+}
+
+/// Take a file that was dropped for a tenant: as the store of files announces it, which may be late or twice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportFile {
+    pub tenant: TenantId,
+    /// Where it lies in the store.
+    pub key: String,
+    /// The hash of its content that the store gave it.
+    pub etag: String,
+    /// Another one for each time that something is put there.
+    pub sequencer: String,
 }
 
 /// Sell a basket to one employee.
@@ -337,6 +362,17 @@ mod tests {
             employees: vec!["100001".parse().unwrap(), "100002".parse().unwrap()],
         };
         check(Command::Replenish(part), include_str!("golden/replenish_v1.json"));
+    }
+
+    #[test]
+    fn what_imports_reads_as_it_always_did() {
+        let dropped = ImportFile {
+            tenant: "acme".parse().unwrap(),
+            key: "acme/menus/coffee-bar/01900000-0000-7000-8000-000000000000".to_owned(),
+            etag: "d41d8cd98f00b204e9800998ecf8427e".to_owned(),
+            sequencer: "0062E99A88DC407460".to_owned(),
+        };
+        check(Command::ImportFile(dropped), include_str!("golden/import_file_v1.json"));
     }
 
     #[test]

@@ -206,6 +206,19 @@ key_id!(
     CommandId
 );
 
+impl CommandId {
+    /// The id of what no client named: made at an instant, and told from others of it by a hash.
+    pub fn made_at(at_ms: i64, hash: &[u8; 32]) -> Result<Self, InvalidKey> {
+        const RANDOM_BITS: u32 = 80;
+        let ms = u128::try_from(at_ms).map_err(|_| InvalidKey::NotUuidV7)?;
+        let random = hash.iter().take(10).fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+        let mut bytes = (ms << RANDOM_BITS | random).to_be_bytes();
+        bytes[6] = bytes[6] & 0x0f | 0x70;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        Uuid::from_bytes(bytes).try_into()
+    }
+}
+
 impl From<CommandId> for CheckoutId {
     /// A checkout bears the id of the command that asks for it.
     fn from(id: CommandId) -> Self {
@@ -264,6 +277,14 @@ mod tests {
         check_age(id, made_ms + KEY_LIFETIME_MS + 1, Err(InvalidKey::TooOld));
         check_age(id, made_ms - KEY_LEAD_MS, Ok(()));
         check_age(id, made_ms - KEY_LEAD_MS - 1, Err(InvalidKey::TooFarAhead));
+    }
+
+    #[test]
+    fn what_nobody_named_has_an_id_of_its_time() {
+        let id = CommandId::made_at(1_717_986_918_400, &[0xff; 32]).unwrap();
+        assert_eq!(id.to_string(), "01900000-0000-7fff-bfff-ffffffffffff");
+        assert_eq!(id.created_at_ms(), 1_717_986_918_400);
+        assert!(CommandId::made_at(-1, &[0; 32]).is_err());
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod cutoff;
 
 pub mod badge;
 pub mod employee;
+pub mod import;
 pub mod menu;
 pub mod role;
 pub mod tenant;

@@ -54,6 +54,13 @@ impl RequestHash {
         canonical.hash()
     }
 
+    /// Of a file that was put somewhere, one of several times.
+    pub fn of_file(key: &str, sequencer: &str) -> Self {
+        let mut canonical = Canonical(Sha256::new());
+        canonical.text("import_file").text(key).text(sequencer);
+        canonical.hash()
+    }
+
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }

@@ -89,6 +89,19 @@ impl From<Currency> for String {
     }
 }
 
+impl Currency {
+    /// Decimals of an amount, as ISO 4217 lists them where they are not two.
+    pub fn minor_digits(&self) -> u32 {
+        match self.0.as_str() {
+            "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI"
+            | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
+            "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
+            "CLF" | "UYW" => 4,
+            _ => 2,
+        }
+    }
+}
+
 /// When one business day ends and the next begins, in the tenant's zone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "BusinessDayForm", into = "BusinessDayForm")]

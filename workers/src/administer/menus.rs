@@ -47,7 +47,7 @@ pub async fn edit(
     if if_match.is_some_and(|expected| expected != head.version) {
         return Ok(Decision::rejected(Refusal::PreconditionFailed));
     }
-    let begun = head.begun;
+    let (begun, made_of) = (head.begun, head.made_of);
     let menu = menus.under(table, tenant, concessionaire, head).await?;
     let before = snapshot(&menu, code);
     if before.is_null() && !matches!(edit, Edit::Set(_)) {
@@ -60,6 +60,7 @@ pub async fn edit(
         edits: edited.edits.clone(),
         sold_out: edited.sold_out.clone(),
         begun,
+        made_of,
     };
     let mut from = stored;
     if head.edits.len() > FOLDED_EDITS && edited.base.len() <= MAX_FOLDED {
@@ -69,6 +70,7 @@ pub async fn edit(
             Ok(()) => {
                 head.version = MenuVersion { meals: head.begun, edit: 0 };
                 head.edits.clear();
+                head.made_of = None;
             }
             // The next edit tries again.
             Err(failure) if head.edits.len() <= MAX_EDITS => {

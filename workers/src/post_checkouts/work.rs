@@ -120,7 +120,11 @@ fn read(message: &Message, queue_arn: &str, group: &str, names: &Names) -> Resul
     let command = match message.read()? {
         Command::PostCheckout(command) => WalletCommand::Checkout(command),
         Command::PostBooking(command) => WalletCommand::Booking(command),
-        Command::Administer(_) | Command::OpenCutoff(_) | Command::Replenish(_) | Command::Probe(_) => {
+        Command::Administer(_)
+        | Command::OpenCutoff(_)
+        | Command::Replenish(_)
+        | Command::ImportFile(_)
+        | Command::Probe(_) => {
             let what = "it is another worker's, or in another's group";
             return Err(Failure::malformed("read a message", what));
         }

@@ -18,7 +18,19 @@ pub struct MenuHead {
     pub sold_out: SoldOut,
     /// The highest version of meals that was begun; the next is another, or two would mix.
     pub begun: u32,
+    /// What the version was made of, if one file made all of it.
+    pub made_of: Option<FileDigest>,
 }
+
+impl MenuHead {
+    /// Whether it is what a file makes, and nobody has edited it since.
+    pub fn is_made_of(&self, digest: FileDigest) -> bool {
+        self.made_of == Some(digest) && self.edits.is_empty()
+    }
+}
+
+/// What all meals of a file come to.
+pub type FileDigest = [u8; 32];
 
 #[derive(Serialize, Deserialize)]
 struct MenuHeadItem {
@@ -31,6 +43,8 @@ struct MenuHeadItem {
     ed: BTreeMap<MealCode, Option<MealItem>>,
     #[serde(default)]
     bg: u32,
+    #[serde(default, with = "serde_bytes", skip_serializing_if = "Option::is_none")]
+    dg: Option<FileDigest>,
 }
 
 pub fn menu_head(
@@ -40,7 +54,14 @@ pub fn menu_head(
 ) -> Result<Item, Failure> {
     let so = head.sold_out.iter().map(|(code, until)| (code.clone(), until.map(Millis::from))).collect();
     let ed = head.edits.iter().map(|(code, edit)| (code.clone(), edit.as_ref().map(meal_item))).collect();
-    let attributes = MenuHeadItem { m: head.version.meals, e: head.version.edit, so, ed, bg: head.begun };
+    let attributes = MenuHeadItem {
+        m: head.version.meals,
+        e: head.version.edit,
+        so,
+        ed,
+        bg: head.begun,
+        dg: head.made_of,
+    };
     to_item(keys::menu(tenant, concessionaire), &attributes)
 }
 
@@ -53,6 +74,7 @@ pub fn stored_menu_head(item: Item) -> Result<MenuHead, Failure> {
         edits: stored.ed.into_iter().map(|(code, edit)| (code, edit.map(meal_of))).collect(),
         sold_out: sold_out.collect::<Result<_, Failure>>()?,
         begun: stored.bg.max(stored.m),
+        made_of: stored.dg,
     })
 }
 

@@ -9,6 +9,7 @@ use domain::checkout::{Bill, Checkout, Outcome, Rejection, Returned, SoldLine, V
 use domain::command::Kind;
 use domain::employee::{BadgeStatus, Employee};
 use domain::id::TenantId;
+use domain::import::{Effect, Import, Mode, Options, Reason, Refused, RosterEffect, Rows, Stage, Target};
 use domain::menu::{Meal, MenuVersion};
 use domain::money::Money;
 use domain::request::RequestHash;
@@ -233,6 +234,7 @@ fn everything_else_reads_back() {
         edits: [("a".parse().unwrap(), None), ("b".parse().unwrap(), Some(soup.clone()))].into(),
         begun: 4,
         sold_out: [("a".parse().unwrap(), None), ("b".parse().unwrap(), Some(until))].into(),
+        made_of: Some([0xa5; 32]),
     };
     let canteen = "canteen".parse().unwrap();
     assert_eq!(stored_menu_head(menu_head(&acme(), &canteen, &head).unwrap()).unwrap(), head);
@@ -305,4 +307,35 @@ fn a_receipt_reads_back() {
         assert_eq!(stored_receipt(item.clone()).unwrap(), value);
         assert_eq!(stored_audited(item).unwrap(), Audited::Receipt(value));
     }
+}
+
+#[test]
+fn an_import_reads_back() {
+    let begun = Import {
+        tenant: acme(),
+        id: "01900000-0000-7000-8000-000000000000".parse().unwrap(),
+        target: Target::Menu("coffee-bar".parse().unwrap()),
+        options: Options { default_price: Some(4_500.try_into().unwrap()), ..Options::new(Mode::Merge) },
+        by: Some("ann".parse().unwrap()),
+        etag: "d41d8cd9".to_owned(),
+        bytes: 2_048,
+        begun_at: Timestamp::from_millisecond(1_700_000_000_000).unwrap(),
+        updated_at: Timestamp::from_millisecond(1_700_000_001_000).unwrap(),
+        rows: Rows { good: 7, bad: 3, listed: 2 },
+        stage: Stage::Validating,
+    };
+    let effect = RosterEffect { created: 1, changed: 2, unchanged: 3, deactivated: 4 };
+    let version = MenuVersion { meals: 3, edit: 0 };
+    for stage in [
+        Stage::Validating,
+        Stage::Applying { done: 5 },
+        Stage::Applied(Effect::Roster(effect)),
+        Stage::Applied(Effect::Menu { version, meals: 7, kept: 1, is_unchanged: false }),
+        Stage::Refused(Refused::new(Reason::BadRows, "3 of 10 rows are wrong")),
+    ] {
+        let import = Import { stage, ..begun.clone() };
+        assert_eq!(stored_import(&acme(), super::import(&import).unwrap()).unwrap(), import);
+    }
+    let roster = Import { target: Target::Roster, by: None, ..begun };
+    assert_eq!(stored_import(&acme(), super::import(&roster).unwrap()).unwrap(), roster);
 }

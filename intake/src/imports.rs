@@ -1,0 +1,284 @@
+//! Imports of files: a place to put one, and what became of it. Nothing is written here; the store announces a file,
+//! and a worker takes it.
+
+use crate::app::App;
+use crate::base_path::BasePath;
+use crate::body::{Errors, Fields};
+use crate::caller::Identity;
+use crate::list::{self, Listed, PageParameters};
+use crate::path;
+use crate::problem::{CommandProblems, Problem, Problems};
+use crate::request;
+use crate::submit::{self, LOOK_AGAIN, TicketParameter};
+use crate::ticket::Ticket;
+use crate::view::{ImportView, UndecidedView};
+use aws::failure::Failure;
+use aws::files::{Dropped, UPLOAD_LIFETIME};
+use aws::items::{self, Item};
+use aws::keys;
+use aws::table::Order;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::header::{LOCATION, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::command::Kind;
+use domain::id::{CommandId, ConcessionaireId};
+use domain::import::{CONTENT_TYPES, Import, MAX_FILE_BYTES, Mode, Options, Strictness, Target};
+use domain::money::Price;
+use domain::request::RequestHash;
+use domain::role::{Caller, Role};
+use jiff::SignedDuration;
+use serde::Deserialize;
+use utoipa::{IntoResponses, ToSchema};
+
+/// How long after its upload expired an import is still waited for: others may be before it.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(1);
+
+/// What becomes of what the file does not name: it goes, or it stays.
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) enum ModeName {
+    Replace,
+    Merge,
+}
+
+/// Whether any bad row refuses the file, or the good ones count.
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) enum StrictnessName {
+    Strict,
+    Lenient,
+}
+
+/// A file to come.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "bytes": 2048, "content_type": "text/csv", "strictness": "lenient" }))]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct MenuImportRequest {
+    /// Its size; no other is taken.
+    #[schema(minimum = 1, maximum = 67_108_864)]
+    bytes: i64,
+    /// What it calls itself; `text/csv` unless given.
+    content_type: Option<String>,
+    /// `replace` unless given.
+    #[schema(value_type = Option<ModeName>)]
+    mode: Option<String>,
+    /// `strict` unless given.
+    #[schema(value_type = Option<StrictnessName>)]
+    strictness: Option<String>,
+    /// What a meal costs whose row has no price, in minor units.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    default_price: Option<i64>,
+}
+
+/// What whoever wants to import is answered.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its description is used")]
+enum Awaited {
+    #[response(
+        status = 200,
+        description = "The import, which was begun under this key",
+        headers(("Idempotent-Replayed" = bool, description = "Present on the outcome of an earlier request"))
+    )]
+    Begun(#[to_schema] ImportView),
+    #[response(
+        status = 202,
+        description = "Where the file is to be put",
+        headers(
+            ("Location" = String, description = "Where the import will be"),
+            ("Retry-After" = u32, description = "When to look again, in seconds"),
+        )
+    )]
+    Awaited(#[to_schema] ImportView),
+}
+
+/// Ask for a place to put a menu's file.
+///
+/// The file is CSV, packed with gzip or not, with a header: `code`, `name`, `category`, `price`, `calories`, under
+/// any of their names. A meal without a code gets one that is made of its name.
+#[utoipa::path(
+    post,
+    operation_id = "postMenuImport",
+    path = "/v1/concessionaires/{id}/menu-imports",
+    request_body = MenuImportRequest,
+    params(path::Concessionaire, request::CommandParameters),
+    responses(Awaited, CommandProblems, Problems),
+    security(("cognito" = [])),
+)]
+pub async fn post_menu(
+    State(app): State<App>,
+    identity: Identity,
+    base_path: BasePath,
+    Path(concessionaire): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let concessionaire: ConcessionaireId = concessionaire.parse().map_err(|_| Problem::NotFound)?;
+    let read = |fields: &mut Fields<'_>, _: &Errors| {
+        let file = File::read(fields, Mode::Replace);
+        let default_price: Option<Price> = fields.optional_integer("default_price");
+        let mut file = file?;
+        file.options.default_price = default_price;
+        Some(file)
+    };
+    let (id, file) = request::command(&headers, &body, app.clock.now(), read)?;
+    let owner = keys::concessionaire(identity.tenant(), &concessionaire);
+    let menu = keys::menu(identity.tenant(), &concessionaire);
+    let place = keys::import(identity.tenant(), id);
+    let wanted = identity.keys().into_iter().chain([owner.clone(), menu.clone(), place.clone()]);
+    let mut found = app.table.read(wanted).await?;
+    let (caller, tenant) = identity.admit(&mut found)?;
+    let is_known = found.take(&owner).is_some() || found.take(&menu).is_some();
+    if !caller.sells_for(&concessionaire) || !is_known {
+        return Err(Problem::NotFound);
+    }
+    if !tenant.is_reached(Kind::ImportFile) {
+        return Err(Problem::TenantNotReady);
+    }
+    let asked =
+        Asked { app: &app, caller: &caller, base_path: &base_path, id, target: Target::Menu(concessionaire) };
+    asked.answer(file, found.take(&place)).await
+}
+
+/// A file to come.
+struct File {
+    bytes: u64,
+    content_type: String,
+    options: Options,
+}
+
+impl File {
+    fn read(fields: &mut Fields<'_>, mode: Mode) -> Option<Self> {
+        let bytes: Option<i64> = fields.integer("bytes");
+        let bytes = bytes.and_then(|bytes| {
+            let bytes = u64::try_from(bytes).ok().filter(|bytes| (1..=MAX_FILE_BYTES).contains(bytes));
+            if bytes.is_none() {
+                fields.error("bytes", format!("must be 1 to {MAX_FILE_BYTES}"));
+            }
+            bytes
+        });
+        let content_type: Option<String> = fields.optional_text("content_type");
+        let content_type = content_type.unwrap_or_else(|| "text/csv".to_owned());
+        if !CONTENT_TYPES.contains(&content_type.as_str()) {
+            fields.error("content_type", format!("must be one of {}", CONTENT_TYPES.join(", ")));
+        }
+        let asked_mode: Option<Mode> = fields.optional_word("mode", "replace or merge");
+        let strictness: Option<Strictness> = fields.optional_word("strictness", "strict or lenient");
+        let options = Options {
+            strictness: strictness.unwrap_or_default(),
+            ..Options::new(asked_mode.unwrap_or(mode))
+        };
+        Some(Self { bytes: bytes?, content_type, options })
+    }
+}
+
+/// Who wants to import what under which id.
+struct Asked<'a> {
+    app: &'a App,
+    caller: &'a Caller,
+    base_path: &'a BasePath,
+    id: CommandId,
+    target: Target,
+}
+
+impl Asked<'_> {
+    /// Where to put the file, or what stands under its id already.
+    async fn answer(self, file: File, begun: Option<Item>) -> Result<Response, Problem> {
+        let Self { app, caller, base_path, id, target } = self;
+        if let Some(item) = begun {
+            let import = items::stored_import(&caller.tenant, item)?;
+            let is_own = import.target == target && import.options == file.options;
+            let answer = if is_own { view(app, import).await } else { Err(Problem::KeyReused) };
+            return submit::replay(answer);
+        }
+        let dropped = Dropped { tenant: caller.tenant.clone(), target, name: id.to_string() };
+        let File { bytes, content_type, options } = &file;
+        let upload = app.files.upload(&dropped, *bytes, content_type, options, &caller.user).await?;
+        let asked = format!("{} {bytes} {content_type} {:?}", dropped.key(), options.write());
+        let request = RequestHash::of_command(Kind::ImportFile, &caller.tenant, &caller.user, id, &asked);
+        let expires_at = app.clock.now() + SignedDuration::try_from(UPLOAD_LIFETIME).unwrap_or_default();
+        let ticket = Ticket { request, expires_at: expires_at + PATIENCE };
+        let sealed = ticket.seal(&app.ticket_key, &keys::import(&caller.tenant, id));
+        let location = base_path.join(&format!("/v1/imports/{id}?ticket={sealed}"));
+        let location =
+            HeaderValue::try_from(location).map_err(|error| Failure::malformed("write a Location", error))?;
+        let view = ImportView::awaiting(id.to_string(), upload, expires_at);
+        Ok((StatusCode::ACCEPTED, [(LOCATION, location), (RETRY_AFTER, LOOK_AGAIN)], Json(view))
+            .into_response())
+    }
+}
+
+/// An import, and how far it is.
+///
+/// With the ticket of its `202`, one that was not begun yet reads `queued`, and `expired` once no file came in time.
+#[utoipa::path(
+    get,
+    operation_id = "getImport",
+    path = "/v1/imports/{id}",
+    params(path::Import, TicketParameter),
+    responses((status = 200, description = "The import", body = ImportView), Problems),
+    security(("cognito" = [])),
+)]
+pub async fn get(
+    State(app): State<App>,
+    identity: Identity,
+    Path(id): Path<String>,
+    Query(ticket): Query<TicketParameter>,
+) -> Result<Response, Problem> {
+    let id: CommandId = id.parse().map_err(|_| Problem::NotFound)?;
+    let place = keys::import(identity.tenant(), id);
+    let mut found = app.table.read(identity.keys().into_iter().chain([place.clone()])).await?;
+    let (caller, tenant) = identity.admit(&mut found)?;
+    let ticket = submit::ticket(&app, &place, ticket)?;
+    let Some(item) = found.take(&place) else {
+        let undecided = || UndecidedView { id: id.to_string() };
+        let (queued, expired) = (ImportView::Queued(undecided()), ImportView::Expired(undecided()));
+        return submit::undecided(&app, ticket, queued, expired);
+    };
+    let import = items::stored_import(&tenant.id, item)?;
+    if !may_read(&caller, &import.target) {
+        return Err(Problem::NotFound);
+    }
+    view(&app, import).await
+}
+
+fn may_read(caller: &Caller, target: &Target) -> bool {
+    match target {
+        Target::Menu(concessionaire) => caller.sells_for(concessionaire),
+        Target::Roster => caller.role == Role::Admin,
+    }
+}
+
+async fn view(app: &App, import: Import) -> Result<Response, Problem> {
+    let is_done = import.stage.is_final() && import.rows.listed > 0;
+    let url = match is_done {
+        true => Some(app.files.bad_rows(&import.tenant, import.id).await?.url),
+        false => None,
+    };
+    Ok(Json(ImportView::of(import, url)).into_response())
+}
+
+/// Imports, newest first, without their bad rows.
+#[utoipa::path(
+    get,
+    operation_id = "listImports",
+    path = "/v1/imports",
+    params(PageParameters),
+    responses((status = 200, description = "One page", body = Listed<ImportView>), Problems),
+    security(("cognito" = [])),
+)]
+pub async fn list(
+    State(app): State<App>,
+    identity: Identity,
+    Query(page): Query<PageParameters>,
+) -> Result<Response, Problem> {
+    let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let view = |item| Ok(ImportView::of(items::stored_import(&tenant.id, item)?, None));
+    let list = format!("{} imports", tenant.id);
+    list::page(&app, &list, page, &keys::imports(&tenant.id), Order::NewestFirst, view).await
+}

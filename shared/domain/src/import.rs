@@ -1,0 +1,204 @@
+//! Rows of files as people make them: columns under any of their names, values as they are written. Whatever is
+//! wrong with a row is told, column by column; nothing is guessed and nothing goes through a float.
+
+mod decimal;
+mod meals;
+mod options;
+mod run;
+
+pub use decimal::{minor_units, rounded};
+pub use meals::{MEAL_KEY, MealColumn, MealRow};
+pub use options::{CONTENT_TYPES, MAX_FILE_BYTES, Mode, Options, Strictness};
+pub use run::{Effect, Import, Reason, Refused, RosterEffect, Rows, Stage, Target};
+
+use crate::tenant::Currency;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use thiserror::Error;
+
+/// Columns of a file: more than any till or payroll exports.
+pub const MAX_COLUMNS: usize = 200;
+/// Characters of a value that are told with what is wrong with it.
+const MAX_TOLD: usize = 100;
+
+/// What a file may have a column for.
+pub trait Column: Copy + Ord + 'static {
+    /// Each with the names that it goes by, folded; the first is ours.
+    const NAMES: &'static [(Self, &'static [&'static str])];
+    /// Without these, a file says nothing.
+    const REQUIRED: &'static [Self];
+}
+
+/// What one row of a file becomes.
+pub trait FileRow: Sized + Send + 'static {
+    type Column: Column;
+
+    /// Reads a row's cells, or says all that is wrong with them.
+    fn read<'a>(
+        header: &'a Header<Self::Column>,
+        cells: impl IntoIterator<Item = &'a str>,
+        currency: &Currency,
+        options: &Options,
+    ) -> Result<Self, Vec<BadCell>>;
+
+    /// What no other row of the file may have, each with what it is called.
+    fn keys(&self) -> Vec<(&'static str, &str)>;
+
+    /// Everything that tells it from another row, text by text.
+    fn digest(&self, text: impl FnMut(&str));
+}
+
+/// Where a file has which column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header<C> {
+    places: BTreeMap<C, usize>,
+    /// As the file has them.
+    names: Vec<String>,
+}
+
+/// Why a file's first row is no header.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum InvalidHeader {
+    #[error("there are {0} columns, of at most {MAX_COLUMNS}")]
+    TooManyColumns(usize),
+    #[error("the columns {first:?} and {second:?} are the same to us")]
+    Twice { first: String, second: String },
+    #[error("there is no column {0}, under any of its names")]
+    Missing(&'static str),
+}
+
+/// One thing that is wrong with a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadCell {
+    /// As the file has it; nothing where it is the row as a whole.
+    pub column: String,
+    /// Its beginning, without what a terminal or a spreadsheet would obey.
+    pub value: String,
+    pub reason: String,
+}
+
+/// The cells of one row, under the columns of their header.
+#[derive(Debug)]
+pub struct Row<'a, C> {
+    header: &'a Header<C>,
+    cells: Vec<&'a str>,
+    bad: Vec<BadCell>,
+}
+
+/// A column's name without case, marks, spaces, and what stands in brackets.
+fn fold(name: &str) -> String {
+    let name = name.split('(').next().unwrap_or_default();
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+impl<C: Column> Header<C> {
+    /// Columns that we know, under any of their names; others are left alone.
+    pub fn read<'a>(cells: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidHeader> {
+        let names: Vec<_> = cells.into_iter().map(|cell| cell.trim().to_owned()).collect();
+        if names.len() > MAX_COLUMNS {
+            return Err(InvalidHeader::TooManyColumns(names.len()));
+        }
+        let mut places = BTreeMap::new();
+        for (place, name) in names.iter().enumerate() {
+            let folded = fold(name);
+            let known = C::NAMES.iter().find(|(_, aliases)| aliases.contains(&folded.as_str()));
+            let Some((column, _)) = known else { continue };
+            if let Some(first) = places.insert(*column, place) {
+                let first = names.get(first).cloned().unwrap_or_default();
+                return Err(InvalidHeader::Twice { first, second: name.clone() });
+            }
+        }
+        let missing = C::REQUIRED.iter().find(|column| !places.contains_key(column));
+        match missing {
+            Some(column) => Err(InvalidHeader::Missing(Self::own_name(*column))),
+            None => Ok(Self { places, names }),
+        }
+    }
+
+    /// What we call a column.
+    fn own_name(column: C) -> &'static str {
+        let named = C::NAMES.iter().find(|(named, _)| *named == column);
+        named.and_then(|(_, aliases)| aliases.first()).copied().unwrap_or_default()
+    }
+
+    fn name(&self, column: C) -> &str {
+        let name = self.places.get(&column).and_then(|place| self.names.get(*place));
+        name.map_or_else(|| Self::own_name(column), String::as_str)
+    }
+
+    pub fn row<'a>(&'a self, cells: impl IntoIterator<Item = &'a str>) -> Row<'a, C> {
+        let cells: Vec<_> = cells.into_iter().map(str::trim).collect();
+        let mut row = Row { header: self, cells, bad: Vec::new() };
+        if row.cells.len() > self.names.len() {
+            let reason = format!("has {} cells under {} columns", row.cells.len(), self.names.len());
+            row.bad.push(BadCell { column: String::new(), value: String::new(), reason });
+        }
+        row
+    }
+}
+
+impl<'a, C: Column> Row<'a, C> {
+    /// What stands in a column, if anything does.
+    pub fn cell(&mut self, column: C) -> Option<&'a str> {
+        let place = *self.header.places.get(&column)?;
+        let cell = self.cells.get(place).copied().filter(|cell| !cell.is_empty())?;
+        let reason = if cell.starts_with(['=', '+', '@']) || (cell.starts_with('-') && !is_number(cell)) {
+            "begins like a formula"
+        } else if cell.chars().any(char::is_control) {
+            "holds a line break or another control character"
+        } else {
+            return Some(cell);
+        };
+        self.refuse(column, cell, reason);
+        None
+    }
+
+    /// What stands in a column, read.
+    pub fn read<T, E: ToString>(&mut self, column: C, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        let cell = self.cell(column)?;
+        read(cell).map_err(|error| self.refuse(column, cell, error)).ok()
+    }
+
+    /// The same where something must stand.
+    pub fn require<T, E: ToString>(
+        &mut self,
+        column: C,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let wrong = self.bad.len();
+        let value = self.read(column, read);
+        if value.is_none() && self.bad.len() == wrong {
+            self.refuse(column, "", "is missing");
+        }
+        value
+    }
+
+    pub fn refuse(&mut self, column: C, value: &str, reason: impl ToString) {
+        self.bad.push(BadCell {
+            column: self.header.name(column).to_owned(),
+            value: told(value),
+            reason: reason.to_string(),
+        });
+    }
+
+    /// The row as it was read, if nothing was wrong with it.
+    pub fn finish<T>(self, read: Option<T>) -> Result<T, Vec<BadCell>> {
+        match read {
+            Some(read) if self.bad.is_empty() => Ok(read),
+            _ => Err(self.bad),
+        }
+    }
+}
+
+/// A negative amount is wrong for another reason than a formula.
+fn is_number(cell: &str) -> bool {
+    let digits = cell.trim_start_matches('-');
+    !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ','))
+}
+
+fn told(value: &str) -> String {
+    let told: String =
+        value.chars().take(MAX_TOLD).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    // As a table that is opened in a spreadsheet, it must not be obeyed.
+    if told.starts_with(['=', '+', '-', '@']) { format!("'{told}") } else { told }
+}

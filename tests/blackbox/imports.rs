@@ -1,0 +1,146 @@
+//! A menu from a file, as its manager sees it.
+
+use serde_json::{Value, json};
+use tests::target::Target;
+use tests::terminal::{Answer, Terminal};
+use uuid::Uuid;
+
+/// A stall of one's own, and its manager.
+struct Stall {
+    imports: String,
+    menu: String,
+    manager: Terminal,
+}
+
+impl Stall {
+    async fn found(target: &Target) -> Self {
+        let admin = target.terminal("acme-admin").await;
+        let id = format!("stall-{}", &Uuid::new_v4().simple().to_string()[..12]);
+        let path = format!("/v1/concessionaires/{id}");
+        let founded = admin.command("PUT", &path, &json!({ "name": "A stall" })).await;
+        assert_eq!(founded.outcome(), "applied", "{founded:?}");
+        let username = format!("acme.{id}");
+        let user = json!({ "username": username, "role": "manager", "concessionaire_id": id });
+        let hired = admin.command("POST", "/v1/users", &user).await;
+        let password = hired.body["first_password"].as_str().unwrap_or_else(|| panic!("{hired:?}"));
+        let manager = Terminal::first_sign_in(&target.endpoints, &username, password).await;
+        Self { imports: format!("{path}/menu-imports"), menu: format!("{path}/menu"), manager }
+    }
+
+    async fn import(&self, options: &Value, file: &str) -> Answer {
+        self.manager.import(&self.imports, options, file.as_bytes()).await
+    }
+
+    /// The menu's version, and code, name, price and calories of each meal.
+    async fn menu(&self) -> (String, Vec<Value>) {
+        let menu = self.manager.get(&self.menu, &[]).await.body;
+        let meals = menu["meals"].as_array().expect("meals").iter();
+        let meals = meals.map(|meal| json!([meal["code"], meal["name"], meal["price"], meal["calories"]]));
+        (menu["menu_version"].as_str().expect("a version").to_owned(), meals.collect())
+    }
+}
+
+const MENU: &str =
+    "Item Code;Product;Price (PHP);kcal\r\nTEA;Black tea;40,00;0\r\n;Crème brûlée;95,5;310\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_menu_comes_from_a_file() {
+    let target = Target::find().await;
+    let stall = Stall::found(&target).await;
+    let applied = stall.import(&json!({}), MENU).await;
+    assert_eq!(applied.outcome(), "applied", "{applied:?}");
+    let first = json!({ "menu_version": "1.0", "meals": 2, "kept": 0, "is_unchanged": false });
+    assert_eq!(applied.body["effect"], first);
+    let meals = [json!(["CREME-BRULEE", "Crème brûlée", 9_550, 310]), json!(["TEA", "Black tea", 4_000, 0])];
+    assert_eq!(stall.menu().await, ("1.0".to_owned(), meals.to_vec()));
+
+    // The same once more changes nothing.
+    let again = stall.import(&json!({}), MENU).await;
+    assert_eq!(again.body["effect"]["is_unchanged"], true, "{again:?}");
+    assert_eq!(stall.menu().await.0, "1.0");
+
+    // What a file does not name stays, or goes.
+    let more = "code,name,price\nCAKE,Cheese cake,85\n";
+    let merged = stall.import(&json!({ "mode": "merge" }), more).await;
+    assert_eq!(merged.body["effect"]["kept"], 2, "{merged:?}");
+    assert_eq!(stall.menu().await.1.len(), 3);
+    let replaced = stall.import(&json!({}), more).await;
+    assert_eq!(replaced.outcome(), "applied", "{replaced:?}");
+    assert_eq!(stall.menu().await.1, [json!(["CAKE", "Cheese cake", 8_500, null])]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_bad_row_is_told_and_can_be_sent_again() {
+    let target = Target::find().await;
+    let stall = Stall::found(&target).await;
+    let file = "code,name,price\nTEA,Tea,40\nTEA,Tea again,41\nCAKE,,8.555\n=1+1,Sum,1\n";
+    let refused = stall.import(&json!({}), file).await;
+    assert_eq!(refused.outcome(), "refused", "{refused:?}");
+    let refusal = json!({ "type": "bad-rows", "detail": "3 of 4 rows are wrong" });
+    assert_eq!(refused.body["refusal"], refusal);
+    assert_eq!(refused.body["rows"], json!({ "good": 1, "bad": 3, "listed": 3 }));
+    let told = stall.manager.fetch(&refused.body["bad_rows_url"]).await;
+    let expected = "code,name,price,reason\n\
+        TEA,Tea again,41,\"line 3: \"\"TEA\"\" is the code of line 2 already\"\n\
+        CAKE,,8.555,\"line 4: name is missing; price \"\"8.555\"\" has more than 2 decimals\"\n\
+        '=1+1,Sum,1,\"line 5: code \"\"'=1+1\"\" begins like a formula\"\n";
+    assert_eq!(told, expected);
+    assert_eq!(stall.menu().await, ("0.0".to_owned(), vec![]));
+
+    let lenient = stall.import(&json!({ "strictness": "lenient" }), file).await;
+    assert_eq!((lenient.outcome(), &lenient.body["effect"]["meals"]), ("applied", &json!(1)), "{lenient:?}");
+    let mended = told.replace("'=1+1", "SUM").replace(",,8.555", ",Cake,8.50").replace("TEA,", "TEA-2,");
+    let merged = stall.import(&json!({ "mode": "merge" }), &mended).await;
+    assert_eq!(merged.body["effect"]["kept"], 1, "{merged:?}");
+    assert_eq!(stall.menu().await.1.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_for_a_file_is_asked_for_properly() {
+    let target = Target::find().await;
+    let stall = Stall::found(&target).await;
+    let wrong = json!({ "bytes": 0, "mode": "add", "strictness": 1, "content_type": "image/png", "default_price": -1, "x": 1 });
+    let refused = stall.manager.ask_to_import(Uuid::now_v7(), &stall.imports, &wrong).await;
+    let mut named: Vec<_> =
+        refused.body["errors"].as_array().unwrap().iter().map(|error| error["pointer"].clone()).collect();
+    named.sort_by_key(Value::to_string);
+    let expected = ["/bytes", "/content_type", "/default_price", "/mode", "/strictness", "/x"];
+    assert_eq!((refused.status, named), (400, expected.map(|place| json!(place)).to_vec()), "{refused:?}");
+
+    // Until the file is there, and for nobody else.
+    let key = Uuid::now_v7();
+    let asked = json!({ "bytes": MENU.len() });
+    let awaited = stall.manager.ask_to_import(key, &stall.imports, &asked).await;
+    assert_eq!((awaited.status, awaited.outcome()), (202, "awaiting_upload"), "{awaited:?}");
+    let location = awaited.header("location").unwrap();
+    let path = &location[location.find("/v1/").unwrap()..];
+    assert_eq!(stall.manager.get(path, &[]).await.outcome(), "queued");
+    let bare = format!("/v1/imports/{key}");
+    assert_eq!(stall.manager.get(&bare, &[]).await.status, 404);
+
+    // Asked again under the same key, it is the same import.
+    let again = stall.manager.ask_to_import(key, &stall.imports, &asked).await;
+    assert_eq!(again.status, 202, "{again:?}");
+    assert_eq!(stall.manager.put(&again.body["upload"], MENU.as_bytes()).await, 200);
+    assert_eq!(stall.manager.follow_import(&again).await.outcome(), "applied");
+    let replayed = stall.manager.ask_to_import(key, &stall.imports, &asked).await;
+    assert_eq!((replayed.status, replayed.outcome()), (200, "applied"), "{replayed:?}");
+    assert_eq!(replayed.header("idempotent-replayed"), Some("true"));
+    let other = json!({ "bytes": MENU.len(), "mode": "merge" });
+    assert_eq!(stall.manager.ask_to_import(key, &stall.imports, &other).await.status, 422);
+
+    // A manager sees their own stall's alone; an administrator all, in the audit, too.
+    assert_eq!(target.terminal("acme-manager").await.get(&bare, &[]).await.status, 404);
+    assert_eq!(target.terminal("globex-admin").await.get(&bare, &[]).await.status, 404);
+    let admin = target.terminal("acme-admin").await;
+    assert_eq!(admin.get(&bare, &[]).await.outcome(), "applied");
+    let listed = admin.get("/v1/imports?limit=50", &[]).await.body;
+    let ids: Vec<_> = listed["items"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect();
+    assert!(ids.contains(&json!(key)), "{listed}");
+    let audit = admin.get("/v1/audit?limit=50", &[]).await.body;
+    let audited = audit["items"].as_array().unwrap().iter().find(|line| line["id"] == json!(key)).unwrap();
+    assert_eq!(
+        (&audited["change"], &audited["before"]["menu_version"]),
+        (&json!("import-menu"), &json!("0.0"))
+    );
+}

@@ -1,0 +1,233 @@
+//! Takes files that were dropped for a tenant: looks at every row before anything is written, then writes, and
+//! says how far it is and what became of it in one item. An import that has its outcome is not looked at again.
+//!
+//! Invariant: nobody sells from half a menu. Meals are written under a version that no menu names, and the menu
+//! switches to it together with the import's outcome.
+
+mod check;
+mod fence;
+mod menus;
+mod pipe;
+mod rows;
+mod run;
+
+pub use check::{BadRow, Checked, MAX_ROWS, MAX_TOLD_ROWS, check};
+pub use fence::{MAX_ROW_BYTES, MAX_UNPACKED_BYTES};
+pub use rows::{Rows, Unreadable};
+
+use crate::lambda::Worker;
+use crate::one_by_one::{Delivery, OneByOne, WorkOff};
+use aws::bus::Names;
+use aws::clock::Clock;
+use aws::config::Clients;
+use aws::failure::{Failure, chain};
+use aws::files::{About, Dropped, Files};
+use aws::items;
+use aws::keys;
+use aws::queue::{Queues, Release};
+use aws::retry::Policy;
+use aws::table::Table;
+use aws::telemetry::Metrics;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use domain::command::{Command, ImportFile, Purpose};
+use domain::id::{CommandId, InvalidKey};
+use domain::import::{CONTENT_TYPES, Import, MAX_FILE_BYTES, Mode, Options, Reason, Refused, Stage, Target};
+use domain::request::RequestHash;
+use domain::tenant::Currency;
+use run::{Judged, Run};
+use std::time::Duration;
+
+/// Time for one file; the function's own timeout of 15 minutes leaves room to hand it back.
+const BUDGET: Duration = Duration::from_secs(14 * 60);
+/// Files of one batch at the same time: it has one.
+const SIDE_BY_SIDE: usize = 1;
+/// How long a file stands still after a worker died with it, in seconds. The queue's own timeout is the function's.
+const LEASE_S: i32 = 60;
+/// Between two renewals of that.
+const RENEWAL: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Clone)]
+pub struct ImportWorker {
+    table: Table,
+    files: Files,
+    queues: Queues,
+    batches: OneByOne,
+    names: Names,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+impl ImportWorker {
+    pub fn new(clients: &Clients, clock: Clock, metrics: Metrics) -> Self {
+        Self {
+            table: clients.table(Policy::WORKER),
+            files: clients.files(Policy::WORKER),
+            queues: clients.queues(),
+            batches: OneByOne::new(clients, Purpose::Imports, metrics.clone(), SIDE_BY_SIDE).within(BUDGET),
+            names: clients.config().names.clone(),
+            clock,
+            metrics,
+        }
+    }
+
+    /// The table as this worker uses it, for whoever counts its calls.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    async fn import(&self, command: &ImportFile, dropped: &Dropped) -> Result<(), Failure> {
+        let Some(about) = self.files.about(&command.key).await? else {
+            tracing::info!("the file is gone");
+            return Ok(());
+        };
+        if about.etag != command.etag {
+            tracing::info!("another file lies there by now; it is announced as well");
+            return Ok(());
+        }
+        let id = id_of(command, dropped, &about)?;
+        let Some((mut run, currency)) = self.begin(id, command, dropped, &about).await? else {
+            return Ok(());
+        };
+        let judged = self.judge(&mut run, dropped, &about, &currency).await?;
+        let stage = run.finish(judged).await?;
+        self.metrics.imported(&command.tenant, &dropped.target, matches!(stage, Stage::Applied(_)));
+        Ok(())
+    }
+
+    /// The import that this file begins or goes on with; none if it has its outcome.
+    async fn begin(
+        &self,
+        id: CommandId,
+        command: &ImportFile,
+        dropped: &Dropped,
+        about: &About,
+    ) -> Result<Option<(Run, Currency)>, Failure> {
+        let (key, tenant_key) = (keys::import(&dropped.tenant, id), keys::tenant(&dropped.tenant));
+        let mut found = self.table.read([key.clone(), tenant_key.clone()]).await?;
+        let tenant = found.take(&tenant_key);
+        let tenant = tenant.ok_or_else(|| Failure::malformed("import a file", "there is no such tenant"))?;
+        let currency = items::stored_tenant(&dropped.tenant, tenant)?.currency;
+        let (files, now) = (self.files.clone(), self.clock.now());
+        let Some(item) = found.take(&key) else {
+            let import = Import {
+                tenant: dropped.tenant.clone(),
+                id,
+                target: dropped.target.clone(),
+                options: about.options(unless(&dropped.target)).unwrap_or(unless(&dropped.target)),
+                by: about.by.clone(),
+                etag: about.etag.clone(),
+                bytes: about.bytes,
+                begun_at: now,
+                updated_at: now,
+                rows: domain::import::Rows::default(),
+                stage: Stage::Validating,
+            };
+            let run = Run::begin(import, &command.key, self.table.clone(), files, self.clock.clone()).await?;
+            return Ok(Some((run, currency)));
+        };
+        let revision = items::revision(&item)?;
+        let import = items::stored_import(&dropped.tenant, item)?;
+        if import.stage.is_final() {
+            tracing::info!("this import has its outcome");
+            return Ok(None);
+        }
+        let run = Run::resume(import, revision, &command.key, self.table.clone(), files, self.clock.clone());
+        Ok(Some((run, currency)))
+    }
+
+    /// What becomes of a file.
+    async fn judge(
+        &self,
+        run: &mut Run,
+        dropped: &Dropped,
+        about: &About,
+        currency: &Currency,
+    ) -> Result<Judged, Failure> {
+        if run.import.etag != about.etag {
+            return Ok(Err(Refused::new(Reason::Replaced, "another file was put in its place")));
+        }
+        if let Err(detail) = about.options(unless(&dropped.target)) {
+            return Ok(Err(Refused::new(Reason::BadOptions, detail)));
+        }
+        let content_type = about.content_type.split(';').next().unwrap_or_default().trim();
+        if !CONTENT_TYPES.contains(&content_type.to_ascii_lowercase().as_str()) {
+            let detail = format!("{content_type:?} is none of {}", CONTENT_TYPES.join(", "));
+            return Ok(Err(Refused::new(Reason::WrongContentType, detail)));
+        }
+        if about.bytes > MAX_FILE_BYTES {
+            let detail = format!("it has more than {} MiB", MAX_FILE_BYTES / 1024 / 1024);
+            return Ok(Err(Refused::new(Reason::TooLarge, detail)));
+        }
+        match &dropped.target {
+            Target::Menu(concessionaire) => menus::import(run, concessionaire, currency).await,
+            Target::Roster => Ok(Err(Refused::new(Reason::Unreadable, "rosters are not read yet"))),
+        }
+    }
+
+    /// Keeps the message from others for as long as this worker lives.
+    async fn renew(&self, delivery: Delivery<'_>) -> std::convert::Infallible {
+        let lease = Release { receipt_handle: delivery.message.receipt_handle.clone(), delay_s: LEASE_S };
+        loop {
+            if let Err(failure) = self.queues.release(delivery.queue_arn, std::slice::from_ref(&lease)).await
+            {
+                tracing::warn!(error = chain(&failure), "a lease was not renewed");
+            }
+            tokio::time::sleep(RENEWAL).await;
+        }
+    }
+}
+
+/// A menu is replaced unless somebody says otherwise; nobody is let go because a file does not name them.
+fn unless(target: &Target) -> Options {
+    Options::new(match target {
+        Target::Menu(_) => Mode::Replace,
+        Target::Roster => Mode::Merge,
+    })
+}
+
+/// The id that the API gave away with the place; for a file that was put there by other means one that is the
+/// same whenever it is announced, and another if another is put there.
+fn id_of(command: &ImportFile, dropped: &Dropped, about: &About) -> Result<CommandId, Failure> {
+    if let Ok(id) = dropped.name.parse() {
+        return Ok(id);
+    }
+    let hash = RequestHash::of_file(&command.key, &command.sequencer);
+    let id = CommandId::made_at(about.put_at_ms, hash.as_bytes());
+    id.map_err(|error: InvalidKey| Failure::malformed("name an import", error))
+}
+
+impl Worker for ImportWorker {
+    async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
+        self.batches.handle(event, self).await
+    }
+}
+
+impl WorkOff for ImportWorker {
+    async fn work_off(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+        let (command, dropped) = read(delivery, &self.names)?;
+        tokio::select! {
+            done = self.import(&command, &dropped) => done,
+            never = self.renew(delivery) => match never {},
+        }
+    }
+}
+
+/// An announcement that came through its own tenant's queue, of a file under its own tenant's prefix.
+fn read(delivery: Delivery<'_>, names: &Names) -> Result<(ImportFile, Dropped), Failure> {
+    let Command::ImportFile(command) = delivery.message.read()? else {
+        return Err(Failure::malformed("read a message", "it is another worker's"));
+    };
+    let own_queue = names.queue_arn(&names.queue(&command.tenant, Purpose::Imports));
+    let dropped = Dropped::parse(&command.key);
+    let own = dropped.filter(|dropped| {
+        dropped.tenant == command.tenant
+            && delivery.queue_arn == own_queue
+            && delivery.group == keys::import_group(&dropped.tenant, &dropped.target)
+    });
+    let dropped =
+        own.ok_or_else(|| Failure::malformed("read a message", "its file is not of the queue's tenant"))?;
+    Ok((command, dropped))
+}
+
+#[cfg(test)]
+mod tests;

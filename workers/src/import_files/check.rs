@@ -1,0 +1,159 @@
+//! Looks at every row of a file, and tells whatever is wrong with its line, column, value and reason.
+//!
+//! Invariant: memory does not grow with the file, but for the bad rows that are told and a hash of each key.
+
+use super::rows::{Rows, Unreadable};
+use domain::import::{BadCell, FileRow, Header, Options};
+use domain::tenant::Currency;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::collections::hash_map::{DefaultHasher, Entry};
+use std::hash::{Hash, Hasher};
+use std::io::{self, Read};
+
+/// Rows of a file: more than any company has of anything.
+pub const MAX_ROWS: u64 = 200_000;
+/// Bad rows that are told; the rest is counted.
+pub const MAX_TOLD_ROWS: usize = 1_000;
+/// Bytes of bad rows that are told.
+const MAX_TOLD_BYTES: usize = 1024 * 1024;
+
+/// What a file came to.
+#[derive(Debug)]
+pub struct Checked {
+    pub good: u64,
+    pub bad: u64,
+    /// Of the bad ones, as many as are told.
+    pub told: Vec<BadRow>,
+    /// What all good rows come to, in their order, and what becomes of others.
+    pub digest: [u8; 32],
+    keys: Keys,
+    columns: Vec<String>,
+}
+
+/// A row that cannot be used, as it stands in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRow {
+    /// From 1, as an editor counts them.
+    pub line: u64,
+    pub cells: Vec<String>,
+    pub bad: Vec<BadCell>,
+}
+
+/// Looks at every row; `each` gets the good ones, in their order.
+pub fn check<R: FileRow>(
+    file: impl Read,
+    currency: &Currency,
+    options: &Options,
+    mut each: impl FnMut(R) -> Result<(), Unreadable>,
+) -> Result<Checked, Unreadable> {
+    let mut rows = Rows::open(file)?;
+    let header = Header::<R::Column>::read(rows.header().iter().map(String::as_str))?;
+    let columns = rows.header().to_vec();
+    let (mut keys, mut digest) = (Keys::default(), Sha256::new_with_prefix([options.mode as u8]));
+    let (mut good, mut bad_rows, mut told_bytes, mut told) = (0, 0, 0, Vec::new());
+    while let Some((line, cells)) = rows.next_row()? {
+        if good + bad_rows >= MAX_ROWS {
+            return Err(Unreadable::TooManyRows);
+        }
+        let read = match &cells {
+            Ok(cells) => R::read(&header, cells.iter().map(String::as_str), currency, options),
+            Err(bad) => Err(vec![bad.clone()]),
+        };
+        match read.and_then(|row| keys.take(row, line)) {
+            Ok(row) => {
+                good += 1;
+                row.digest(|text| {
+                    digest.update(text.len().to_be_bytes());
+                    digest.update(text);
+                });
+                each(row)?;
+            }
+            Err(bad) => {
+                bad_rows += 1;
+                let row = BadRow { line, cells: cells.unwrap_or_default(), bad };
+                let bytes: usize = row.cells.iter().map(String::len).sum();
+                if told.len() < MAX_TOLD_ROWS && told_bytes + bytes <= MAX_TOLD_BYTES {
+                    told_bytes += bytes;
+                    told.push(row);
+                }
+            }
+        }
+    }
+    if good + bad_rows == 0 {
+        return Err(Unreadable::NoRows);
+    }
+    Ok(Checked { good, bad: bad_rows, told, digest: digest.finalize().into(), keys, columns })
+}
+
+/// Hashes of what must not come twice, with the line that each stands in.
+#[derive(Debug, Default)]
+struct Keys(HashMap<u64, u64>);
+
+impl Keys {
+    /// A key stands for one row: the first that has it.
+    fn take<R: FileRow>(&mut self, row: R, line: u64) -> Result<R, Vec<BadCell>> {
+        let mut again = Vec::new();
+        for (what, key) in row.keys() {
+            match self.0.entry(hash(what, key)) {
+                Entry::Vacant(entry) => {
+                    entry.insert(line);
+                }
+                Entry::Occupied(entry) => again.push(BadCell {
+                    column: String::new(),
+                    value: key.to_owned(),
+                    reason: format!("is the {what} of line {} already", entry.get()),
+                }),
+            }
+        }
+        if again.is_empty() { Ok(row) } else { Err(again) }
+    }
+}
+
+fn hash(what: &str, key: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (what, key).hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Checked {
+    /// Whether a row has this key.
+    pub fn has(&self, what: &str, key: &str) -> bool {
+        self.keys.0.contains_key(&hash(what, key))
+    }
+
+    /// The bad rows that are told as a file of their own, with what is wrong in a last column: to be mended and
+    /// sent again.
+    pub fn write_bad_rows(&self, to: impl io::Write) -> Result<(), csv::Error> {
+        let mut writer = csv::Writer::from_writer(to);
+        writer.write_record(self.columns.iter().map(|column| harmless(column)).chain([REASON.to_owned()]))?;
+        for row in &self.told {
+            let cells = (0..self.columns.len()).map(|place| row.cells.get(place).map_or("", String::as_str));
+            writer.write_record(cells.map(harmless).chain([row.reason()]))?;
+        }
+        writer.flush()?;
+        Ok(())
+    }
+}
+
+const REASON: &str = "reason";
+
+/// Nothing that a spreadsheet would obey.
+fn harmless(cell: &str) -> String {
+    let obeyed = cell.starts_with(['=', '+', '@', '\t', '\r']);
+    if obeyed { format!("'{cell}") } else { cell.to_owned() }
+}
+
+impl BadRow {
+    /// All that is wrong, in a sentence.
+    pub fn reason(&self) -> String {
+        let told = |bad: &BadCell| match (bad.column.as_str(), bad.value.as_str()) {
+            ("", "") => bad.reason.clone(),
+            ("", value) => format!("{value:?} {}", bad.reason),
+            (column, "") => format!("{column} {}", bad.reason),
+            (column, value) => format!("{column} {value:?} {}", bad.reason),
+        };
+        let told: Vec<_> = self.bad.iter().map(told).collect();
+        format!("line {}: {}", self.line, told.join("; "))
+    }
+}

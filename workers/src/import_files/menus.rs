@@ -1,0 +1,200 @@
+//! A menu from a file: its meals under a version of their own, then the switch.
+
+use super::check::Checked;
+use super::run::{Judged, Run};
+use crate::administer::decision::{Stored, put, take};
+use aws::failure::Failure;
+use aws::items::{self, Item, MenuHead};
+use aws::keys;
+use aws::table::{Order, Table, Write};
+use domain::admin::{Receipt, ReceiptOutcome};
+use domain::id::{ConcessionaireId, TenantId, UserName};
+use domain::import::{Effect, MEAL_KEY, MealRow, Mode, Reason, Refused};
+use domain::menu::MenuVersion;
+use domain::request::RequestHash;
+use domain::tenant::Currency;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::mpsc::Receiver;
+
+/// Meals that are put in one call.
+const TOGETHER: usize = 25;
+/// Calls at the same time: a partition takes a thousand writes a second, and lunch goes on.
+const SIDE_BY_SIDE: usize = 4;
+/// Meals of an old version that are read in one call.
+const PAGE: i32 = 500;
+/// Who dropped a file past the API.
+const UNKNOWN: &str = "file-drop";
+const CHANGE: &str = "import-menu";
+
+pub async fn import(
+    run: &mut Run,
+    concessionaire: &ConcessionaireId,
+    currency: &Currency,
+) -> Result<Judged, Failure> {
+    let tenant = run.import.tenant.clone();
+    let Some(head) = head(&run.table, &tenant, concessionaire).await? else {
+        let detail = format!("there is no concessionaire {concessionaire}");
+        return Ok(Err(Refused::new(Reason::UnknownConcessionaire, detail)));
+    };
+    let checked = match run.validate::<MealRow>(currency).await? {
+        Ok(checked) => checked,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let stored = head.as_ref().map(|head| &head.value);
+    if let Some(head) = stored.filter(|head| head.is_made_of(checked.digest)) {
+        let effect = Effect::Menu { version: head.version, meals: checked.good, kept: 0, is_unchanged: true };
+        return Ok(Ok((effect, vec![])));
+    }
+    let base = stored.map_or(0, |head| head.version.meals);
+    let version = begin(&run.table, &tenant, concessionaire, head).await?;
+    let done = Arc::new(AtomicU64::new(0));
+    let (table, of) = (run.table.clone(), (tenant.clone(), concessionaire.clone(), version));
+    let counter = done.clone();
+    let written = run.apply(currency, &done, |rows| write(table, of, rows, counter)).await?;
+    if let Err(refused) = written {
+        return Ok(Err(refused));
+    }
+    let kept = match run.import.options.mode {
+        Mode::Replace => 0,
+        Mode::Merge => {
+            let table = run.table.clone();
+            let keeping = keep(&table, &tenant, concessionaire, base, version, &checked);
+            run.noting(&done, keeping, |_, _| ()).await?
+        }
+    };
+    switch(run, concessionaire, &checked, base, version, kept).await.map(Ok)
+}
+
+/// A menu as it stands, which may have no meal yet; nothing if there is no such concessionaire.
+async fn head(
+    table: &Table,
+    tenant: &TenantId,
+    concessionaire: &ConcessionaireId,
+) -> Result<Option<Option<Stored<MenuHead>>>, Failure> {
+    let (key, owner) = (keys::menu(tenant, concessionaire), keys::concessionaire(tenant, concessionaire));
+    let mut found = table.read([key.clone(), owner.clone()]).await?;
+    let head = take(&mut found, &key, items::stored_menu_head)?;
+    let is_known = head.is_some() || found.take(&owner).is_some();
+    Ok(is_known.then_some(head))
+}
+
+/// Gives out the next version of meals, to nobody else.
+async fn begin(
+    table: &Table,
+    tenant: &TenantId,
+    concessionaire: &ConcessionaireId,
+    stored: Option<Stored<MenuHead>>,
+) -> Result<u32, Failure> {
+    let mut head = stored.as_ref().map(|stored| stored.value.clone()).unwrap_or_default();
+    head.begun += 1;
+    let begun = put(items::menu_head(tenant, concessionaire, &head)?, stored.as_ref());
+    table.commit(vec![begun]).await.map_err(|error| error.alone("begin a menu"))?;
+    Ok(head.begun)
+}
+
+/// Writes the meals of a file, in whatever order.
+async fn write(
+    table: Table,
+    (tenant, concessionaire, version): (TenantId, ConcessionaireId, u32),
+    mut rows: Receiver<MealRow>,
+    done: Arc<AtomicU64>,
+) -> Result<(), Failure> {
+    let rows = stream::poll_fn(move |context| rows.poll_recv(context));
+    let items = rows.map(|row| items::meal(&tenant, &concessionaire, version, &row.code, &row.meal));
+    let parts = items.chunks(TOGETHER).map(|part| part.into_iter().collect::<Result<Vec<_>, _>>());
+    parts
+        .try_for_each_concurrent(SIDE_BY_SIDE, |part| {
+            let (table, done) = (&table, &done);
+            async move { put_meals(table, &part, done).await }
+        })
+        .await
+}
+
+async fn put_meals(table: &Table, meals: &[Item], done: &AtomicU64) -> Result<(), Failure> {
+    table.put_unnamed(meals).await?;
+    done.fetch_add(u64::try_from(meals.len()).unwrap_or_default(), Ordering::Relaxed);
+    Ok(())
+}
+
+/// Takes over what the file does not name.
+async fn keep(
+    table: &Table,
+    tenant: &TenantId,
+    concessionaire: &ConcessionaireId,
+    base: u32,
+    version: u32,
+    checked: &Checked,
+) -> Result<u64, Failure> {
+    let (span, mut start, mut kept) = (keys::meals_span(tenant, concessionaire, base), None, 0);
+    loop {
+        let page = table.query_page(&span, PAGE, Order::OldestFirst, start).await?;
+        let mut meals = Vec::new();
+        for item in page.items {
+            let (code, meal) = items::stored_meal(item)?;
+            if !checked.has(MEAL_KEY, code.as_str()) {
+                meals.push(items::meal(tenant, concessionaire, version, &code, &meal)?);
+            }
+        }
+        table.put_unnamed(&meals).await?;
+        kept += u64::try_from(meals.len()).unwrap_or_default();
+        start = page.next;
+        if start.is_none() {
+            return Ok(kept);
+        }
+    }
+}
+
+/// What is written together with the import's outcome: from then on stations sell from the new version. Whatever is
+/// edited meanwhile loses this race, or makes this one read again.
+async fn switch(
+    run: &Run,
+    concessionaire: &ConcessionaireId,
+    checked: &Checked,
+    base: u32,
+    version: u32,
+    kept: u64,
+) -> Result<(Effect, Vec<Write>), Failure> {
+    let import = &run.import;
+    let stored = head(&run.table, &import.tenant, concessionaire).await?.flatten();
+    let stored = stored.ok_or_else(|| Failure::malformed("switch a menu", "it was begun and is gone"))?;
+    let mut head = stored.value.clone();
+    let before = head.version;
+    let is_named = |code: &domain::id::MealCode| checked.has(MEAL_KEY, code.as_str());
+    match import.options.mode {
+        Mode::Replace => {
+            head.edits.clear();
+            head.sold_out.retain(|code, _| is_named(code));
+        }
+        Mode::Merge if before.meals != base => {
+            return Err(Failure::transient("switch a menu", "another version came between"));
+        }
+        // Edits of other meals lie over the new version as they lay over the old one.
+        Mode::Merge => head.edits.retain(|code, _| !is_named(code)),
+    }
+    head.version = MenuVersion { meals: version, edit: 0 };
+    head.made_of = Some(checked.digest);
+    let effect = Effect::Menu { version: head.version, meals: checked.good, kept, is_unchanged: false };
+    let by = import.by.clone().map_or_else(|| UNKNOWN.parse::<UserName>(), Ok);
+    let by = by.map_err(|error| Failure::malformed("name who imports", error))?;
+    let receipt = Receipt {
+        tenant: import.tenant.clone(),
+        id: import.id,
+        request: RequestHash::of_file(concessionaire.as_str(), &import.etag),
+        caller: by,
+        change: CHANGE.to_owned(),
+        subject: format!("concessionaires/{concessionaire}/menu"),
+        reason: None,
+        is_platforms: false,
+        accepted_at: import.begun_at,
+        decided_at: run.now(),
+        outcome: ReceiptOutcome::Applied {
+            before: json!({ "menu_version": before }),
+            after: json!({ "menu_version": head.version, "meals": checked.good, "kept": kept }),
+        },
+    };
+    let head = put(items::menu_head(&import.tenant, concessionaire, &head)?, Some(&stored));
+    Ok((effect, vec![head, Write::Create(items::receipt(&receipt)?)]))
+}

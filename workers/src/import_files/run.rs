@@ -1,0 +1,195 @@
+//! An import under way: the file that it reads and the item that says how far it is.
+
+use super::check::{Checked, check};
+use super::pipe::pipe;
+use super::rows::Unreadable;
+use aws::clock::Clock;
+use aws::failure::Failure;
+use aws::files::Files;
+use aws::items;
+use aws::table::{Table, Write};
+use domain::import::{Effect, FileRow, Import, Reason, Refused, Rows, Stage, Strictness};
+use domain::tenant::Currency;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc::{self, Receiver};
+use tokio::task::spawn_blocking;
+
+/// Between two notes of how far an import is.
+const PROGRESS: Duration = Duration::from_secs(2);
+/// Rows that wait to be written.
+const ROWS_AHEAD: usize = 500;
+
+/// What an import changes, with what has to be written together with that; or why it does not.
+pub type Judged = Result<(Effect, Vec<Write>), Refused>;
+
+#[derive(Debug)]
+pub struct Run {
+    pub import: Import,
+    pub table: Table,
+    revision: u64,
+    key: String,
+    files: Files,
+    clock: Clock,
+}
+
+impl Run {
+    /// One that nobody began.
+    pub async fn begin(
+        import: Import,
+        key: &str,
+        table: Table,
+        files: Files,
+        clock: Clock,
+    ) -> Result<Self, Failure> {
+        let begun = Write::Create(items::import(&import)?);
+        table.commit(vec![begun]).await.map_err(|error| error.alone("begin an import"))?;
+        Ok(Self::resume(import, 0, key, table, files, clock))
+    }
+
+    /// One that was left half way.
+    pub fn resume(
+        import: Import,
+        revision: u64,
+        key: &str,
+        table: Table,
+        files: Files,
+        clock: Clock,
+    ) -> Self {
+        Self { import, table, revision, key: key.to_owned(), files, clock }
+    }
+
+    pub fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
+    /// Looks at every row; nothing is written but how far it is. Whoever is strict accepts no bad row.
+    pub async fn validate<R: FileRow>(
+        &mut self,
+        currency: &Currency,
+    ) -> Result<Result<Checked, Refused>, Failure> {
+        let seen = Arc::new(AtomicU64::new(0));
+        let count = seen.clone();
+        let each = move |_: R| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        };
+        let (files, key, import) = (self.files.clone(), self.key.clone(), self.import.clone());
+        let reading = read(&files, &key, &import, currency, each);
+        let read = self.noting(&seen, reading, |import, seen| import.rows.good = seen).await?;
+        let checked = match read {
+            Ok(checked) => checked,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let listed = u64::try_from(checked.told.len()).unwrap_or(u64::MAX);
+        self.import.rows = Rows { good: checked.good, bad: checked.bad, listed };
+        if checked.bad > 0 {
+            let mut csv = Vec::new();
+            checked.write_bad_rows(&mut csv).map_err(|error| Failure::malformed("list bad rows", error))?;
+            self.files.keep_bad_rows(&self.import.tenant, self.import.id, csv).await?;
+        }
+        if checked.bad > 0 && self.import.options.strictness == Strictness::Strict {
+            let detail = format!("{} of {} rows are wrong", checked.bad, checked.bad + checked.good);
+            return Ok(Err(Refused::new(Reason::BadRows, detail)));
+        }
+        Ok(Ok(checked))
+    }
+
+    /// Gives every good row to `write`, which says what came of them, and notes meanwhile how many are `done`.
+    pub async fn apply<R, T, W>(
+        &mut self,
+        currency: &Currency,
+        done: &Arc<AtomicU64>,
+        write: impl FnOnce(Receiver<R>) -> W,
+    ) -> Result<Result<T, Refused>, Failure>
+    where
+        R: FileRow,
+        W: Future<Output = Result<T, Failure>>,
+    {
+        let (sender, receiver) = mpsc::channel(ROWS_AHEAD);
+        let each = move |row: R| sender.blocking_send(row).map_err(|_| Unreadable::Abandoned);
+        let (files, key, import) = (self.files.clone(), self.key.clone(), self.import.clone());
+        let both = async {
+            let reading = read(&files, &key, &import, currency, each);
+            let (read, written) = tokio::join!(reading, write(receiver));
+            let written = written?;
+            Ok(read?.map(|_| written))
+        };
+        self.noting(done, both, |import, done| import.stage = Stage::Applying { done }).await
+    }
+
+    /// Notes now and then how far `work` is.
+    pub async fn noting<T>(
+        &mut self,
+        counter: &AtomicU64,
+        work: impl Future<Output = Result<T, Failure>>,
+        note: impl Fn(&mut Import, u64),
+    ) -> Result<T, Failure> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = tokio::time::sleep(PROGRESS) => {
+                    note(&mut self.import, counter.load(Ordering::Relaxed));
+                    self.save(vec![]).await?;
+                }
+            }
+        }
+    }
+
+    /// Writes the import as it is now, together with what goes with that.
+    async fn save(&mut self, mut with: Vec<Write>) -> Result<(), Failure> {
+        self.import.updated_at = self.clock.now();
+        with.push(Write::Replace { item: items::import(&self.import)?, from: self.revision });
+        self.table.commit(with).await.map_err(|error| error.alone("note an import"))?;
+        self.revision += 1;
+        Ok(())
+    }
+
+    /// Ends the import.
+    pub async fn finish(mut self, judged: Judged) -> Result<Stage, Failure> {
+        let (stage, with) = match judged {
+            Ok((effect, with)) => (Stage::Applied(effect), with),
+            Err(refused) => (Stage::Refused(refused), vec![]),
+        };
+        self.import.stage = stage;
+        self.save(with).await?;
+        self.log();
+        Ok(self.import.stage)
+    }
+
+    /// Without its details: they may hold anybody's name.
+    fn log(&self) {
+        let (id, Rows { good, bad, .. }) = (self.import.id.to_string(), self.import.rows);
+        match &self.import.stage {
+            Stage::Refused(refused) => {
+                let reason = refused.reason.as_str();
+                tracing::info!(import.id = id, good, bad, reason, "refused import {id}: {reason}");
+            }
+            Stage::Applied(_) | Stage::Applying { .. } | Stage::Validating => {
+                tracing::info!(import.id = id, good, bad, "applied import {id}");
+            }
+        }
+    }
+}
+
+/// Reads the whole file, on a thread of its own, and gives each good row to `each`.
+async fn read<R: FileRow>(
+    files: &Files,
+    key: &str,
+    import: &Import,
+    currency: &Currency,
+    each: impl FnMut(R) -> Result<(), Unreadable> + Send + 'static,
+) -> Result<Result<Checked, Refused>, Failure> {
+    let Some(content) = files.open(key, &import.etag).await? else {
+        return Ok(Err(Refused::new(Reason::Replaced, "another file was put in its place, or none")));
+    };
+    let (inlet, outlet) = pipe();
+    let (currency, options) = (currency.clone(), import.options);
+    let checking = spawn_blocking(move || check::<R>(outlet, &currency, &options, each));
+    let (passed, checked) = tokio::join!(inlet.pass(content), checking);
+    passed?;
+    let checked = checked.map_err(|error| Failure::malformed("look at a file", error))?;
+    Ok(checked.map_err(|error| Refused::new(error.reason(), aws::failure::chain(&error))))
+}

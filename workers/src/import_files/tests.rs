@@ -1,0 +1,132 @@
+//! Files as people make them, and as nobody should.
+
+use super::{BadRow, Checked, MAX_ROW_BYTES, MAX_ROWS, MAX_TOLD_ROWS, MAX_UNPACKED_BYTES, Unreadable, check};
+use domain::import::{MealRow, Mode, Options};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::io::{self, Read, Write};
+
+/// What a file comes to, with the codes of its good rows.
+fn read(file: impl Read) -> Result<(Checked, Vec<String>), Unreadable> {
+    let mut codes = Vec::new();
+    let currency = "PHP".to_owned().try_into().unwrap();
+    let checked = check::<MealRow>(file, &currency, &Options::new(Mode::Replace), |row| {
+        codes.push(format!("{}={}", row.code, row.meal.price.get()));
+        Ok(())
+    })?;
+    Ok((checked, codes))
+}
+
+#[track_caller]
+fn check_codes(file: &[u8], codes: &[&str]) {
+    let (checked, read) = read(file).unwrap();
+    assert_eq!((checked.bad, read), (0, codes.iter().map(|code| (*code).to_owned()).collect()));
+}
+
+#[track_caller]
+fn check_refused(file: impl Read, expected: &str) {
+    let refused = read(file).unwrap_err();
+    let told = aws::failure::chain(&refused);
+    assert!(told.contains(expected), "{told}");
+}
+
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn tables_are_read_as_tills_write_them() {
+    let expected = ["TEA=4000", "CAKE=8550"];
+    for file in [
+        "code,name,price\nTEA,Tea,40\nCAKE,Cake,85.5\n",
+        "code;name;price\r\nTEA;Tea;40\r\nCAKE;Cake;85,5",
+        "code\tname\tprice\rTEA\tTea\t40\rCAKE\tCake\t85.50\r",
+        "\u{feff}CODE,Name,\"Price (PHP)\"\n\nTEA,\"Tea\",40\n,,\nCAKE,Cake,85.5\n\n",
+        "allergens,price,name,code\n\"nuts,\nmilk\",40,Tea,TEA\n,\"85,5\",Cake,CAKE\n",
+        "code,name,price,note\nTEA,Tea,40,\"several\r\nlines \"\"here\"\"\"\nCAKE,Cake,85.5,\n",
+    ] {
+        check_codes(file.as_bytes(), &expected);
+        check_codes(&packed(file.as_bytes()), &expected);
+    }
+    let members = [packed(b"code,name,price\nTEA,Tea,40\n"), packed(b"CAKE,Cake,85.5\n")].concat();
+    check_codes(&members, &expected);
+}
+
+#[test]
+fn a_bad_row_is_told_with_its_line() {
+    let file = "code,name,price\nA,\"two\nlines\",1\nB,Tea\u{0},1\nC,Tea,1,extra\nD,Tea\nA,Tea,1\n";
+    let (checked, codes) = read(file.as_bytes()).unwrap();
+    let reasons: Vec<_> = checked.told.iter().map(BadRow::reason).collect();
+    assert_eq!(codes, ["A=100"]);
+    assert_eq!(
+        reasons,
+        [
+            "line 2: name \"two\u{fffd}lines\" holds a line break or another control character",
+            "line 4: name \"Tea\u{fffd}\" holds a line break or another control character",
+            "line 5: has 4 cells under 3 columns",
+            "line 6: price is missing",
+        ]
+    );
+    let (checked, _) = read(&b"name,price\nTea,1\n\xff\xfe,1\n"[..]).unwrap();
+    assert_eq!(checked.told[0].reason(), "line 3: the row is not in UTF-8");
+}
+
+#[test]
+fn bad_rows_are_listed_up_to_a_number_and_counted_beyond() {
+    let rows: String = (0..2_500).map(|row| format!("=HYPERLINK({row}),1\n")).collect();
+    let (checked, _) = read(format!("name,price\nTea,1\n{rows}").as_bytes()).unwrap();
+    assert_eq!((checked.good, checked.bad, checked.told.len()), (1, 2_500, MAX_TOLD_ROWS));
+    let mut told = Vec::new();
+    checked.write_bad_rows(&mut told).unwrap();
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.lines().skip(1).all(|line| line.starts_with("'=HYPERLINK(")), "{}", &told[..200]);
+}
+
+#[test]
+fn a_hostile_file_is_refused_whole() {
+    check_refused(io::empty(), "empty");
+    check_refused(&b"\xef\xbb\xbf \r\n"[..], "empty");
+    check_refused(&packed(b"")[..], "empty");
+    check_refused(&b"name,price\n\n\n"[..], "no rows");
+    check_refused(&b"price\n1\n"[..], "no column name");
+    check_refused("name,".repeat(10_000).as_bytes(), "10001 columns");
+    check_refused(&b"PK\x03\x04..."[..], "ZIP");
+    check_refused(&b"\xff\xfen\0a\0m\0e\0"[..], "UTF-16");
+    check_refused(&b"\x1f\x8b\x08nonsense"[..], "breaks off");
+    let whole = packed("name,price\nTea,1\n".repeat(1_000).as_bytes());
+    check_refused(&whole[..whole.len() - 9], "breaks off");
+    check_refused(io::Cursor::new("name,price\n").chain(io::repeat(b'x')), "a row takes more");
+    check_refused(io::Cursor::new("name,price\n\"").chain(io::repeat(b'\n')), "a row takes more");
+    check_refused(io::repeat(b'a'), "a row takes more");
+    check_refused(io::Cursor::new("name,price\n").chain(io::repeat(0)), "a row takes more");
+    let rows = "a,1\n".repeat(usize::try_from(MAX_ROWS).unwrap() + 1);
+    check_refused(format!("name,price\n{rows}").as_bytes(), "more than 200000 rows");
+}
+
+/// A bomb of a few hundred kilobytes that unpacks to gigabytes.
+#[test]
+fn a_bomb_is_put_away() {
+    let line = vec![b'x'; usize::try_from(MAX_ROW_BYTES / 2).unwrap()];
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(b"name,price\n").unwrap();
+    for _ in 0..=MAX_UNPACKED_BYTES / (MAX_ROW_BYTES / 2) {
+        encoder.write_all(&line).unwrap();
+        encoder.write_all(b",1\n").unwrap();
+    }
+    let bomb = encoder.finish().unwrap();
+    assert!(bomb.len() < 1024 * 1024, "{}", bomb.len());
+    check_refused(&bomb[..], "unpacks to more");
+    let zeros = packed(&vec![0; 16 * 1024 * 1024]);
+    check_refused(&zeros[..], "a row takes more");
+}
+
+#[test]
+fn a_long_row_is_no_reason_to_refuse_a_file() {
+    let note = "n".repeat(usize::try_from(MAX_ROW_BYTES).unwrap() - 100);
+    check_codes(format!("code,name,price,note\nTEA,Tea,1,{note}\n").repeat(1).as_bytes(), &["TEA=100"]);
+    let rows: String = (0..50).map(|row| format!("M{row},Tea,1,{note}\n")).collect();
+    let (checked, _) = read(format!("code,name,price,note\n{rows}").as_bytes()).unwrap();
+    assert_eq!((checked.good, checked.bad), (50, 0));
+}
