@@ -122,6 +122,7 @@ pub fn rows() -> Vec<Row> {
             &[Manager],
             Stall,
         ),
+        row("postEmployeeImport", "POST", "/v1/employee-imports", Some(r#"{"bytes":1}"#), &[Admin], Tenant),
         get("getImport", "/v1/imports/01900000-0000-7000-8000-000000000000", &[Admin, Manager], Tenant),
         get("listImports", "/v1/imports", &[Admin], Tenant),
         get("listConcessionaires", "/v1/concessionaires", EVERYBODY, Tenant),

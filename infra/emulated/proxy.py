@@ -111,14 +111,16 @@ class Handler(BaseHTTPRequestHandler):
             for name, value in answer.getheaders():
                 if name.lower() not in HOP_BY_HOP:
                     self.send_header(name, value)
-            if answer.status != 304:
+            if self.command == "HEAD":
+                self.send_header("Content-Length", answer.getheader("Content-Length", "0"))
+            elif answer.status != 304:
                 self.send_header("Content-Length", str(len(payload)))
             self.end_headers()
             self.wfile.write(payload)
         finally:
             connection.close()
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = forward
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = forward
 
     def log_message(self, *_) -> None:
         """Says nothing: the suite and the cloud do."""

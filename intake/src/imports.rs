@@ -14,9 +14,9 @@ use crate::ticket::Ticket;
 use crate::view::{ImportView, UndecidedView};
 use aws::failure::Failure;
 use aws::files::{Dropped, UPLOAD_LIFETIME};
-use aws::items::{self, Item};
-use aws::keys;
-use aws::table::Order;
+use aws::items;
+use aws::keys::{self, Key};
+use aws::table::{Found, Order};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
@@ -26,7 +26,6 @@ use axum::response::{IntoResponse, Response};
 use domain::command::Kind;
 use domain::id::{CommandId, ConcessionaireId};
 use domain::import::{CONTENT_TYPES, Import, MAX_FILE_BYTES, Mode, Options, Strictness, Target};
-use domain::money::Price;
 use domain::request::RequestHash;
 use domain::role::{Caller, Role};
 use jiff::SignedDuration;
@@ -121,28 +120,75 @@ pub async fn post_menu(
     let concessionaire: ConcessionaireId = concessionaire.parse().map_err(|_| Problem::NotFound)?;
     let read = |fields: &mut Fields<'_>, _: &Errors| {
         let file = File::read(fields, Mode::Replace);
-        let default_price: Option<Price> = fields.optional_integer("default_price");
-        let mut file = file?;
-        file.options.default_price = default_price;
-        Some(file)
+        let default_price = fields.optional_integer("default_price");
+        let file = file?;
+        Some(File { options: Options { default_price, ..file.options }, ..file })
     };
     let (id, file) = request::command(&headers, &body, app.clock.now(), read)?;
     let owner = keys::concessionaire(identity.tenant(), &concessionaire);
     let menu = keys::menu(identity.tenant(), &concessionaire);
-    let place = keys::import(identity.tenant(), id);
-    let wanted = identity.keys().into_iter().chain([owner.clone(), menu.clone(), place.clone()]);
-    let mut found = app.table.read(wanted).await?;
-    let (caller, tenant) = identity.admit(&mut found)?;
-    let is_known = found.take(&owner).is_some() || found.take(&menu).is_some();
-    if !caller.sells_for(&concessionaire) || !is_known {
-        return Err(Problem::NotFound);
-    }
-    if !tenant.is_reached(Kind::ImportFile) {
-        return Err(Problem::TenantNotReady);
-    }
-    let asked =
-        Asked { app: &app, caller: &caller, base_path: &base_path, id, target: Target::Menu(concessionaire) };
-    asked.answer(file, found.take(&place)).await
+    let asked = Asked { app: &app, base_path: &base_path, id, file };
+    let target = Target::Menu(concessionaire.clone());
+    asked
+        .answer(&identity, target, [owner.clone(), menu.clone()], |caller, found| {
+            let is_known = found.take(&owner).is_some() || found.take(&menu).is_some();
+            caller.sells_for(&concessionaire) && is_known
+        })
+        .await
+}
+
+/// A file to come.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "bytes": 2048, "content_type": "text/csv", "mode": "replace" }))]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct EmployeeImportRequest {
+    /// Its size; no other is taken.
+    #[schema(minimum = 1, maximum = 67_108_864)]
+    bytes: i64,
+    /// What it calls itself; `text/csv` unless given.
+    content_type: Option<String>,
+    /// `merge` unless given; `replace` deactivates whoever is not in the file.
+    #[schema(value_type = Option<ModeName>)]
+    mode: Option<String>,
+    /// `strict` unless given.
+    #[schema(value_type = Option<StrictnessName>)]
+    strictness: Option<String>,
+    /// How many of a hundred active employees may be missing from a file that replaces; 10 unless given. If there
+    /// are more, it is refused.
+    #[schema(minimum = 0, maximum = 100)]
+    max_missing_percent: Option<i64>,
+}
+
+/// Ask for a place to put a roster's file.
+///
+/// The file is CSV, packed with gzip or not, with a header: `employee_number`, `name`, `badge`, `status`,
+/// `credit_limit`, `discount` (percent), `image_url`, under any of their names. What is not given stays as it is.
+#[utoipa::path(
+    post,
+    operation_id = "postEmployeeImport",
+    path = "/v1/employee-imports",
+    request_body = EmployeeImportRequest,
+    params(request::CommandParameters),
+    responses(Awaited, CommandProblems, Problems),
+    security(("cognito" = [])),
+)]
+pub async fn post_employees(
+    State(app): State<App>,
+    identity: Identity,
+    base_path: BasePath,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let read = |fields: &mut Fields<'_>, _: &Errors| {
+        let file = File::read(fields, Mode::Merge);
+        let max_missing_percent = fields.optional_integer("max_missing_percent");
+        let file = file?;
+        Some(File { options: Options { max_missing_percent, ..file.options }, ..file })
+    };
+    let (id, file) = request::command(&headers, &body, app.clock.now(), read)?;
+    let asked = Asked { app: &app, base_path: &base_path, id, file };
+    asked.answer(&identity, Target::Roster, [], |_, _| true).await
 }
 
 /// A file to come.
@@ -177,33 +223,48 @@ impl File {
     }
 }
 
-/// Who wants to import what under which id.
+/// Somebody who wants to import a file under an id.
 struct Asked<'a> {
     app: &'a App,
-    caller: &'a Caller,
     base_path: &'a BasePath,
     id: CommandId,
-    target: Target,
+    file: File,
 }
 
 impl Asked<'_> {
-    /// Where to put the file, or what stands under its id already.
-    async fn answer(self, file: File, begun: Option<Item>) -> Result<Response, Problem> {
-        let Self { app, caller, base_path, id, target } = self;
-        if let Some(item) = begun {
+    /// Where to put the file, or what stands under its id already; if there is what it is for, by what is `wanted`.
+    async fn answer<const N: usize>(
+        self,
+        identity: &Identity,
+        target: Target,
+        wanted: [Key; N],
+        is_there: impl FnOnce(&Caller, &mut Found) -> bool,
+    ) -> Result<Response, Problem> {
+        let Self { app, base_path, id, file } = self;
+        let place = keys::import(identity.tenant(), id);
+        let wanted = identity.keys().into_iter().chain([place.clone()]).chain(wanted);
+        let mut found = app.table.read(wanted).await?;
+        let (caller, tenant) = identity.admit(&mut found)?;
+        if !is_there(&caller, &mut found) {
+            return Err(Problem::NotFound);
+        }
+        if let Some(item) = found.take(&place) {
             let import = items::stored_import(&caller.tenant, item)?;
             let is_own = import.target == target && import.options == file.options;
             let answer = if is_own { view(app, import).await } else { Err(Problem::KeyReused) };
             return submit::replay(answer);
+        }
+        if !tenant.is_reached(Kind::ImportFile) {
+            return Err(Problem::TenantNotReady);
         }
         let dropped = Dropped { tenant: caller.tenant.clone(), target, name: id.to_string() };
         let File { bytes, content_type, options } = &file;
         let upload = app.files.upload(&dropped, *bytes, content_type, options, &caller.user).await?;
         let asked = format!("{} {bytes} {content_type} {:?}", dropped.key(), options.write());
         let request = RequestHash::of_command(Kind::ImportFile, &caller.tenant, &caller.user, id, &asked);
-        let expires_at = app.clock.now() + SignedDuration::try_from(UPLOAD_LIFETIME).unwrap_or_default();
+        let expires_at = app.clock.now() + UPLOAD_LIFETIME;
         let ticket = Ticket { request, expires_at: expires_at + PATIENCE };
-        let sealed = ticket.seal(&app.ticket_key, &keys::import(&caller.tenant, id));
+        let sealed = ticket.seal(&app.ticket_key, &place);
         let location = base_path.join(&format!("/v1/imports/{id}?ticket={sealed}"));
         let location =
             HeaderValue::try_from(location).map_err(|error| Failure::malformed("write a Location", error))?;

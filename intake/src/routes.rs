@@ -123,6 +123,7 @@ table! {
     menus::delete_meal for &[Manager];
     menus::put_availability for &SELLERS;
     imports::post_menu for &[Manager];
+    imports::post_employees for &[Admin];
     imports::list for &[Admin];
     imports::get for &[Admin, Manager];
     // Who signs in, for whom.

@@ -144,3 +144,45 @@ async fn a_place_for_a_file_is_asked_for_properly() {
         (&json!("import-menu"), &json!("0.0"))
     );
 }
+
+const EMPLOYEES: &str = "/v1/employee-imports";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_roster_comes_from_a_file() {
+    let target = Target::find().await;
+    let admin = target.terminal("acme-admin").await;
+    let run = Uuid::new_v4().simple().to_string()[..12].to_uppercase();
+    let file =
+        |rows: &str| format!("Employee No,Full Name,Card,Credit Limit,Discount %\n{rows}").replace('~', &run);
+    let first = file("A~,Ada Okafor,RA~,1500.50,10\nB~,Ben Sy,RB~,,\n");
+    let import =
+        async |file: String, options: Value| admin.import(EMPLOYEES, &options, file.as_bytes()).await;
+    let created = import(first.clone(), json!({})).await;
+    let effect = |created: u8, changed: u8, unchanged: u8| json!({ "created": created, "changed": changed, "unchanged": unchanged, "deactivated": 0 });
+    assert_eq!(created.body["effect"], effect(2, 0, 0), "{created:?}");
+    let ada = admin.get(&format!("/v1/employees/A{run}"), &[]).await.body;
+    assert_eq!((&ada["name"], &ada["balance"]), (&json!("Ada Okafor"), &json!(0)), "{ada}");
+    assert_eq!((&ada["credit_limit"], &ada["discount_basis_points"]), (&json!(150_050), &json!(1_000)));
+    assert_eq!(ada["badges"], json!({ format!("RA{run}"): "active" }));
+    let again = import(first, json!({})).await;
+    assert_eq!(again.body["effect"], effect(0, 0, 2), "{again:?}");
+
+    // Another's badge is refused before anything is written, or left out.
+    let second = file("A~,Ada O. Okafor,RA2~,,\nC~,Cem Aydin,RB~,,\n");
+    let refused = import(second.clone(), json!({})).await;
+    assert_eq!((refused.outcome(), &refused.body["rows"]["bad"]), ("refused", &json!(1)), "{refused:?}");
+    let told = admin.fetch(&refused.body["bad_rows_url"]).await;
+    assert!(told.contains(&format!("line 3: \"\"RB{run}\"\" is another employee's badge")), "{told}");
+    assert_eq!(admin.get(&format!("/v1/employees/A{run}"), &[]).await.body["name"], "Ada Okafor");
+    let lenient = import(second, json!({ "strictness": "lenient" })).await;
+    assert_eq!(lenient.body["effect"], effect(0, 1, 0), "{lenient:?}");
+    assert_eq!(lenient.body["rows"], json!({ "good": 1, "bad": 1, "listed": 1 }));
+    let ada = admin.get(&format!("/v1/employees/A{run}"), &[]).await.body;
+    let badges = json!({ format!("RA{run}"): "blocked", format!("RA2{run}"): "active" });
+    assert_eq!((&ada["name"], &ada["badges"]), (&json!("Ada O. Okafor"), &badges));
+    assert_eq!(admin.get(&format!("/v1/employees/C{run}"), &[]).await.status, 404);
+
+    // Nobody lets a whole company go by a file that is too short.
+    let short = import(file("A~,Ada O. Okafor,,,\n"), json!({ "mode": "replace" })).await;
+    assert_eq!((short.outcome(), &short.body["refusal"]["type"]), ("refused", &json!("too-many-missing")));
+}

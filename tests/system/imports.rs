@@ -120,3 +120,28 @@ async fn a_foreign_file_is_not_taken() {
     })
     .await;
 }
+
+/// Whoever is not in a roster that replaces is let go, and nobody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_roster_replaces_another() {
+    let world = World::start().await;
+    let admin = world.terminal("acme-admin").await;
+    let rows = |from: u32| -> String {
+        let rows = (from..200).map(|index| format!("{},Employee {index}\n", 100_000 + index));
+        format!("number,name\n{}", rows.collect::<String>())
+    };
+    let replace = json!({ "mode": "replace", "max_missing_percent": 6 });
+    let replaced = admin.import("/v1/employee-imports", &replace, rows(11).as_bytes()).await;
+    assert_eq!(replaced.outcome(), "applied", "{replaced:?}");
+    let effect = json!({ "created": 0, "changed": 189, "unchanged": 0, "deactivated": 11 });
+    assert_eq!(replaced.body["effect"], effect);
+    let again = admin.import("/v1/employee-imports", &replace, rows(11).as_bytes()).await;
+    let effect = json!({ "created": 0, "changed": 0, "unchanged": 189, "deactivated": 0 });
+    assert_eq!(again.body["effect"], effect, "{again:?}");
+    let (gone, kept) = ("/v1/employees/100010", "/v1/employees/100011");
+    assert_eq!(admin.get(gone, &[]).await.body["status"], "inactive");
+    assert_eq!(admin.get(kept, &[]).await.body["status"], "active");
+    let sale = world.terminal("acme-cashier").await.buy(Uuid::now_v7(), &coffee("RF100010", 1)).await;
+    assert_eq!(sale.body["rejection"]["type"], "employee-inactive", "{sale:?}");
+    world.settle().await;
+}

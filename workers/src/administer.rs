@@ -6,7 +6,7 @@
 
 mod cutoffs;
 pub(crate) mod decision;
-mod employees;
+pub(crate) mod employees;
 mod menus;
 mod policy;
 mod stalls;

@@ -8,10 +8,11 @@ mod check;
 mod fence;
 mod menus;
 mod pipe;
+mod rosters;
 mod rows;
 mod run;
 
-pub use check::{BadRow, Checked, MAX_ROWS, MAX_TOLD_ROWS, check};
+pub use check::{BadRow, BadRows, Checked, MAX_ROWS, MAX_TOLD_ROWS, Taken, check};
 pub use fence::{MAX_ROW_BYTES, MAX_UNPACKED_BYTES};
 pub use rows::{Rows, Unreadable};
 
@@ -33,7 +34,7 @@ use domain::command::{Command, ImportFile, Purpose};
 use domain::id::{CommandId, InvalidKey};
 use domain::import::{CONTENT_TYPES, Import, MAX_FILE_BYTES, Mode, Options, Reason, Refused, Stage, Target};
 use domain::request::RequestHash;
-use domain::tenant::Currency;
+use domain::tenant::Tenant;
 use run::{Judged, Run};
 use std::time::Duration;
 
@@ -85,10 +86,10 @@ impl ImportWorker {
             return Ok(());
         }
         let id = id_of(command, dropped, &about)?;
-        let Some((mut run, currency)) = self.begin(id, command, dropped, &about).await? else {
+        let Some((mut run, company)) = self.begin(id, command, dropped, &about).await? else {
             return Ok(());
         };
-        let judged = self.judge(&mut run, dropped, &about, &currency).await?;
+        let judged = self.judge(&mut run, dropped, &about, company).await?;
         let stage = run.finish(judged).await?;
         self.metrics.imported(&command.tenant, &dropped.target, matches!(stage, Stage::Applied(_)));
         Ok(())
@@ -101,12 +102,12 @@ impl ImportWorker {
         command: &ImportFile,
         dropped: &Dropped,
         about: &About,
-    ) -> Result<Option<(Run, Currency)>, Failure> {
+    ) -> Result<Option<(Run, Tenant)>, Failure> {
         let (key, tenant_key) = (keys::import(&dropped.tenant, id), keys::tenant(&dropped.tenant));
         let mut found = self.table.read([key.clone(), tenant_key.clone()]).await?;
         let tenant = found.take(&tenant_key);
         let tenant = tenant.ok_or_else(|| Failure::malformed("import a file", "there is no such tenant"))?;
-        let currency = items::stored_tenant(&dropped.tenant, tenant)?.currency;
+        let company = items::stored_tenant(&dropped.tenant, tenant)?;
         let (files, now) = (self.files.clone(), self.clock.now());
         let Some(item) = found.take(&key) else {
             let import = Import {
@@ -123,7 +124,7 @@ impl ImportWorker {
                 stage: Stage::Validating,
             };
             let run = Run::begin(import, &command.key, self.table.clone(), files, self.clock.clone()).await?;
-            return Ok(Some((run, currency)));
+            return Ok(Some((run, company)));
         };
         let revision = items::revision(&item)?;
         let import = items::stored_import(&dropped.tenant, item)?;
@@ -132,7 +133,7 @@ impl ImportWorker {
             return Ok(None);
         }
         let run = Run::resume(import, revision, &command.key, self.table.clone(), files, self.clock.clone());
-        Ok(Some((run, currency)))
+        Ok(Some((run, company)))
     }
 
     /// What becomes of a file.
@@ -141,7 +142,7 @@ impl ImportWorker {
         run: &mut Run,
         dropped: &Dropped,
         about: &About,
-        currency: &Currency,
+        company: Tenant,
     ) -> Result<Judged, Failure> {
         if run.import.etag != about.etag {
             return Ok(Err(Refused::new(Reason::Replaced, "another file was put in its place")));
@@ -159,8 +160,8 @@ impl ImportWorker {
             return Ok(Err(Refused::new(Reason::TooLarge, detail)));
         }
         match &dropped.target {
-            Target::Menu(concessionaire) => menus::import(run, concessionaire, currency).await,
-            Target::Roster => Ok(Err(Refused::new(Reason::Unreadable, "rosters are not read yet"))),
+            Target::Menu(concessionaire) => menus::import(run, concessionaire, &company.currency).await,
+            Target::Roster => rosters::import(run, &company).await,
         }
     }
 

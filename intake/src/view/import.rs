@@ -101,6 +101,8 @@ pub struct OptionsView {
     /// In minor units.
     #[serde(skip_serializing_if = "Option::is_none")]
     default_price: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_missing_percent: Option<u8>,
 }
 
 /// Rows, as far as they were looked at.
@@ -204,6 +206,7 @@ impl OptionsView {
             mode: options.mode,
             strictness: options.strictness,
             default_price: options.default_price.map(|price| price.get()),
+            max_missing_percent: options.max_missing_percent.map(|percent| percent.get()),
         }
     }
 }

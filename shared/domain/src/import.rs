@@ -2,13 +2,15 @@
 //! wrong with a row is told, column by column; nothing is guessed and nothing goes through a float.
 
 mod decimal;
+mod employees;
 mod meals;
 mod options;
 mod run;
 
 pub use decimal::{minor_units, rounded};
+pub use employees::{EMPLOYEE_KEY, EmployeeColumn, EmployeeRow};
 pub use meals::{MEAL_KEY, MealColumn, MealRow};
-pub use options::{CONTENT_TYPES, MAX_FILE_BYTES, Mode, Options, Strictness};
+pub use options::{CONTENT_TYPES, MAX_FILE_BYTES, Mode, Options, Percent, Strictness};
 pub use run::{Effect, Import, Reason, Refused, RosterEffect, Rows, Stage, Target};
 
 use crate::tenant::Currency;
@@ -188,6 +190,11 @@ impl<'a, C: Column> Row<'a, C> {
             _ => Err(self.bad),
         }
     }
+}
+
+/// A name as one line, however its cell broke it.
+fn one_line(cell: &str) -> String {
+    cell.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A negative amount is wrong for another reason than a formula.

@@ -13,6 +13,7 @@ use domain::cutoff::{self, Cutoff};
 use domain::employee::{Employee, EmployeePatch};
 use domain::id::{EmployeeNumber, Rfid, TenantId, UserName};
 use domain::role::Status;
+use domain::tenant::Tenant;
 use domain::wallet::Wallet;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -46,24 +47,35 @@ pub async fn create(
         Some(roster) => latest(table, tenant, roster.value).await?,
         None => None,
     };
-    let booking =
-        cutoff.as_ref().and_then(|cutoff| cutoff::join(cutoff, &employee, &company.business_day, by, now));
+    let mut writes = hire(&company, &employee, cutoff.as_ref(), by, now)?;
+    writes.push(moves_in(tenant, roster.as_ref())?);
+    Ok(Decision::applied(Value::Null, snapshot(&employee), writes))
+}
+
+/// Employee and wallet, with their share of a cutoff if there is one for them; [`moves_in`] goes with it.
+pub(crate) fn hire(
+    company: &Tenant,
+    employee: &Employee,
+    cutoff: Option<&Cutoff>,
+    by: &UserName,
+    now: Timestamp,
+) -> Result<Vec<Write>, Failure> {
+    let booking = cutoff.and_then(|cutoff| cutoff::join(cutoff, employee, &company.business_day, by, now));
     let entry = booking.as_ref().and_then(Booking::entry);
     let wallet = entry.map_or_else(Wallet::default, |entry| entry.after);
     let mut writes = vec![
-        Write::Create(items::employee(tenant, &employee)?),
-        Write::Create(items::wallet(tenant, &employee.number, wallet)?),
-        moves_in(tenant, roster.as_ref())?,
+        Write::Create(items::employee(&company.id, employee)?),
+        Write::Create(items::wallet(&company.id, &employee.number, wallet)?),
     ];
     if let Some(booking) = &booking {
-        writes.push(Write::Create(items::booking(tenant, &employee.number, booking)?));
+        writes.push(Write::Create(items::booking(&company.id, &employee.number, booking)?));
     }
-    Ok(Decision::applied(Value::Null, snapshot(&employee), writes))
+    Ok(writes)
 }
 
 /// What goes with whoever joins the roster or moves in it. A cutoff that is opened right now either finds them in
 /// their place or is found here; one that is open learns of it.
-fn moves_in(tenant: &TenantId, roster: Option<&Stored<Roster>>) -> Result<Write, Failure> {
+pub(crate) fn moves_in(tenant: &TenantId, roster: Option<&Stored<Roster>>) -> Result<Write, Failure> {
     Ok(match roster {
         Some(Stored { value, revision }) if value.is_open => {
             Write::Replace { item: items::roster(tenant, value)?, from: *revision }
@@ -72,7 +84,12 @@ fn moves_in(tenant: &TenantId, roster: Option<&Stored<Roster>>) -> Result<Write,
     })
 }
 
-async fn latest(table: &Table, tenant: &TenantId, roster: Roster) -> Result<Option<Cutoff>, Failure> {
+/// The cutoff that whoever joins may have a share of.
+pub(crate) async fn latest(
+    table: &Table,
+    tenant: &TenantId,
+    roster: Roster,
+) -> Result<Option<Cutoff>, Failure> {
     let item = table.read_one(&keys::cutoff(tenant, roster.latest)).await?;
     let stored = item.map(|item| items::stored_cutoff(roster.latest, item)).transpose()?;
     Ok(stored.map(|stored| stored.cutoff))

@@ -22,19 +22,35 @@ const MAX_TOLD_BYTES: usize = 1024 * 1024;
 #[derive(Debug)]
 pub struct Checked {
     pub good: u64,
-    pub bad: u64,
-    /// Of the bad ones, as many as are told.
-    pub told: Vec<BadRow>,
+    pub bad: BadRows,
+    /// Of the bad ones, those that read well and cannot be used as things are.
+    pub unusable: u64,
     /// What all good rows come to, in their order, and what becomes of others.
     pub digest: [u8; 32],
     keys: Keys,
     columns: Vec<String>,
 }
 
+/// A good row, and where it stands.
+#[derive(Debug)]
+pub struct Taken<R> {
+    pub row: R,
+    /// From 1, as an editor counts them.
+    pub line: u64,
+    pub cells: Vec<String>,
+}
+
+/// Rows that cannot be used: as many as are told, and how many there are.
+#[derive(Debug, Default)]
+pub struct BadRows {
+    pub count: u64,
+    pub told: Vec<BadRow>,
+    bytes: usize,
+}
+
 /// A row that cannot be used, as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRow {
-    /// From 1, as an editor counts them.
     pub line: u64,
     pub cells: Vec<String>,
     pub bad: Vec<BadCell>,
@@ -45,21 +61,22 @@ pub fn check<R: FileRow>(
     file: impl Read,
     currency: &Currency,
     options: &Options,
-    mut each: impl FnMut(R) -> Result<(), Unreadable>,
+    mut each: impl FnMut(Taken<R>) -> Result<(), Unreadable>,
 ) -> Result<Checked, Unreadable> {
     let mut rows = Rows::open(file)?;
     let header = Header::<R::Column>::read(rows.header().iter().map(String::as_str))?;
     let columns = rows.header().to_vec();
     let (mut keys, mut digest) = (Keys::default(), Sha256::new_with_prefix([options.mode as u8]));
-    let (mut good, mut bad_rows, mut told_bytes, mut told) = (0, 0, 0, Vec::new());
+    let (mut good, mut bad_rows) = (0, BadRows::default());
     while let Some((line, cells)) = rows.next_row()? {
-        if good + bad_rows >= MAX_ROWS {
+        if good + bad_rows.count >= MAX_ROWS {
             return Err(Unreadable::TooManyRows);
         }
         let read = match &cells {
             Ok(cells) => R::read(&header, cells.iter().map(String::as_str), currency, options),
             Err(bad) => Err(vec![bad.clone()]),
         };
+        let cells = cells.unwrap_or_default();
         match read.and_then(|row| keys.take(row, line)) {
             Ok(row) => {
                 good += 1;
@@ -67,23 +84,36 @@ pub fn check<R: FileRow>(
                     digest.update(text.len().to_be_bytes());
                     digest.update(text);
                 });
-                each(row)?;
+                each(Taken { row, line, cells })?;
             }
-            Err(bad) => {
-                bad_rows += 1;
-                let row = BadRow { line, cells: cells.unwrap_or_default(), bad };
-                let bytes: usize = row.cells.iter().map(String::len).sum();
-                if told.len() < MAX_TOLD_ROWS && told_bytes + bytes <= MAX_TOLD_BYTES {
-                    told_bytes += bytes;
-                    told.push(row);
-                }
-            }
+            Err(bad) => bad_rows.add(BadRow { line, cells, bad }),
         }
     }
-    if good + bad_rows == 0 {
+    if good + bad_rows.count == 0 {
         return Err(Unreadable::NoRows);
     }
-    Ok(Checked { good, bad: bad_rows, told, digest: digest.finalize().into(), keys, columns })
+    let digest = digest.finalize().into();
+    Ok(Checked { good, bad: bad_rows, unusable: 0, digest, keys, columns })
+}
+
+impl BadRows {
+    pub fn add(&mut self, row: BadRow) {
+        self.count += 1;
+        self.tell(row);
+    }
+
+    pub fn append(&mut self, rows: BadRows) {
+        self.count += rows.count;
+        rows.told.into_iter().for_each(|row| self.tell(row));
+    }
+
+    fn tell(&mut self, row: BadRow) {
+        let bytes: usize = row.cells.iter().map(String::len).sum();
+        if self.told.len() < MAX_TOLD_ROWS && self.bytes + bytes <= MAX_TOLD_BYTES {
+            self.bytes += bytes;
+            self.told.push(row);
+        }
+    }
 }
 
 /// Hashes of what must not come twice, with the line that each stands in.
@@ -117,17 +147,24 @@ fn hash(what: &str, key: &str) -> u64 {
 }
 
 impl Checked {
+    /// Rows that were good, and cannot be used as things are.
+    pub fn refuse(&mut self, rows: BadRows) {
+        self.good -= rows.count;
+        self.unusable += rows.count;
+        self.bad.append(rows);
+        self.bad.told.sort_by_key(|row| row.line);
+    }
+
     /// Whether a row has this key.
     pub fn has(&self, what: &str, key: &str) -> bool {
         self.keys.0.contains_key(&hash(what, key))
     }
 
-    /// The bad rows that are told as a file of their own, with what is wrong in a last column: to be mended and
-    /// sent again.
-    pub fn write_bad_rows(&self, to: impl io::Write) -> Result<(), csv::Error> {
+    /// Bad rows as a file of their own, with what is wrong in a last column: to be mended and sent again.
+    pub fn write(&self, bad: &BadRows, to: impl io::Write) -> Result<(), csv::Error> {
         let mut writer = csv::Writer::from_writer(to);
         writer.write_record(self.columns.iter().map(|column| harmless(column)).chain([REASON.to_owned()]))?;
-        for row in &self.told {
+        for row in &bad.told {
             let cells = (0..self.columns.len()).map(|place| row.cells.get(place).map_or("", String::as_str));
             writer.write_record(cells.map(harmless).chain([row.reason()]))?;
         }

@@ -1,17 +1,15 @@
 //! A menu from a file: its meals under a version of their own, then the switch.
 
-use super::check::Checked;
+use super::check::{BadRows, Checked, Taken};
 use super::run::{Judged, Run};
 use crate::administer::decision::{Stored, put, take};
 use aws::failure::Failure;
 use aws::items::{self, Item, MenuHead};
 use aws::keys;
 use aws::table::{Order, Table, Write};
-use domain::admin::{Receipt, ReceiptOutcome};
-use domain::id::{ConcessionaireId, TenantId, UserName};
+use domain::id::{ConcessionaireId, TenantId};
 use domain::import::{Effect, MEAL_KEY, MealRow, Mode, Reason, Refused};
 use domain::menu::MenuVersion;
-use domain::request::RequestHash;
 use domain::tenant::Currency;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::json;
@@ -25,8 +23,6 @@ const TOGETHER: usize = 25;
 const SIDE_BY_SIDE: usize = 4;
 /// Meals of an old version that are read in one call.
 const PAGE: i32 = 500;
-/// Who dropped a file past the API.
-const UNKNOWN: &str = "file-drop";
 const CHANGE: &str = "import-menu";
 
 pub async fn import(
@@ -39,7 +35,7 @@ pub async fn import(
         let detail = format!("there is no concessionaire {concessionaire}");
         return Ok(Err(Refused::new(Reason::UnknownConcessionaire, detail)));
     };
-    let checked = match run.validate::<MealRow>(currency).await? {
+    let checked = match run.validate(currency, look_at).await? {
         Ok(checked) => checked,
         Err(refused) => return Ok(Err(refused)),
     };
@@ -50,10 +46,8 @@ pub async fn import(
     }
     let base = stored.map_or(0, |head| head.version.meals);
     let version = begin(&run.table, &tenant, concessionaire, head).await?;
-    let done = Arc::new(AtomicU64::new(0));
     let (table, of) = (run.table.clone(), (tenant.clone(), concessionaire.clone(), version));
-    let counter = done.clone();
-    let written = run.apply(currency, &done, |rows| write(table, of, rows, counter)).await?;
+    let written = run.apply(currency, |rows, done| write(table, of, rows, done)).await?;
     if let Err(refused) = written {
         return Ok(Err(refused));
     }
@@ -62,7 +56,7 @@ pub async fn import(
         Mode::Merge => {
             let table = run.table.clone();
             let keeping = keep(&table, &tenant, concessionaire, base, version, &checked);
-            run.noting(&done, keeping, |_, _| ()).await?
+            run.noting(&AtomicU64::new(0), keeping, |_, _| ()).await?
         }
     };
     switch(run, concessionaire, &checked, base, version, kept).await.map(Ok)
@@ -95,15 +89,24 @@ async fn begin(
     Ok(head.begun)
 }
 
+/// A meal that reads is a meal.
+async fn look_at(mut rows: Receiver<Taken<MealRow>>, seen: Arc<AtomicU64>) -> Result<BadRows, Failure> {
+    while rows.recv().await.is_some() {
+        seen.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(BadRows::default())
+}
+
 /// Writes the meals of a file, in whatever order.
 async fn write(
     table: Table,
     (tenant, concessionaire, version): (TenantId, ConcessionaireId, u32),
-    mut rows: Receiver<MealRow>,
+    mut rows: Receiver<Taken<MealRow>>,
     done: Arc<AtomicU64>,
 ) -> Result<(), Failure> {
     let rows = stream::poll_fn(move |context| rows.poll_recv(context));
-    let items = rows.map(|row| items::meal(&tenant, &concessionaire, version, &row.code, &row.meal));
+    let items =
+        rows.map(|Taken { row, .. }| items::meal(&tenant, &concessionaire, version, &row.code, &row.meal));
     let parts = items.chunks(TOGETHER).map(|part| part.into_iter().collect::<Result<Vec<_>, _>>());
     parts
         .try_for_each_concurrent(SIDE_BY_SIDE, |part| {
@@ -177,24 +180,9 @@ async fn switch(
     head.version = MenuVersion { meals: version, edit: 0 };
     head.made_of = Some(checked.digest);
     let effect = Effect::Menu { version: head.version, meals: checked.good, kept, is_unchanged: false };
-    let by = import.by.clone().map_or_else(|| UNKNOWN.parse::<UserName>(), Ok);
-    let by = by.map_err(|error| Failure::malformed("name who imports", error))?;
-    let receipt = Receipt {
-        tenant: import.tenant.clone(),
-        id: import.id,
-        request: RequestHash::of_file(concessionaire.as_str(), &import.etag),
-        caller: by,
-        change: CHANGE.to_owned(),
-        subject: format!("concessionaires/{concessionaire}/menu"),
-        reason: None,
-        is_platforms: false,
-        accepted_at: import.begun_at,
-        decided_at: run.now(),
-        outcome: ReceiptOutcome::Applied {
-            before: json!({ "menu_version": before }),
-            after: json!({ "menu_version": head.version, "meals": checked.good, "kept": kept }),
-        },
-    };
+    let after = json!({ "menu_version": head.version, "meals": checked.good, "kept": kept });
+    let subject = format!("concessionaires/{concessionaire}/menu");
+    let receipt = run.receipt(CHANGE, subject, json!({ "menu_version": before }), after)?;
     let head = put(items::menu_head(&import.tenant, concessionaire, &head)?, Some(&stored));
-    Ok((effect, vec![head, Write::Create(items::receipt(&receipt)?)]))
+    Ok((effect, vec![head, receipt]))
 }

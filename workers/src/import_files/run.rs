@@ -1,6 +1,6 @@
 //! An import under way: the file that it reads and the item that says how far it is.
 
-use super::check::{Checked, check};
+use super::check::{BadRows, Checked, Taken, check};
 use super::pipe::pipe;
 use super::rows::Unreadable;
 use aws::clock::Clock;
@@ -8,8 +8,12 @@ use aws::failure::Failure;
 use aws::files::Files;
 use aws::items;
 use aws::table::{Table, Write};
+use domain::admin::{Receipt, ReceiptOutcome};
+use domain::id::{InvalidId, UserName};
 use domain::import::{Effect, FileRow, Import, Reason, Refused, Rows, Stage, Strictness};
+use domain::request::RequestHash;
 use domain::tenant::Currency;
+use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,6 +22,8 @@ use tokio::task::spawn_blocking;
 
 /// Between two notes of how far an import is.
 const PROGRESS: Duration = Duration::from_secs(2);
+/// Who dropped a file past the API.
+const UNKNOWN: &str = "file-drop";
 /// Rows that wait to be written.
 const ROWS_AHEAD: usize = 500;
 
@@ -60,63 +66,112 @@ impl Run {
         Self { import, table, revision, key: key.to_owned(), files, clock }
     }
 
-    pub fn now(&self) -> jiff::Timestamp {
-        self.clock.now()
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
-    /// Looks at every row; nothing is written but how far it is. Whoever is strict accepts no bad row.
-    pub async fn validate<R: FileRow>(
+    /// Who asked for it, or that nobody of ours did.
+    pub fn by(&self) -> Result<UserName, Failure> {
+        let by = self.import.by.clone().map_or_else(|| UNKNOWN.parse(), Ok);
+        by.map_err(|error: InvalidId| Failure::malformed("name who imports", error))
+    }
+
+    /// What the audit says of it.
+    pub fn receipt(
+        &self,
+        change: &str,
+        subject: String,
+        before: Value,
+        after: Value,
+    ) -> Result<Write, Failure> {
+        let Import { tenant, id, etag, begun_at, .. } = &self.import;
+        let receipt = Receipt {
+            tenant: tenant.clone(),
+            id: *id,
+            request: RequestHash::of_file(&self.key, etag),
+            caller: self.by()?,
+            change: change.to_owned(),
+            subject,
+            reason: None,
+            is_platforms: false,
+            accepted_at: *begun_at,
+            decided_at: self.clock.now(),
+            outcome: ReceiptOutcome::Applied { before, after },
+        };
+        Ok(Write::Create(items::receipt(&receipt)?))
+    }
+
+    /// Looks at every row; nothing is written but how far it is. `rehearse` gets the good ones, and says which of them
+    /// cannot be used as things are. Whoever is strict accepts no bad row.
+    pub async fn validate<R, W>(
         &mut self,
         currency: &Currency,
-    ) -> Result<Result<Checked, Refused>, Failure> {
-        let seen = Arc::new(AtomicU64::new(0));
-        let count = seen.clone();
-        let each = move |_: R| {
-            count.fetch_add(1, Ordering::Relaxed);
-            Ok(())
-        };
-        let (files, key, import) = (self.files.clone(), self.key.clone(), self.import.clone());
-        let reading = read(&files, &key, &import, currency, each);
-        let read = self.noting(&seen, reading, |import, seen| import.rows.good = seen).await?;
-        let checked = match read {
-            Ok(checked) => checked,
+        rehearse: impl FnOnce(Receiver<Taken<R>>, Arc<AtomicU64>) -> W,
+    ) -> Result<Result<Checked, Refused>, Failure>
+    where
+        R: FileRow,
+        W: Future<Output = Result<BadRows, Failure>>,
+    {
+        let pass = self.pass(currency, |import, seen| import.rows.good = seen, rehearse).await?;
+        let mut checked = match pass {
+            Ok((mut checked, unusable)) => {
+                checked.refuse(unusable);
+                checked
+            }
             Err(refused) => return Ok(Err(refused)),
         };
-        let listed = u64::try_from(checked.told.len()).unwrap_or(u64::MAX);
-        self.import.rows = Rows { good: checked.good, bad: checked.bad, listed };
-        if checked.bad > 0 {
+        let (good, bad) = (checked.good, std::mem::take(&mut checked.bad));
+        self.import.rows =
+            Rows { good, bad: bad.count, listed: u64::try_from(bad.told.len()).unwrap_or(u64::MAX) };
+        if bad.count > 0 {
             let mut csv = Vec::new();
-            checked.write_bad_rows(&mut csv).map_err(|error| Failure::malformed("list bad rows", error))?;
+            let written = checked.write(&bad, &mut csv);
+            written.map_err(|error| Failure::malformed("list bad rows", error))?;
             self.files.keep_bad_rows(&self.import.tenant, self.import.id, csv).await?;
         }
-        if checked.bad > 0 && self.import.options.strictness == Strictness::Strict {
-            let detail = format!("{} of {} rows are wrong", checked.bad, checked.bad + checked.good);
+        if bad.count > 0 && self.import.options.strictness == Strictness::Strict {
+            let detail = format!("{} of {} rows are wrong", bad.count, bad.count + good);
             return Ok(Err(Refused::new(Reason::BadRows, detail)));
         }
         Ok(Ok(checked))
     }
 
-    /// Gives every good row to `write`, which says what came of them, and notes meanwhile how many are `done`.
+    /// Gives every good row to `write`, which counts them and says what came of them.
     pub async fn apply<R, T, W>(
         &mut self,
         currency: &Currency,
-        done: &Arc<AtomicU64>,
-        write: impl FnOnce(Receiver<R>) -> W,
+        write: impl FnOnce(Receiver<Taken<R>>, Arc<AtomicU64>) -> W,
     ) -> Result<Result<T, Refused>, Failure>
     where
         R: FileRow,
         W: Future<Output = Result<T, Failure>>,
     {
+        let note = |import: &mut Import, done| import.stage = Stage::Applying { done };
+        Ok(self.pass(currency, note, write).await?.map(|(_, written)| written))
+    }
+
+    /// Reads the file once, and notes meanwhile how many rows `take` has counted.
+    async fn pass<R, T, W>(
+        &mut self,
+        currency: &Currency,
+        note: impl Fn(&mut Import, u64),
+        take: impl FnOnce(Receiver<Taken<R>>, Arc<AtomicU64>) -> W,
+    ) -> Result<Result<(Checked, T), Refused>, Failure>
+    where
+        R: FileRow,
+        W: Future<Output = Result<T, Failure>>,
+    {
         let (sender, receiver) = mpsc::channel(ROWS_AHEAD);
-        let each = move |row: R| sender.blocking_send(row).map_err(|_| Unreadable::Abandoned);
+        let each = move |row: Taken<R>| sender.blocking_send(row).map_err(|_| Unreadable::Abandoned);
         let (files, key, import) = (self.files.clone(), self.key.clone(), self.import.clone());
+        let counter = Arc::new(AtomicU64::new(0));
         let both = async {
             let reading = read(&files, &key, &import, currency, each);
-            let (read, written) = tokio::join!(reading, write(receiver));
-            let written = written?;
-            Ok(read?.map(|_| written))
+            let (read, taken) = tokio::join!(reading, take(receiver, counter.clone()));
+            let taken = taken?;
+            Ok(read?.map(|checked| (checked, taken)))
         };
-        self.noting(done, both, |import, done| import.stage = Stage::Applying { done }).await
+        self.noting(&counter, both, note).await
     }
 
     /// Notes now and then how far `work` is.
@@ -180,7 +235,7 @@ async fn read<R: FileRow>(
     key: &str,
     import: &Import,
     currency: &Currency,
-    each: impl FnMut(R) -> Result<(), Unreadable> + Send + 'static,
+    each: impl FnMut(Taken<R>) -> Result<(), Unreadable> + Send + 'static,
 ) -> Result<Result<Checked, Refused>, Failure> {
     let Some(content) = files.open(key, &import.etag).await? else {
         return Ok(Err(Refused::new(Reason::Replaced, "another file was put in its place, or none")));

@@ -1,6 +1,8 @@
 //! Files as people make them, and as nobody should.
 
-use super::{BadRow, Checked, MAX_ROW_BYTES, MAX_ROWS, MAX_TOLD_ROWS, MAX_UNPACKED_BYTES, Unreadable, check};
+use super::{
+    BadRow, Checked, MAX_ROW_BYTES, MAX_ROWS, MAX_TOLD_ROWS, MAX_UNPACKED_BYTES, Taken, Unreadable, check,
+};
 use domain::import::{MealRow, Mode, Options};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -10,17 +12,18 @@ use std::io::{self, Read, Write};
 fn read(file: impl Read) -> Result<(Checked, Vec<String>), Unreadable> {
     let mut codes = Vec::new();
     let currency = "PHP".to_owned().try_into().unwrap();
-    let checked = check::<MealRow>(file, &currency, &Options::new(Mode::Replace), |row| {
-        codes.push(format!("{}={}", row.code, row.meal.price.get()));
-        Ok(())
-    })?;
+    let checked =
+        check::<MealRow>(file, &currency, &Options::new(Mode::Replace), |Taken { row, .. }| {
+            codes.push(format!("{}={}", row.code, row.meal.price.get()));
+            Ok(())
+        })?;
     Ok((checked, codes))
 }
 
 #[track_caller]
 fn check_codes(file: &[u8], codes: &[&str]) {
     let (checked, read) = read(file).unwrap();
-    assert_eq!((checked.bad, read), (0, codes.iter().map(|code| (*code).to_owned()).collect()));
+    assert_eq!((checked.bad.count, read), (0, codes.iter().map(|code| (*code).to_owned()).collect()));
 }
 
 #[track_caller]
@@ -58,7 +61,7 @@ fn tables_are_read_as_tills_write_them() {
 fn a_bad_row_is_told_with_its_line() {
     let file = "code,name,price\nA,\"two\nlines\",1\nB,Tea\u{0},1\nC,Tea,1,extra\nD,Tea\nA,Tea,1\n";
     let (checked, codes) = read(file.as_bytes()).unwrap();
-    let reasons: Vec<_> = checked.told.iter().map(BadRow::reason).collect();
+    let reasons: Vec<_> = checked.bad.told.iter().map(BadRow::reason).collect();
     assert_eq!(codes, ["A=100"]);
     assert_eq!(
         reasons,
@@ -70,16 +73,16 @@ fn a_bad_row_is_told_with_its_line() {
         ]
     );
     let (checked, _) = read(&b"name,price\nTea,1\n\xff\xfe,1\n"[..]).unwrap();
-    assert_eq!(checked.told[0].reason(), "line 3: the row is not in UTF-8");
+    assert_eq!(checked.bad.told[0].reason(), "line 3: the row is not in UTF-8");
 }
 
 #[test]
 fn bad_rows_are_listed_up_to_a_number_and_counted_beyond() {
     let rows: String = (0..2_500).map(|row| format!("=HYPERLINK({row}),1\n")).collect();
     let (checked, _) = read(format!("name,price\nTea,1\n{rows}").as_bytes()).unwrap();
-    assert_eq!((checked.good, checked.bad, checked.told.len()), (1, 2_500, MAX_TOLD_ROWS));
+    assert_eq!((checked.good, checked.bad.count, checked.bad.told.len()), (1, 2_500, MAX_TOLD_ROWS));
     let mut told = Vec::new();
-    checked.write_bad_rows(&mut told).unwrap();
+    checked.write(&checked.bad, &mut told).unwrap();
     let told = String::from_utf8(told).unwrap();
     assert!(told.lines().skip(1).all(|line| line.starts_with("'=HYPERLINK(")), "{}", &told[..200]);
 }
@@ -128,5 +131,5 @@ fn a_long_row_is_no_reason_to_refuse_a_file() {
     check_codes(format!("code,name,price,note\nTEA,Tea,1,{note}\n").repeat(1).as_bytes(), &["TEA=100"]);
     let rows: String = (0..50).map(|row| format!("M{row},Tea,1,{note}\n")).collect();
     let (checked, _) = read(format!("code,name,price,note\n{rows}").as_bytes()).unwrap();
-    assert_eq!((checked.good, checked.bad), (50, 0));
+    assert_eq!((checked.good, checked.bad.count), (50, 0));
 }

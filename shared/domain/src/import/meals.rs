@@ -1,6 +1,6 @@
 //! A menu's rows.
 
-use super::{BadCell, Column, FileRow, Header, Options, minor_units, rounded};
+use super::{BadCell, Column, FileRow, Header, Options, minor_units, one_line, rounded};
 use crate::id::MealCode;
 use crate::menu::Meal;
 use crate::money::{Calories, Price};
@@ -95,10 +95,6 @@ impl FileRow for MealRow {
 
 /// What no two meals of a file have in common.
 pub const MEAL_KEY: &str = "code";
-
-fn one_line(cell: &str) -> String {
-    cell.split_whitespace().collect::<Vec<_>>().join(" ")
-}
 
 /// The code of a meal that has none: made of its name, the same in every file.
 fn code_of(name: &str) -> Option<MealCode> {

@@ -1,0 +1,303 @@
+//! A roster from a file: whoever is in it is created or changed, and whoever is not may be let go. Each employee is
+//! written whole or not at all, so an import that is cut short goes on where nothing is left to change.
+
+use super::check::{BadRow, BadRows, Checked, Taken};
+use super::run::{Judged, Run};
+use crate::administer::decision::{put, take};
+use crate::administer::employees;
+use aws::clock::Clock;
+use aws::failure::Failure;
+use aws::items;
+use aws::keys;
+use aws::retry::Policy;
+use aws::table::{Found, NotCommitted, Order, Table, Write};
+use domain::admin::Refusal;
+use domain::cutoff::Cutoff;
+use domain::employee::Employee;
+use domain::id::{EmployeeNumber, UserName};
+use domain::import::{BadCell, EMPLOYEE_KEY, Effect, EmployeeRow, Mode, Reason, Refused, RosterEffect};
+use domain::role::Status;
+use domain::tenant::Tenant;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::mpsc::Receiver;
+
+/// Employees in one transaction of a hundred items: profile, wallet, badge and share of a cutoff each, and the roster.
+const TOGETHER: usize = 24;
+/// Transactions at the same time: lunch goes on.
+const SIDE_BY_SIDE: usize = 4;
+/// Employees of the roster that are read in one call.
+const PAGE: i32 = 200;
+const CHANGE: &str = "import-employees";
+
+pub async fn import(run: &mut Run, company: &Tenant) -> Result<Judged, Failure> {
+    let desk = Desk {
+        table: run.table.clone(),
+        company: company.clone(),
+        by: run.by()?,
+        clock: run.clock().clone(),
+    };
+    let rehearse = async |rows, seen| Ok(desk.take(rows, seen, Act::Rehearse).await?.1);
+    let checked = match run.validate(&company.currency, rehearse).await? {
+        Ok(checked) => checked,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let is_whole = run.import.options.mode == Mode::Replace;
+    if is_whole {
+        let counting = desk.miss(&checked, Act::Rehearse);
+        let (missing, active) = run.noting(&AtomicU64::new(0), counting, |_, _| ()).await?;
+        if !run.import.options.may_miss(missing, active) {
+            let detail = format!("{missing} of {active} active employees are missing from the file");
+            return Ok(Err(Refused::new(Reason::TooManyMissing, detail)));
+        }
+    }
+    let applied = run.apply(&company.currency, |rows, done| desk.take(rows, done, Act::Write)).await?;
+    let (mut effect, lost) = match applied {
+        Ok(applied) => applied,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    // Things may have changed since they were looked at.
+    let rows = &mut run.import.rows;
+    rows.good = rows.good + checked.unusable - lost.count;
+    rows.bad = rows.bad + lost.count - checked.unusable;
+    if is_whole {
+        let missing = desk.miss(&checked, Act::Write);
+        (effect.deactivated, _) = run.noting(&AtomicU64::new(0), missing, |_, _| ()).await?;
+    }
+    let after = json!({
+        "created": effect.created,
+        "changed": effect.changed,
+        "unchanged": effect.unchanged,
+        "deactivated": effect.deactivated,
+    });
+    let receipt = run.receipt(CHANGE, "employees".to_owned(), Value::Null, after)?;
+    Ok(Ok((Effect::Roster(effect), vec![receipt])))
+}
+
+/// Whether anything is written, or only looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Rehearse,
+    Write,
+}
+
+/// Where employees are hired, and by whom.
+struct Desk {
+    table: Table,
+    company: Tenant,
+    by: UserName,
+    clock: Clock,
+}
+
+/// What some rows come to.
+#[derive(Debug, Default)]
+struct Taking {
+    effect: RosterEffect,
+    refused: BadRows,
+}
+
+/// What a row comes to.
+enum Settled {
+    Refused(BadRow),
+    Unchanged,
+    Created(Vec<Write>),
+    Changed { writes: Vec<Write>, is_renamed: bool },
+}
+
+impl Desk {
+    /// Takes every row of a file, in whatever order: what became of them, and which cannot be used as things are.
+    async fn take(
+        &self,
+        mut rows: Receiver<Taken<EmployeeRow>>,
+        done: Arc<AtomicU64>,
+        act: Act,
+    ) -> Result<(RosterEffect, BadRows), Failure> {
+        let rows = stream::poll_fn(move |context| rows.poll_recv(context)).map(Ok::<_, Failure>);
+        let takings = rows.try_chunks(TOGETHER).map(|part| {
+            let done = &done;
+            async move {
+                let part = part.map_err(|error| error.1)?;
+                let count = u64::try_from(part.len()).unwrap_or_default();
+                let taking = self.settle(part, act).await?;
+                done.fetch_add(count, Ordering::Relaxed);
+                Ok::<_, Failure>(taking)
+            }
+        });
+        let sum = |mut sum: Taking, taking: Taking| async {
+            sum.add(taking);
+            Ok(sum)
+        };
+        let sum = takings.buffer_unordered(SIDE_BY_SIDE).try_fold(Taking::default(), sum).await?;
+        Ok((sum.effect, sum.refused))
+    }
+    /// Some rows together, or each alone where one of them lost a race.
+    async fn settle(&self, rows: Vec<Taken<EmployeeRow>>, act: Act) -> Result<Taking, Failure> {
+        let mut pauses = Policy::WORKER.pauses();
+        loop {
+            let failure = match self.attempt(&rows, act).await? {
+                Ok(taking) => return Ok(taking),
+                Err(NotCommitted::Cancelled(_)) if rows.len() > 1 => break,
+                Err(error) => error.alone("import an employee"),
+            };
+            if !failure.is_transient() || !pauses.pause().await {
+                return Err(failure);
+            }
+        }
+        let mut sum = Taking::default();
+        for row in rows {
+            sum.add(Box::pin(self.settle(vec![row], act)).await?);
+        }
+        Ok(sum)
+    }
+
+    /// Reads whatever some rows concern, decides, and commits all of it or nothing.
+    async fn attempt(
+        &self,
+        rows: &[Taken<EmployeeRow>],
+        act: Act,
+    ) -> Result<Result<Taking, NotCommitted>, Failure> {
+        let tenant = &self.company.id;
+        let roster_key = keys::roster(tenant);
+        let employees = rows.iter().map(|Taken { row, .. }| keys::employee(tenant, &row.number));
+        let badges =
+            rows.iter().filter_map(|Taken { row, .. }| Some(keys::badge(tenant, row.badge.as_ref()?)));
+        let mut found = self.table.read(employees.chain(badges).chain([roster_key.clone()])).await?;
+        let roster = take(&mut found, &roster_key, items::stored_roster)?;
+        let cutoff = match &roster {
+            Some(roster) => employees::latest(&self.table, tenant, roster.value).await?,
+            None => None,
+        };
+        let (mut taking, mut writes, mut moves) = (Taking::default(), Vec::new(), false);
+        for row in rows {
+            match self.decide(&mut found, row, cutoff.as_ref())? {
+                Settled::Refused(row) => taking.refused.add(row),
+                Settled::Unchanged => taking.effect.unchanged += 1,
+                Settled::Created(created) => {
+                    taking.effect.created += 1;
+                    moves = true;
+                    writes.extend(created);
+                }
+                Settled::Changed { writes: changed, is_renamed } => {
+                    taking.effect.changed += 1;
+                    moves |= is_renamed;
+                    writes.extend(changed);
+                }
+            }
+        }
+        if act == Act::Rehearse || writes.is_empty() {
+            return Ok(Ok(taking));
+        }
+        if moves {
+            writes.push(employees::moves_in(tenant, roster.as_ref())?);
+        }
+        Ok(self.table.commit(writes).await.map(|()| taking))
+    }
+
+    fn decide(
+        &self,
+        found: &mut Found,
+        taken: &Taken<EmployeeRow>,
+        cutoff: Option<&Cutoff>,
+    ) -> Result<Settled, Failure> {
+        let (tenant, row, now) = (&self.company.id, &taken.row, self.clock.now());
+        let key = keys::employee(tenant, &row.number);
+        let stored = take(found, &key, |item| items::stored_employee(&row.number, item))?;
+        let held = match &row.badge {
+            Some(rfid) => take(found, &keys::badge(tenant, rfid), items::stored_badge)?,
+            None => None,
+        };
+        let before = stored.as_ref().map(|stored| &stored.value);
+        let settled = row.settle(before, held.as_ref().map(|held| &held.value), now);
+        let (employee, badge) = match settled {
+            Ok(settled) => settled,
+            Err(refusal) => return Ok(Settled::Refused(refused(taken, &refusal))),
+        };
+        let badge = match (badge, &row.badge) {
+            (Some(badge), Some(rfid)) => Some(put(items::badge(tenant, rfid, &badge)?, held.as_ref())),
+            _ => None,
+        };
+        Ok(match before {
+            None => {
+                let mut writes = employees::hire(&self.company, &employee, cutoff, &self.by, now)?;
+                writes.extend(badge);
+                Settled::Created(writes)
+            }
+            Some(before) if *before == employee && badge.is_none() => Settled::Unchanged,
+            Some(before) => {
+                let changed = put(items::employee(tenant, &employee)?, stored.as_ref());
+                let writes = [changed].into_iter().chain(badge).collect();
+                Settled::Changed { writes, is_renamed: before.name != employee.name }
+            }
+        })
+    }
+
+    /// Lets go whoever is active and not in the file: how many those are, and of how many.
+    async fn miss(&self, checked: &Checked, act: Act) -> Result<(u64, u64), Failure> {
+        let (span, mut start) = (keys::employees(&self.company.id, ""), None);
+        let (mut missing, mut active) = (0, 0);
+        loop {
+            let page = self.table.query_page(&span, PAGE, Order::OldestFirst, start).await?;
+            let employees = page.items.into_iter().map(items::listed_employee);
+            let employees = employees.collect::<Result<Vec<_>, _>>()?;
+            let is_active = |employee: &&Employee| employee.status == Status::Active;
+            let gone: Vec<_> = employees.iter().filter(is_active).inspect(|_| active += 1).collect();
+            let gone = gone.into_iter().filter(|gone| !checked.has(EMPLOYEE_KEY, gone.number.as_str()));
+            let gone: Vec<_> = gone.map(|gone| gone.number.clone()).collect();
+            missing += u64::try_from(gone.len()).unwrap_or_default();
+            if act == Act::Write {
+                let letting = stream::iter(gone).map(|number| self.let_go(number));
+                letting.buffer_unordered(SIDE_BY_SIDE).try_collect::<Vec<()>>().await?;
+            }
+            start = page.next;
+            if start.is_none() {
+                return Ok((missing, active));
+            }
+        }
+    }
+
+    async fn let_go(&self, number: EmployeeNumber) -> Result<(), Failure> {
+        let (tenant, key) = (&self.company.id, keys::employee(&self.company.id, &number));
+        let mut pauses = Policy::WORKER.pauses();
+        loop {
+            let mut found = self.table.read([key.clone()]).await?;
+            let stored = take(&mut found, &key, |item| items::stored_employee(&number, item))?;
+            let Some(stored) = stored.filter(|stored| stored.value.status == Status::Active) else {
+                return Ok(());
+            };
+            let gone = Employee { status: Status::Inactive, ..stored.value.clone() };
+            let write = put(items::employee(tenant, &gone)?, Some(&stored));
+            let failure = match self.table.commit(vec![write]).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error.alone("let an employee go"),
+            };
+            if !failure.is_transient() || !pauses.pause().await {
+                return Err(failure);
+            }
+        }
+    }
+}
+
+impl Taking {
+    fn add(&mut self, other: Taking) {
+        let (sum, other_effect) = (&mut self.effect, other.effect);
+        sum.created += other_effect.created;
+        sum.changed += other_effect.changed;
+        sum.unchanged += other_effect.unchanged;
+        self.refused.append(other.refused);
+    }
+}
+
+/// A row that reads, and cannot be used as things are.
+fn refused(taken: &Taken<EmployeeRow>, refusal: &Refusal) -> BadRow {
+    let value = taken.row.badge.as_ref().map(ToString::to_string).unwrap_or_default();
+    let reason = match refusal {
+        Refusal::BadgeTaken => "is another employee's badge".to_owned(),
+        Refusal::BadgeResting { until } => format!("was another employee's badge, and rests until {until}"),
+        Refusal::TooManyBadges => "is one badge too many; take some back".to_owned(),
+        other => other.name().to_owned(),
+    };
+    let bad = vec![BadCell { column: String::new(), value, reason }];
+    BadRow { line: taken.line, cells: taken.cells.clone(), bad }
+}
