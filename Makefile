@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run tour replay test conform simulate mutants cutoff-rush check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
+.PHONY: help run tour replay test conform simulate mutants cutoff-rush import-rush check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ mutants: ## Plants one bug after the other and simulates until each is caught, o
 
 cutoff-rush: ## Replenish many wallets while lunch goes on, and print what it took: EMPLOYEES=100000
 	cargo run --quiet --profile sim --package tests --bin cutoff_rush -- --employees $(or $(EMPLOYEES),100000)
+
+import-rush: ## Import large menus and rosters while lunch goes on, and print what they took: ROWS=100000
+	cargo run --quiet --profile sim --package tests --bin import_rush -- --rows $(or $(ROWS),100000)
 
 check: ## Formatting and lints
 	cargo fmt --all --check

@@ -13,14 +13,12 @@ use domain::id::TenantId;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tests::rush::{lunch, per_second, percentile, ratio};
 use tests::terminal::{Terminal, coffee};
 use tests::{World, roster};
-use tokio::time::{Instant, MissedTickBehavior, interval};
-use uuid::Uuid;
+use tokio::time::Instant;
 
 const LIMIT: i64 = 600_000;
-/// Sales a second, whether there is a cutoff or not.
-const SALES_PER_S: u32 = 40;
 /// Sales before it: as many as the cutoff is measured with, or so.
 const BASELINE: Duration = Duration::from_secs(20);
 /// Half a month, so that a cutoff is due.
@@ -54,7 +52,8 @@ async fn main() {
     assert_eq!(admin.command("PUT", "/v1/credit-policy", &policy).await.outcome(), "applied");
     world.clock.advance(HALF_A_MONTH);
 
-    let before = lunch(&world, &cashier, async { tokio::time::sleep(BASELINE).await }).await;
+    let before =
+        lunch(&world, &cashier, |badge| coffee(badge, 1), async { tokio::time::sleep(BASELINE).await }).await;
     let usage = world.system.workers.replenishment.table().usage();
     let opening = world.system.workers.replenishment.opener().table().usage();
     usage.take();
@@ -62,7 +61,7 @@ async fn main() {
     let began = Instant::now();
     world.system.workers.replenishment.opener().tick_again(&acme).await.unwrap();
     let mut booked = None;
-    let meanwhile = lunch(&world, &cashier, closed(&admin, &mut booked)).await;
+    let meanwhile = lunch(&world, &cashier, |badge| coffee(badge, 1), closed(&admin, &mut booked)).await;
     let (booked, took) = (booked.unwrap() - began, began.elapsed());
     let (spent, opened) = (usage.take(), opening.take());
 
@@ -78,7 +77,7 @@ async fn main() {
     println!(
         "{expected} wallets replenished in {:.1} s, {:.0} a second; counted again and closed after {:.1} s",
         booked.as_secs_f64(),
-        per(expected, booked),
+        per_second(expected, booked),
         took.as_secs_f64(),
     );
     println!(
@@ -97,55 +96,6 @@ async fn main() {
         println!("{when:<22} {:>8} {:>8} {:>8}", times.len(), percentile(times, 50), percentile(times, 99));
     }
     println!("p99 meanwhile is {:.2} of before", ratio(percentile(&meanwhile, 99), percentile(&before, 99)));
-}
-
-#[expect(clippy::float_arithmetic, reason = "a figure to read, not money")]
-fn per(count: u64, took: Duration) -> f64 {
-    f64::from(u32::try_from(count).unwrap()) / took.as_secs_f64()
-}
-
-#[expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a figure to read, not money")]
-fn ratio(one: u64, other: u64) -> f64 {
-    one as f64 / other as f64
-}
-
-fn percentile(times: &[u64], percent: usize) -> u64 {
-    let mut sorted = times.to_vec();
-    sorted.sort_unstable();
-    sorted[(sorted.len() - 1) * percent / 100]
-}
-
-/// Sells while something goes on; how long each took, in milliseconds.
-async fn lunch(world: &World, cashier: &Terminal, meanwhile: impl Future<Output = ()>) -> Vec<u64> {
-    let mut ticks = interval(Duration::from_secs(1) / SALES_PER_S);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let mut sales = tokio::task::JoinSet::new();
-    let mut index = 0;
-    tokio::pin!(meanwhile);
-    loop {
-        tokio::select! {
-            () = &mut meanwhile => break,
-            due = ticks.tick() => {
-                // From when it was due: whoever sells late has waited already.
-                let badge = format!("RF{}", 100_000 + index % 200);
-                let (cashier, key) = (cashier.clone(), key(world));
-                sales.spawn(async move {
-                    let sold = cashier.buy(key, &coffee(&badge, 1)).await;
-                    assert_eq!(sold.status, 200, "{sold:?}");
-                    u64::try_from(due.elapsed().as_millis()).unwrap()
-                });
-                index += 1;
-            }
-        }
-    }
-    sales.join_all().await
-}
-
-/// A key of the world's present.
-fn key(world: &World) -> Uuid {
-    let now_ms = u64::try_from(world.clock.now().as_millisecond()).unwrap();
-    let random: [u8; 10] = std::array::from_fn(|_| fastrand::u8(..));
-    uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid()
 }
 
 /// Waits until the cutoff is closed, and notes when everybody had been booked.

@@ -123,6 +123,7 @@ pub fn rows() -> Vec<Row> {
             Stall,
         ),
         row("postEmployeeImport", "POST", "/v1/employee-imports", Some(r#"{"bytes":1}"#), &[Admin], Tenant),
+        get("exportMenu", "/v1/concessionaires/{stall}/menu.csv", EVERYBODY, Tenant),
         get("getImport", "/v1/imports/01900000-0000-7000-8000-000000000000", &[Admin, Manager], Tenant),
         get("listImports", "/v1/imports", &[Admin], Tenant),
         get("listConcessionaires", "/v1/concessionaires", EVERYBODY, Tenant),

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod faults;
 pub mod roster;
 pub mod routes;
+pub mod rush;
 pub mod sim;
 pub mod target;
 pub mod terminal;

@@ -70,23 +70,30 @@ class Office:
         print(f"the schedule fires, and {counted} employees are replenished once: {totals['granted']} granted")
 
     def takes_what_is_dropped(self) -> None:
-        """A file that is put past the API comes by its tenant's rule, and one under another prefix by no rule."""
+        """Files that are put past the API come by their tenant's rules, and one under another prefix by no rule."""
         bucket = f"pos-{self.stage}-{ACCOUNT_ID}-{REGION}-files"
-        s3 = self.stacks.client("s3")
-        for key in (f"{self.tenant}/menus/kitchen/nightly.csv", f"{self.tenant}/elsewhere/nightly.csv"):
-            file = b"name,price\nSoup of the night,55\n"
-            s3.put_object(Bucket=bucket, Key=key, Body=file, ContentType="text/csv", Metadata={"mode": "merge"})
+        files = {
+            "menus/kitchen/nightly.csv": b"name,price\nSoup of the night,55\n",
+            "employees/nightly.csv": b"number,name\nNIGHT-1,Nora Night\n",
+            "elsewhere/nightly.csv": b"name,price\nNobody's soup,55\n",
+        }
+        for name, file in files.items():
+            options = {"mode": "merge", "strictness": "lenient"}
+            key = f"{self.tenant}/{name}"
+            self.stacks.client("s3").put_object(
+                Bucket=bucket, Key=key, Body=file, ContentType="text/csv", Metadata=options
+            )
         dropped = []
 
-        def is_applied() -> bool:
+        def are_decided() -> bool:
             imports = self._call("GET", "/v1/imports?limit=50")["items"]
-            dropped[:] = [found for found in imports if "by" not in found]
-            return any(found["status"] in ("applied", "refused") for found in dropped)
+            dropped[:] = [found for found in imports if "by" not in found and "effect" in found]
+            return len(dropped) == 2
 
-        self._wait("a dropped file to be taken", is_applied)
-        if [found["status"] for found in dropped] != ["applied"]:
+        self._wait("dropped files to be taken", are_decided)
+        if {found["status"] for found in dropped} != {"applied"}:
             raise DeployError(f"what was dropped led to {dropped}")
-        print(f"a file that is dropped is taken: {dropped[0]['effect']}")
+        print(f"files that are dropped are taken: {[found['effect'] for found in dropped]}")
 
     def _make_due(self) -> None:
         """As if the policy had been set long ago."""

@@ -9,30 +9,38 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::IntoParams;
 
+const JSON: &str = "application/json";
+
 /// Answers `body` under an `ETag` made from its bytes.
 pub fn by_content(request: &HeaderMap, body: &impl Serialize) -> Result<Response, Problem> {
     let json = to_json(body)?;
     let digest = Sha256::digest(&json);
     let tag: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    answer(request, &tag, json)
+    of_file(request, &tag, JSON, json)
 }
 
 /// Answers `body` under an `ETag` that its version names.
 pub fn by_version(request: &HeaderMap, version: &str, body: &impl Serialize) -> Result<Response, Problem> {
-    answer(request, version, to_json(body)?)
+    of_file(request, version, JSON, to_json(body)?)
 }
 
 fn to_json(body: &impl Serialize) -> Result<Vec<u8>, Problem> {
     serde_json::to_vec(body).map_err(|error| Failure::malformed("write a body", error).into())
 }
 
-fn answer(request: &HeaderMap, tag: &str, json: Vec<u8>) -> Result<Response, Problem> {
+/// Answers bytes of a type under an `ETag`.
+pub fn of_file(
+    request: &HeaderMap,
+    tag: &str,
+    content_type: &'static str,
+    file: Vec<u8>,
+) -> Result<Response, Problem> {
     let etag = HeaderValue::try_from(format!("\"{tag}\""))
         .map_err(|error| Failure::malformed("write an ETag", error))?;
     let mut response = if has(request, &etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        ([(CONTENT_TYPE, "application/json")], json).into_response()
+        ([(CONTENT_TYPE, content_type)], file).into_response()
     };
     response.headers_mut().insert(ETAG, etag);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));

@@ -10,6 +10,7 @@ use crate::path;
 use crate::problem::{CommandProblems, FieldError, PreconditionProblem, Problem, Problems};
 use crate::request::{self, NoBody};
 use crate::view::MenuView;
+use aws::failure::Failure;
 use aws::items::{self, MenuHead};
 use aws::keys;
 use axum::body::Bytes;
@@ -18,7 +19,9 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::admin::{Availability, Change};
 use domain::id::{CommandId, ConcessionaireId, TenantId};
-use domain::menu::{Meal, MenuVersion};
+use domain::import::MealRow;
+use domain::menu::{Meal, Menu, MenuVersion};
+use domain::tenant::Tenant;
 use domain::text::{Category, Name};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -42,6 +45,46 @@ pub async fn get(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let (tenant, concessionaire, menu) = read(&app, &identity, &id).await?;
+    let view = MenuView::of(&menu, &concessionaire, &tenant.currency);
+    etag::by_version(&headers, &tag(&tenant.id, &concessionaire, menu.version), &view)
+}
+
+/// A concessionaire's current menu as CSV: as an import reads it.
+///
+/// What is sold out is on it, too.
+#[utoipa::path(
+    get,
+    operation_id = "exportMenu",
+    path = "/v1/concessionaires/{id}/menu.csv",
+    params(path::Concessionaire, etag::ConditionalParameters),
+    responses(
+        (status = 200, description = "The menu; its `ETag` names tenant, concessionaire and menu version", body = String, content_type = "text/csv"),
+        (status = 304, description = "As the `If-None-Match` of the request has it"),
+        Problems,
+    ),
+    security(("cognito" = [])),
+)]
+pub async fn export(
+    State(app): State<App>,
+    identity: Identity,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (tenant, concessionaire, menu) = read(&app, &identity, &id).await?;
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let unwritten = |error| Failure::malformed("write a row", error);
+    writer.write_record(MealRow::COLUMNS).map_err(unwritten)?;
+    for (code, meal) in menu.meals() {
+        writer.write_record(MealRow::write(code, meal, &tenant.currency)).map_err(unwritten)?;
+    }
+    let file = writer.into_inner().map_err(|error| Failure::malformed("write a menu", error.into_error()))?;
+    let tag = tag(&tenant.id, &concessionaire, menu.version);
+    etag::of_file(&headers, &tag, "text/csv; charset=utf-8", file)
+}
+
+/// The menu that a path names.
+async fn read(app: &App, identity: &Identity, id: &str) -> Result<(Tenant, ConcessionaireId, Menu), Problem> {
     let concessionaire: ConcessionaireId = id.parse().map_err(|_| Problem::NotFound)?;
     let menu_key = keys::menu(identity.tenant(), &concessionaire);
     let vendor_key = keys::concessionaire(identity.tenant(), &concessionaire);
@@ -54,8 +97,7 @@ pub async fn get(
         (None, None) => return Err(Problem::NotFound),
     };
     let menu = app.menus.under(&app.table, &tenant.id, &concessionaire, head).await?;
-    let view = MenuView::of(&menu, &concessionaire, &tenant.currency);
-    etag::by_version(&headers, &tag(&tenant.id, &concessionaire, menu.version), &view)
+    Ok((tenant, concessionaire, menu))
 }
 
 /// The same path is another menu for another tenant.

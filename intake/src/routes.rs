@@ -119,6 +119,7 @@ table! {
     stalls::list_stations for &STAFF;
     stalls::put_station for &[Admin];
     menus::get for &EVERYBODY;
+    menus::export for &EVERYBODY;
     menus::put_meal for &[Manager];
     menus::delete_meal for &[Manager];
     menus::put_availability for &SELLERS;

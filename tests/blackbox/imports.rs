@@ -145,6 +145,35 @@ async fn a_place_for_a_file_is_asked_for_properly() {
     );
 }
 
+/// A body that is no JSON.
+fn text(answer: &Answer) -> &str {
+    answer.body.as_str().unwrap_or_default()
+}
+
+/// What is exported and imported again is the same menu.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_menu_goes_out_and_comes_back() {
+    let target = Target::find().await;
+    let (from, to) = (Stall::found(&target).await, Stall::found(&target).await);
+    let meals = [("TEA", "=Tea, \"black\"", 1), ("-2", "'Tis a cake", 85_00), ("CAFE", "Crème; brûlée", 0)];
+    for (code, name, price) in meals {
+        let meal = json!({ "name": name, "price": price, "category": "@home", "calories": 7 });
+        let path = format!("{}/meals/{code}", from.menu.trim_end_matches("/menu"));
+        let put = from.manager.command("PUT", &path, &meal).await;
+        assert_eq!(put.outcome(), "applied", "{put:?}");
+    }
+    let exported = from.manager.get(&format!("{}.csv", from.menu), &[]).await;
+    assert_eq!((exported.status, exported.header("content-type")), (200, Some("text/csv; charset=utf-8")));
+    let etag = exported.header("etag").unwrap().to_owned();
+    let again = from.manager.get(&format!("{}.csv", from.menu), &[("if-none-match", &etag)]).await;
+    assert_eq!(again.status, 304);
+    let applied = to.import(&json!({}), text(&exported)).await;
+    assert_eq!(applied.outcome(), "applied", "{applied:?}");
+    assert_eq!(to.menu().await.1, from.menu().await.1);
+    let back = to.manager.get(&format!("{}.csv", to.menu), &[]).await;
+    assert_eq!(text(&back), text(&exported));
+}
+
 const EMPLOYEES: &str = "/v1/employee-imports";
 
 #[tokio::test(flavor = "multi_thread")]

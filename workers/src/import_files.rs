@@ -6,6 +6,7 @@
 
 mod check;
 mod fence;
+mod json_lines;
 mod menus;
 mod pipe;
 mod rosters;

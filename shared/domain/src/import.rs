@@ -7,7 +7,7 @@ mod meals;
 mod options;
 mod run;
 
-pub use decimal::{minor_units, rounded};
+pub use decimal::{decimal, minor_units, rounded};
 pub use employees::{EMPLOYEE_KEY, EmployeeColumn, EmployeeRow};
 pub use meals::{MEAL_KEY, MealColumn, MealRow};
 pub use options::{CONTENT_TYPES, MAX_FILE_BYTES, Mode, Options, Percent, Strictness};
@@ -15,6 +15,7 @@ pub use run::{Effect, Import, Reason, Refused, RosterEffect, Rows, Stage, Target
 
 use crate::tenant::Currency;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use thiserror::Error;
 
@@ -144,7 +145,9 @@ impl<'a, C: Column> Row<'a, C> {
     pub fn cell(&mut self, column: C) -> Option<&'a str> {
         let place = *self.header.places.get(&column)?;
         let cell = self.cells.get(place).copied().filter(|cell| !cell.is_empty())?;
-        let reason = if cell.starts_with(['=', '+', '@']) || (cell.starts_with('-') && !is_number(cell)) {
+        let (cell, is_text) = unquote(cell);
+        let is_formula = cell.starts_with(['=', '+', '@']) || (cell.starts_with('-') && !is_number(cell));
+        let reason = if is_formula && !is_text {
             "begins like a formula"
         } else if cell.chars().any(char::is_control) {
             "holds a line break or another control character"
@@ -192,6 +195,22 @@ impl<'a, C: Column> Row<'a, C> {
     }
 }
 
+/// A cell that no spreadsheet takes for a formula: an apostrophe makes it a text.
+pub fn quote(cell: &str) -> Cow<'_, str> {
+    if cell.starts_with(OBEYED) { format!("'{cell}").into() } else { cell.into() }
+}
+
+/// What a quoted cell says, and whether it was.
+fn unquote(cell: &str) -> (&str, bool) {
+    match cell.strip_prefix('\'').filter(|rest| rest.starts_with(OBEYED)) {
+        Some(text) => (text, true),
+        None => (cell, false),
+    }
+}
+
+/// What a spreadsheet would obey, and what says that it must not.
+const OBEYED: [char; 5] = ['=', '+', '-', '@', '\''];
+
 /// A name as one line, however its cell broke it.
 fn one_line(cell: &str) -> String {
     cell.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -206,6 +225,5 @@ fn is_number(cell: &str) -> bool {
 fn told(value: &str) -> String {
     let told: String =
         value.chars().take(MAX_TOLD).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    // As a table that is opened in a spreadsheet, it must not be obeyed.
-    if told.starts_with(['=', '+', '-', '@']) { format!("'{told}") } else { told }
+    quote(&told).into_owned()
 }

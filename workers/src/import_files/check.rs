@@ -3,7 +3,7 @@
 //! Invariant: memory does not grow with the file, but for the bad rows that are told and a hash of each key.
 
 use super::rows::{Rows, Unreadable};
-use domain::import::{BadCell, FileRow, Header, Options};
+use domain::import::{BadCell, FileRow, Header, Options, quote};
 use domain::tenant::Currency;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -163,10 +163,12 @@ impl Checked {
     /// Bad rows as a file of their own, with what is wrong in a last column: to be mended and sent again.
     pub fn write(&self, bad: &BadRows, to: impl io::Write) -> Result<(), csv::Error> {
         let mut writer = csv::Writer::from_writer(to);
-        writer.write_record(self.columns.iter().map(|column| harmless(column)).chain([REASON.to_owned()]))?;
+        writer.write_record(
+            self.columns.iter().map(|column| quote(column).into_owned()).chain([REASON.to_owned()]),
+        )?;
         for row in &bad.told {
             let cells = (0..self.columns.len()).map(|place| row.cells.get(place).map_or("", String::as_str));
-            writer.write_record(cells.map(harmless).chain([row.reason()]))?;
+            writer.write_record(cells.map(|cell| quote(cell).into_owned()).chain([row.reason()]))?;
         }
         writer.flush()?;
         Ok(())
@@ -174,12 +176,6 @@ impl Checked {
 }
 
 const REASON: &str = "reason";
-
-/// Nothing that a spreadsheet would obey.
-fn harmless(cell: &str) -> String {
-    let obeyed = cell.starts_with(['=', '+', '@', '\t', '\r']);
-    if obeyed { format!("'{cell}") } else { cell.to_owned() }
-}
 
 impl BadRow {
     /// All that is wrong, in a sentence.

@@ -1,7 +1,8 @@
-//! Rows of a CSV file, as tills, payrolls and spreadsheets write it: with or without a mark of its encoding,
-//! packed or not, between commas, semicolons or tabs.
+//! Rows of a file, as tills, payrolls and spreadsheets write it: with or without a mark of its encoding, packed or
+//! not, between commas, semicolons or tabs, or as a JSON object a line.
 
 use super::fence::Fence;
+use super::json_lines::JsonLines;
 use csv::ByteRecord;
 use domain::import::{BadCell, InvalidHeader, Reason};
 use flate2::read::MultiGzDecoder;
@@ -83,9 +84,13 @@ impl<R: Read> Read for Bytes<R> {
 
 /// The rows of a file behind its header.
 pub struct Rows<R> {
-    csv: csv::Reader<Fence<Peeked<Bytes<R>>>>,
+    table: Table<Peeked<Bytes<R>>>,
     header: Vec<String>,
-    record: ByteRecord,
+}
+
+enum Table<R> {
+    Csv { csv: csv::Reader<Fence<R>>, record: ByteRecord },
+    Json(Box<JsonLines<R>>),
 }
 
 impl<R> std::fmt::Debug for Rows<R> {
@@ -114,11 +119,15 @@ impl<R: Read> Rows<R> {
         if start.starts_with(&UTF_8) {
             start.drain(..UTF_8.len());
         }
-        if start.iter().all(u8::is_ascii_whitespace) {
+        let Some(first) = start.iter().find(|byte| !byte.is_ascii_whitespace()).copied() else {
             return Err(Unreadable::Empty);
-        }
+        };
         let delimiter = delimiter(&start);
         let bytes = Fence::new(Cursor::new(start).chain(bytes), AHEAD);
+        if first == b'{' {
+            let (lines, header) = JsonLines::open(bytes, AHEAD)?;
+            return Ok(Self { table: Table::Json(Box::new(lines)), header });
+        }
         let mut csv = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
@@ -126,9 +135,9 @@ impl<R: Read> Rows<R> {
             .buffer_capacity(usize::try_from(AHEAD).unwrap_or(usize::MAX))
             .from_reader(bytes);
         let mut record = ByteRecord::new();
-        csv.read_byte_record(&mut record).map_err(unreadable)?;
+        csv.read_byte_record(&mut record).map_err(|error| unreadable(error.into()))?;
         let header = cells(&record).ok_or(Unreadable::NoText)?;
-        Ok(Self { csv, header, record })
+        Ok(Self { table: Table::Csv { csv, record }, header })
     }
 
     pub fn header(&self) -> &[String] {
@@ -137,14 +146,18 @@ impl<R: Read> Rows<R> {
 
     /// The next row that is not blank.
     pub fn next_row(&mut self) -> Result<Option<NumberedRow>, Unreadable> {
+        let (csv, record) = match &mut self.table {
+            Table::Csv { csv, record } => (csv, record),
+            Table::Json(lines) => return lines.next_row(&self.header),
+        };
         loop {
-            let position = self.csv.position().byte();
-            self.csv.get_mut().begin_row(position, AHEAD);
-            if !self.csv.read_byte_record(&mut self.record).map_err(unreadable)? {
+            let position = csv.position().byte();
+            csv.get_mut().begin_row(position, AHEAD);
+            if !csv.read_byte_record(record).map_err(|error| unreadable(error.into()))? {
                 return Ok(None);
             }
-            let line = self.record.position().map_or(0, csv::Position::line);
-            match cells(&self.record) {
+            let line = record.position().map_or(0, csv::Position::line);
+            match cells(record) {
                 Some(cells) if cells.iter().all(|cell| cell.trim().is_empty()) => {}
                 Some(cells) => return Ok(Some((line, Ok(cells)))),
                 None => {
@@ -192,8 +205,7 @@ fn cells(record: &ByteRecord) -> Option<Vec<String>> {
 }
 
 /// What the fence said, or the file itself.
-fn unreadable(error: csv::Error) -> Unreadable {
-    let error = io::Error::from(error);
+pub fn unreadable(error: io::Error) -> Unreadable {
     match error.downcast::<Unreadable>() {
         Ok(unreadable) => unreadable,
         Err(error) => Unreadable::Broken(error),

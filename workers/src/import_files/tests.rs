@@ -58,6 +58,32 @@ fn tables_are_read_as_tills_write_them() {
 }
 
 #[test]
+fn objects_are_read_line_by_line() {
+    let file = "{\"code\":\"TEA\",\"name\":\"Tea\",\"price\":40}\r\n\n{\"price\":85.50,\"name\":\"Cake\",\"code\":\"CAKE\"}";
+    check_codes(file.as_bytes(), &["TEA=4000", "CAKE=8550"]);
+    check_codes(&packed(file.as_bytes()), &["TEA=4000", "CAKE=8550"]);
+    let first = r#"{"name":"Tea","price":"1","calories":null}"#;
+    let wrong = [
+        (r#"{"name":"A","price":0.1e1}"#, "price \"0.1e1\" is no number like 1250 or 12.50"),
+        (r#"{"name":"A","price":1,"vat":2}"#, "names \"vat\", which the first row does not"),
+        (r#"{"name":"A","price":1,"price":2}"#, "names \"price\" twice"),
+        (r#"{"name":["A"],"price":1}"#, "\"name\" is neither text nor number"),
+        (r#"{"name":"A\u0000","price":1}"#, "control character"),
+        (r#"["A",1]"#, "the row is no JSON object"),
+        (r#"{"name":"A","#, "the row is no JSON object"),
+    ];
+    let rows: Vec<_> = wrong.iter().map(|(row, _)| *row).collect();
+    let (checked, codes) = read(format!("{first}\n{}\n", rows.join("\n")).as_bytes()).unwrap();
+    assert_eq!((codes.len(), checked.bad.count), (1, 7));
+    for ((_, reason), (told, line)) in wrong.iter().zip(checked.bad.told.iter().zip(2..)) {
+        let told = told.reason();
+        assert!(told.starts_with(&format!("line {line}: ")) && told.contains(reason), "{told}");
+    }
+    check_refused(&b"{nonsense}\n"[..], "not what it begins like");
+    check_refused(io::Cursor::new(format!("{first}\n")).chain(io::repeat(b'{')), "a row takes more");
+}
+
+#[test]
 fn a_bad_row_is_told_with_its_line() {
     let file = "code,name,price\nA,\"two\nlines\",1\nB,Tea\u{0},1\nC,Tea,1,extra\nD,Tea\nA,Tea,1\n";
     let (checked, codes) = read(file.as_bytes()).unwrap();

@@ -14,6 +14,16 @@ pub fn minor_units(text: &str, digits: u32) -> Result<i64, String> {
     number.parse().map_err(|_| "is too large".to_owned())
 }
 
+/// An amount of minor units as it is read: 450 of a currency with two decimals is `4.50`.
+pub fn decimal(minor: u64, digits: u32) -> String {
+    let width = usize::try_from(digits).unwrap_or_default();
+    let text = format!("{minor:0>width$}", width = width + 1);
+    match text.split_at_checked(text.len() - width) {
+        Some((whole, fraction)) if digits > 0 => format!("{whole}.{fraction}"),
+        _ => text,
+    }
+}
+
 /// A whole number, from decimals rounded half up: nutrition tables write `45.0`.
 pub fn rounded(text: &str) -> Result<i64, String> {
     let (whole, fraction) = split(text)?;
@@ -85,6 +95,8 @@ mod tests {
                 _ => format!("{}{mark}{:0width$}", minor / scale, minor % scale),
             };
             prop_assert_eq!(minor_units(&text, digits), Ok(minor));
+            let written = decimal(u64::try_from(minor).unwrap(), digits);
+            prop_assert_eq!(written, text.replace(',', "."));
         }
 
         #[test]

@@ -1,6 +1,6 @@
 //! A menu's rows.
 
-use super::{BadCell, Column, FileRow, Header, Options, minor_units, one_line, rounded};
+use super::{BadCell, Column, FileRow, Header, Options, decimal, minor_units, one_line, quote, rounded};
 use crate::id::MealCode;
 use crate::menu::Meal;
 use crate::money::{Calories, Price};
@@ -90,6 +90,19 @@ impl FileRow for MealRow {
         text(category);
         text(&price.get().to_string());
         text(&calories.map_or_else(String::new, |calories| calories.get().to_string()));
+    }
+}
+
+impl MealRow {
+    /// The columns that [`MealRow::write`] fills.
+    pub const COLUMNS: [&'static str; 5] = ["code", "name", "category", "price", "calories"];
+
+    /// The row that reads as this meal.
+    pub fn write(code: &MealCode, meal: &Meal, currency: &Currency) -> [String; 5] {
+        let price = decimal(meal.price.get().unsigned_abs(), currency.minor_digits());
+        let calories = meal.calories.map_or_else(String::new, |calories| calories.get().to_string());
+        let text = |text: &str| quote(text).into_owned();
+        [text(code.as_str()), text(&meal.name), text(&meal.category), price, calories]
     }
 }
 
@@ -209,6 +222,30 @@ mod tests {
         );
         assert!(header(&vec!["Name"; 10_000]).unwrap_err().contains("10000"));
         assert!(header(&[]).is_err());
+    }
+
+    /// As texts come in: any, in one line, without spaces around them or several in a row.
+    fn line(max: usize) -> impl Strategy<Value = String> {
+        let line = "\\PC{0,60}".prop_map(|text| one_line(&text));
+        line.prop_map(move |line| line.chars().take(max).collect::<String>().trim().to_owned())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_exported_is_imported(
+            code in "[A-Za-z0-9._-]{1,32}",
+            name in line(100).prop_filter("a name", |name| !name.is_empty()),
+            category in line(50),
+            price in 0..=1_000_000_000_i64,
+            calories in proptest::option::of(0..=100_000_i64),
+        ) {
+            let price = Price::try_from(price).unwrap();
+            let calories = calories.map(|calories| Calories::try_from(calories).unwrap());
+            let row = MealRow { code: code.parse().unwrap(), meal: Meal { name, category, price, calories } };
+            let written = MealRow::write(&row.code, &row.meal, &php());
+            let cells = written.each_ref().map(String::as_str);
+            prop_assert_eq!(read(&MealRow::COLUMNS, &cells, &Options::new(Mode::Replace)), Ok(row));
+        }
     }
 
     #[track_caller]
