@@ -1,12 +1,26 @@
 //! Files against the real store, queue and table.
 
+use aws::clock::Clock;
+use aws::config::Clients;
 use aws::files::Dropped;
+use aws::keys;
+use aws::telemetry::Metrics;
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_s3::primitives::ByteStream;
+use domain::command::{Command, ImportFile, Message, Purpose};
+use domain::id::EmployeeNumber;
 use domain::import::Target;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tests::faults::{self, Fault};
 use tests::terminal::{Terminal, coffee};
 use tests::{World, eventually};
+use tokio::sync::Notify;
 use uuid::Uuid;
+use workers::import_files::ImportWorker;
+use workers::lambda::Worker;
 
 const IMPORTS: &str = "/v1/concessionaires/coffee-bar/menu-imports";
 const MENU: &str = "/v1/concessionaires/coffee-bar/menu";
@@ -94,7 +108,6 @@ async fn sells(manager: &Terminal, version: &str, meals: usize) {
 /// Nothing of a file under another tenant's prefix comes through a tenant's queue.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_file_is_not_taken() {
-    use domain::command::{Command, ImportFile, Message, Purpose};
     let world = World::start().await;
     let target = Target::Menu("coffee-bar".parse().unwrap());
     let foreign = Dropped { tenant: "globex".parse().unwrap(), target, name: "menu.csv".to_owned() };
@@ -144,4 +157,141 @@ async fn a_roster_replaces_another() {
     let sale = world.terminal("acme-cashier").await.buy(Uuid::now_v7(), &coffee("RF100010", 1)).await;
     assert_eq!(sale.body["rejection"]["type"], "employee-inactive", "{sale:?}");
     world.settle().await;
+}
+
+/// Long enough for a call on this machine that is being carried out.
+const CALL: Duration = Duration::from_millis(40);
+/// More calls than any of these imports makes.
+const CALLS_MAX: u32 = 60;
+
+/// Announces what lies under a key to a worker that dies with one of its calls, before or after it was carried out;
+/// false if it makes fewer.
+async fn dies_with(world: &World, announced: &SqsEvent, call: u32, is_carried_out: bool) -> bool {
+    let (count, died) = (AtomicU32::new(0), Arc::new(Notify::new()));
+    let dying = died.clone();
+    let http_client = faults::http_client(move |_, _| {
+        if count.fetch_add(1, Ordering::SeqCst) < call {
+            return Fault::None;
+        }
+        dying.notify_one();
+        if is_carried_out { Fault::Freeze } else { Fault::Hang }
+    });
+    let clients = Clients::over(world.system.clients.config().clone(), http_client);
+    let clock = Clock::system();
+    let worker = ImportWorker::new(&clients, clock.clone(), Metrics::to(clock, "test", |_| ()));
+    tokio::select! {
+        response = worker.handle(announced.clone()) => {
+            assert!(response.batch_item_failures.is_empty(), "{response:?}");
+            false
+        }
+        () = async { died.notified().await; tokio::time::sleep(CALL).await } => true,
+    }
+}
+
+/// Puts a file and says how it is announced.
+async fn announced(world: &World, key: &str, file: &str) -> SqsEvent {
+    put(world, key, file).await;
+    let names = &world.system.clients.config().names;
+    let head = world.system.clients.s3().head_object().bucket(names.files()).key(key).send().await.unwrap();
+    let Dropped { tenant, target, .. } = Dropped::parse(key).unwrap();
+    let (group, queue) = (keys::import_group(&tenant, &target), names.queue(&tenant, Purpose::Imports));
+    let command = ImportFile {
+        tenant,
+        key: key.to_owned(),
+        etag: head.e_tag().unwrap().trim_matches('"').to_owned(),
+        sequencer: Uuid::new_v4().to_string(),
+    };
+    let mut record = SqsMessage::default();
+    record.message_id = Some("0".to_owned());
+    record.receipt_handle = Some("none".to_owned());
+    record.body = Some(serde_json::to_string(&Message::new(Command::ImportFile(command))).unwrap());
+    record.event_source_arn = Some(names.queue_arn(&queue));
+    record.attributes.insert("MessageGroupId".to_owned(), group);
+    record.attributes.insert("ApproximateReceiveCount".to_owned(), "1".to_owned());
+    let mut event = SqsEvent::default();
+    event.records.push(record);
+    event
+}
+
+/// Wherever a worker dies, stations sell from the old menu or the new one, and the next one ends what it began.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_leaves_a_whole_menu() {
+    let world = World::idle().await;
+    let manager = world.terminal("acme-manager").await;
+    let prices = async || {
+        let menu = manager.get(MENU, &[]).await.body;
+        let meals = menu["meals"].as_array().unwrap().iter();
+        meals.map(|meal| meal["price"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    let file = |price: i64| -> String {
+        let meals = (0..60).map(|meal| format!("M{meal},Meal {meal},{price}\n"));
+        format!("code,name,price\n{}", meals.collect::<String>())
+    };
+    let mut price = 1;
+    let first = announced(&world, "acme/menus/coffee-bar/menu.csv", &file(price)).await;
+    assert!(!dies_with(&world, &first, CALLS_MAX, false).await);
+    let mut deaths = 0;
+    for is_carried_out in [false, true] {
+        for call in 0.. {
+            assert!(call < CALLS_MAX);
+            price += 1;
+            let event = announced(&world, "acme/menus/coffee-bar/menu.csv", &file(price)).await;
+            let is_dead = dies_with(&world, &event, call, is_carried_out).await;
+            let sold = prices().await;
+            let (old, new) = ([(price - 1) * 100; 60], [price * 100; 60]);
+            assert!(sold == old || sold == new, "call {call}: {sold:?}");
+            assert!(!dies_with(&world, &event, CALLS_MAX, false).await);
+            assert_eq!(prices().await, new, "call {call}");
+            if !is_dead {
+                break;
+            }
+            deaths += 1;
+        }
+    }
+    assert!(deaths > 20, "only {deaths} deaths");
+}
+
+/// Wherever a worker dies, each employee is there whole or not at all, and the next one ends what it began.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_leaves_whole_employees() {
+    let world = World::idle().await;
+    let table = world.system.app.table();
+    let acme = "acme".parse().unwrap();
+    let mut deaths = 0;
+    for is_carried_out in [false, true] {
+        for call in 0.. {
+            assert!(call < CALLS_MAX);
+            let run = format!("{}{call}", if is_carried_out { "A" } else { "B" });
+            let numbers = (0..30).map(|index| format!("{run}-{index}"));
+            let numbers: Vec<_> = numbers.map(|number| number.parse().unwrap()).collect();
+            let rows = numbers.iter().map(|number: &EmployeeNumber| format!("{number},Ann,R-{number}\n"));
+            let file = format!("number,name,badge\n{}", rows.collect::<String>());
+            let event = announced(&world, "acme/employees/roster.csv", &file).await;
+            let is_dead = dies_with(&world, &event, call, is_carried_out).await;
+            let whole = async || {
+                let mut whole = 0;
+                for number in &numbers {
+                    let badge = format!("R-{number}").parse().unwrap();
+                    let keys = [
+                        keys::employee(&acme, number),
+                        keys::wallet(&acme, number),
+                        keys::badge(&acme, &badge),
+                    ];
+                    let found = table.read(keys.clone()).await.unwrap();
+                    let there = keys.iter().filter(|key| found.get(key).is_some()).count();
+                    assert!(matches!(there, 0 | 3), "{number}: {there}");
+                    whole += usize::from(there == 3);
+                }
+                whole
+            };
+            whole().await;
+            assert!(!dies_with(&world, &event, CALLS_MAX, false).await);
+            assert_eq!(whole().await, numbers.len(), "call {call}");
+            if !is_dead {
+                break;
+            }
+            deaths += 1;
+        }
+    }
+    assert!(deaths > 20, "only {deaths} deaths");
 }
