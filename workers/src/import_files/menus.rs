@@ -4,23 +4,23 @@ use super::check::{BadRows, Checked, Taken};
 use super::run::{Judged, Run};
 use crate::administer::decision::{Stored, put, take};
 use aws::failure::Failure;
-use aws::items::{self, Item, MenuHead};
+use aws::items::{self, MenuHead};
 use aws::keys;
 use aws::table::{Order, Table, Write};
 use domain::id::{ConcessionaireId, TenantId};
 use domain::import::{Effect, MEAL_KEY, MealRow, Mode, Reason, Refused};
 use domain::menu::MenuVersion;
 use domain::tenant::Currency;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, StreamExt};
 use serde_json::json;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc::Receiver;
 
-/// Meals that are put in one call.
+/// Meals that are put in one call; the calls go one after the other: a version is one partition, which takes a thousand
+/// writes a second, and lunch goes on.
 const TOGETHER: usize = 25;
-/// Calls at the same time: a partition takes a thousand writes a second, and lunch goes on.
-const SIDE_BY_SIDE: usize = 4;
 /// Meals of an old version that are read in one call.
 const PAGE: i32 = 500;
 const CHANGE: &str = "import-menu";
@@ -97,7 +97,7 @@ async fn look_at(mut rows: Receiver<Taken<MealRow>>, seen: Arc<AtomicU64>) -> Re
     Ok(BadRows::default())
 }
 
-/// Writes the meals of a file, in whatever order.
+/// Writes the meals of a file.
 async fn write(
     table: Table,
     (tenant, concessionaire, version): (TenantId, ConcessionaireId, u32),
@@ -105,20 +105,15 @@ async fn write(
     done: Arc<AtomicU64>,
 ) -> Result<(), Failure> {
     let rows = stream::poll_fn(move |context| rows.poll_recv(context));
-    let items =
-        rows.map(|Taken { row, .. }| items::meal(&tenant, &concessionaire, version, &row.code, &row.meal));
-    let parts = items.chunks(TOGETHER).map(|part| part.into_iter().collect::<Result<Vec<_>, _>>());
-    parts
-        .try_for_each_concurrent(SIDE_BY_SIDE, |part| {
-            let (table, done) = (&table, &done);
-            async move { put_meals(table, &part, done).await }
-        })
-        .await
-}
-
-async fn put_meals(table: &Table, meals: &[Item], done: &AtomicU64) -> Result<(), Failure> {
-    table.put_unnamed(meals).await?;
-    done.fetch_add(u64::try_from(meals.len()).unwrap_or_default(), Ordering::Relaxed);
+    let mut parts = pin!(rows.chunks(TOGETHER));
+    while let Some(part) = parts.next().await {
+        let meal = |Taken { row, .. }: &Taken<MealRow>| {
+            items::meal(&tenant, &concessionaire, version, &row.code, &row.meal)
+        };
+        let meals = part.iter().map(meal).collect::<Result<Vec<_>, _>>()?;
+        table.put_unnamed(&meals).await?;
+        done.fetch_add(u64::try_from(meals.len()).unwrap_or_default(), Ordering::Relaxed);
+    }
     Ok(())
 }
 

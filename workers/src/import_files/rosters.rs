@@ -27,7 +27,7 @@ use tokio::sync::mpsc::Receiver;
 /// Employees in one transaction of a hundred items: profile, wallet, badge and share of a cutoff each, and the roster.
 const TOGETHER: usize = 24;
 /// Transactions at the same time: lunch goes on.
-const SIDE_BY_SIDE: usize = 4;
+const SIDE_BY_SIDE: usize = 2;
 /// Employees of the roster that are read in one call.
 const PAGE: i32 = 200;
 const CHANGE: &str = "import-employees";
