@@ -435,6 +435,10 @@ async fn probes_say_which_queues_are_reached() {
         let came = replenishment.handle(probe("acme", kind, "acme-replenishment.fifo")).await;
         assert_eq!(handed_back(&came), [""; 0]);
     }
+    assert!(!stored().await.is_ready());
+    let imports = &world.system.workers.imports;
+    let came = imports.handle(probe("acme", Kind::ImportFile, "acme-imports.fifo")).await;
+    assert_eq!(handed_back(&came), [""; 0]);
     assert!(stored().await.is_ready());
 }
 

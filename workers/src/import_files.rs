@@ -12,10 +12,12 @@ mod pipe;
 mod rosters;
 mod rows;
 mod run;
+mod workbook;
 
 pub use check::{BadRow, BadRows, Checked, MAX_ROWS, MAX_TOLD_ROWS, Taken, check};
 pub use fence::{MAX_ROW_BYTES, MAX_UNPACKED_BYTES};
 pub use rows::{Rows, Unreadable};
+pub use workbook::MAX_WORKBOOK_BYTES;
 
 use crate::lambda::Worker;
 use crate::one_by_one::{Delivery, OneByOne, WorkOff};

@@ -1,8 +1,9 @@
 //! Rows of a file, as tills, payrolls and spreadsheets write it: with or without a mark of its encoding, packed or
-//! not, between commas, semicolons or tabs, or as a JSON object a line.
+//! not, between commas, semicolons or tabs, as a JSON object a line, or as a workbook.
 
 use super::fence::Fence;
 use super::json_lines::JsonLines;
+use super::workbook::{MAX_WORKBOOK_BYTES, Workbook};
 use csv::ByteRecord;
 use domain::import::{BadCell, InvalidHeader, Reason};
 use flate2::read::MultiGzDecoder;
@@ -28,8 +29,10 @@ pub enum Unreadable {
     NoRows,
     #[error("the file has more than {} rows", super::check::MAX_ROWS)]
     TooManyRows,
-    #[error("the file is a ZIP archive or a workbook; save it as CSV")]
+    #[error("the file is a ZIP archive, and no workbook")]
     Archive,
+    #[error("the workbook has more than {} MiB; save it as CSV", MAX_WORKBOOK_BYTES / 1024 / 1024)]
+    WorkbookTooLarge,
     #[error("the file is in UTF-16; save it as UTF-8")]
     Utf16,
     #[error("the header is not in UTF-8")]
@@ -50,9 +53,10 @@ pub enum Unreadable {
 impl Unreadable {
     pub fn reason(&self) -> Reason {
         match self {
-            Unreadable::TooManyRows | Unreadable::RowTooLong | Unreadable::UnpacksToTooMuch => {
-                Reason::TooLarge
-            }
+            Unreadable::TooManyRows
+            | Unreadable::RowTooLong
+            | Unreadable::WorkbookTooLarge
+            | Unreadable::UnpacksToTooMuch => Reason::TooLarge,
             Unreadable::Empty
             | Unreadable::NoRows
             | Unreadable::Archive
@@ -91,6 +95,7 @@ pub struct Rows<R> {
 enum Table<R> {
     Csv { csv: csv::Reader<Fence<R>>, record: ByteRecord },
     Json(Box<JsonLines<R>>),
+    Workbook(Box<Workbook>),
 }
 
 impl<R> std::fmt::Debug for Rows<R> {
@@ -106,7 +111,8 @@ impl<R: Read> Rows<R> {
     pub fn open(file: R) -> Result<Self, Unreadable> {
         let (start, file) = peek(file)?;
         if start.starts_with(&ZIP) {
-            return Err(Unreadable::Archive);
+            let (book, header) = Workbook::open(whole(start, file)?)?;
+            return Ok(Self { table: Table::Workbook(Box::new(book)), header });
         }
         let is_packed = start.starts_with(&GZIP);
         let file = Cursor::new(start).chain(file);
@@ -149,6 +155,7 @@ impl<R: Read> Rows<R> {
         let (csv, record) = match &mut self.table {
             Table::Csv { csv, record } => (csv, record),
             Table::Json(lines) => return lines.next_row(&self.header),
+            Table::Workbook(book) => return book.next_row(),
         };
         loop {
             let position = csv.position().byte();
@@ -168,6 +175,13 @@ impl<R: Read> Rows<R> {
             }
         }
     }
+}
+
+/// All of a workbook.
+fn whole(mut start: Vec<u8>, file: impl Read) -> Result<Vec<u8>, Unreadable> {
+    file.take(MAX_WORKBOOK_BYTES).read_to_end(&mut start).map_err(Unreadable::Broken)?;
+    let is_whole = u64::try_from(start.len()).is_ok_and(|bytes| bytes <= MAX_WORKBOOK_BYTES);
+    if is_whole { Ok(start) } else { Err(Unreadable::WorkbookTooLarge) }
 }
 
 /// The beginning of a file, and the rest.

@@ -1,12 +1,15 @@
 //! Files as people make them, and as nobody should.
 
 use super::{
-    BadRow, Checked, MAX_ROW_BYTES, MAX_ROWS, MAX_TOLD_ROWS, MAX_UNPACKED_BYTES, Taken, Unreadable, check,
+    BadRow, Checked, MAX_ROW_BYTES, MAX_ROWS, MAX_TOLD_ROWS, MAX_UNPACKED_BYTES, MAX_WORKBOOK_BYTES, Taken,
+    Unreadable, check,
 };
 use domain::import::{MealRow, Mode, Options};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::{self, Read, Write};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 /// What a file comes to, with the codes of its good rows.
 fn read(file: impl Read) -> Result<(Checked, Vec<String>), Unreadable> {
@@ -83,6 +86,75 @@ fn objects_are_read_line_by_line() {
     check_refused(io::Cursor::new(format!("{first}\n")).chain(io::repeat(b'{')), "a row takes more");
 }
 
+fn zipped(parts: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = ZipWriter::new(io::Cursor::new(Vec::new()));
+    for (name, part) in parts {
+        archive.start_file(*name, SimpleFileOptions::default()).unwrap();
+        archive.write_all(part).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+/// A workbook whose second sheet comes first, with these rows in it.
+fn workbook(rows: &str) -> Vec<u8> {
+    let book = r#"<workbook xmlns:r="x"><sheets><sheet name="Menu" sheetId="2" r:id="rId7"/><sheet name="Old" r:id="rId1"/></sheets></workbook>"#;
+    let places = r#"<Relationships><Relationship Id="rId1" Target="worksheets/sheet1.xml"/><Relationship Id="rId7" Target="/xl/worksheets/sheet2.xml"/></Relationships>"#;
+    let texts = r#"<sst><si><t>code</t></si><si><r><t>na</t></r><r><t>me</t></r><rPh><t>reading</t></rPh></si><si><t>price</t></si><si/><si><t>Caf&#233; &amp; cake</t></si></sst>"#;
+    let sheet = format!("<worksheet><sheetData>{HEADER}{rows}</sheetData></worksheet>");
+    zipped(&[
+        ("xl/workbook.xml", book.as_bytes()),
+        ("xl/_rels/workbook.xml.rels", places.as_bytes()),
+        ("xl/sharedStrings.xml", texts.as_bytes()),
+        ("xl/worksheets/sheet2.xml", sheet.as_bytes()),
+    ])
+}
+
+const HEADER: &str = r#"<row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" t="s"><v>1</v></c><c r="D1" t="s"><v>2</v></c></row>"#;
+
+#[test]
+fn the_first_sheet_of_a_workbook_is_read() {
+    let rows = r#"<row r="2"/><row r="4"><c r="A4" t="inlineStr"><is><t>TEA</t></is></c><c r="B4" t="s"><v>4</v></c><c r="D4"><v>19.989999999999998</v></c></row>
+        <row r="5"><c r="A5"><v>7</v></c><c r="B5" t="str"><v>Cake</v></c><c r="C5" s="3"/><c r="D5"><v>1E2</v></c></row>"#;
+    check_codes(&workbook(rows), &["TEA=1999", "7=10000"]);
+    let (checked, codes) = read(&workbook(
+        r#"<row r="7"><c r="B7" t="s"><v>4</v></c><c r="D7"><f>SUM(D1:D6)</f><v>12</v></c></row>
+        <row r="8"><c r="B8" t="str"><f>HYPERLINK("x")</f><v>Tea</v></c><c r="D8"><v>1</v></c><c r="E8"><v>2</v></c></row>
+        <row r="9"><c r="B9" t="e"><v>#REF!</v></c><c r="D9"><v>1</v></c></row>"#,
+    )[..])
+    .unwrap();
+    let reasons: Vec<_> = checked.bad.told.iter().map(BadRow::reason).collect();
+    assert_eq!(codes, [""; 0]);
+    assert_eq!(
+        reasons,
+        [
+            "line 7: price \"'=SUM(D1:D6)\" begins like a formula",
+            "line 8: has 5 cells under 4 columns; name \"'=HYPERLINK(\\\"x\\\")\" begins like a formula",
+            "line 9: name \"'=#REF!\" begins like a formula",
+        ]
+    );
+}
+
+#[test]
+fn a_hostile_workbook_is_refused_whole() {
+    let book = workbook(r#"<row r="2"><c r="B2" t="s"><v>4</v></c><c r="D2"><v>1</v></c></row>"#);
+    check_codes(&book, &["CAFE-CAKE=100"]);
+    for length in [4, 30, 200, book.len() / 2, book.len() - 1] {
+        check_refused(&book[..length], "breaks off");
+    }
+    check_refused(&workbook(r#"<row r="2"><c r="B2" t="s"><v>99</v></c></row>"#)[..], "breaks off");
+    check_refused(&workbook(r#"<row r="2"><c r="ZZZZ2"><v>1</v></c></row>"#)[..], "breaks off");
+    check_refused(&workbook(r#"<row r="2"><c r="B2"><v>&lol;</v></c></row>"#)[..], "breaks off");
+    check_refused(&workbook(r#"<row r="2"><c r="B2"><v>1</v>"#)[..], "breaks off");
+    check_refused(&workbook("")[..], "no rows");
+    let long = format!(r#"<row r="2"><c r="B2" t="str"><v>{}</v></c></row>"#, "x".repeat(70_000));
+    check_refused(&workbook(&long)[..], "a row takes more");
+    let bomb = workbook(&" ".repeat(60 * 1024 * 1024));
+    assert!(bomb.len() < 1024 * 1024, "{}", bomb.len());
+    check_refused(&bomb[..], "unpacks to more");
+    let large = vec![b'x'; usize::try_from(MAX_WORKBOOK_BYTES).unwrap()];
+    check_refused(io::Cursor::new(*b"PK\x03\x04").chain(&large[..]), "the workbook has more than 8 MiB");
+}
+
 #[test]
 fn a_bad_row_is_told_with_its_line() {
     let file = "code,name,price\nA,\"two\nlines\",1\nB,Tea\u{0},1\nC,Tea,1,extra\nD,Tea\nA,Tea,1\n";
@@ -121,7 +193,8 @@ fn a_hostile_file_is_refused_whole() {
     check_refused(&b"name,price\n\n\n"[..], "no rows");
     check_refused(&b"price\n1\n"[..], "no column name");
     check_refused("name,".repeat(10_000).as_bytes(), "10001 columns");
-    check_refused(&b"PK\x03\x04..."[..], "ZIP");
+    check_refused(&b"PK\x03\x04..."[..], "breaks off");
+    check_refused(&zipped(&[("readme.txt", b"hello")])[..], "no workbook");
     check_refused(&b"\xff\xfen\0a\0m\0e\0"[..], "UTF-16");
     check_refused(&b"\x1f\x8b\x08nonsense"[..], "breaks off");
     let whole = packed("name,price\nTea,1\n".repeat(1_000).as_bytes());

@@ -7,7 +7,7 @@ use thiserror::Error;
 /// The largest file, as it lies in the store: 64 MiB.
 pub const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 /// What a file may call itself; what it is, is looked at. The last two say nothing.
-pub const CONTENT_TYPES: [&str; 9] = [
+pub const CONTENT_TYPES: [&str; 10] = [
     "text/csv",
     "text/tab-separated-values",
     "text/plain",
@@ -16,6 +16,7 @@ pub const CONTENT_TYPES: [&str; 9] = [
     "application/gzip",
     "application/x-gzip",
     "application/x-ndjson",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "application/octet-stream",
     "binary/octet-stream",
 ];
