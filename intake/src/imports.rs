@@ -242,7 +242,8 @@ impl Asked<'_> {
     ) -> Result<Response, Problem> {
         let Self { app, base_path, id, file } = self;
         let place = keys::import(identity.tenant(), id);
-        let wanted = identity.keys().into_iter().chain([place.clone()]).chain(wanted);
+        let receipt = keys::receipt(identity.tenant(), id);
+        let wanted = identity.keys().into_iter().chain([place.clone(), receipt.clone()]).chain(wanted);
         let mut found = app.table.read(wanted).await?;
         let (caller, tenant) = identity.admit(&mut found)?;
         if !is_there(&caller, &mut found) {
@@ -253,6 +254,9 @@ impl Asked<'_> {
             let is_own = import.target == target && import.options == file.options;
             let answer = if is_own { view(app, import).await } else { Err(Problem::KeyReused) };
             return submit::replay(answer);
+        }
+        if found.take(&receipt).is_some() {
+            return Err(Problem::KeyReused);
         }
         if !tenant.is_reached(Kind::ImportFile) {
             return Err(Problem::TenantNotReady);

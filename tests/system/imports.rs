@@ -32,9 +32,17 @@ fn menu(price: i64) -> String {
 }
 
 async fn put(world: &World, key: &str, file: &str) {
+    put_as(world, key, file, "text/csv", &[]).await;
+}
+
+/// The same with another type and options.
+async fn put_as(world: &World, key: &str, file: &str, content_type: &str, options: &[(&str, &str)]) {
     let names = &world.system.clients.config().names;
-    let put = world.system.clients.s3().put_object().bucket(names.files()).key(key);
-    put.content_type("text/csv").body(ByteStream::from(file.as_bytes().to_vec())).send().await.unwrap();
+    let mut put = world.system.clients.s3().put_object().bucket(names.files()).key(key);
+    for (name, value) in options {
+        put = put.metadata(*name, *value);
+    }
+    put.content_type(content_type).body(ByteStream::from(file.as_bytes().to_vec())).send().await.unwrap();
 }
 
 /// Every sale is priced by one version, which is named in it, whatever is switched meanwhile.
@@ -103,6 +111,36 @@ async fn sells(manager: &Terminal, version: &str, meals: usize) {
         menu["menu_version"] == version && menu["meals"].as_array().map(Vec::len) == Some(meals)
     })
     .await;
+}
+
+/// What is wrong with a file as a whole is told, and nothing is written.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_makes_no_sense_is_refused() {
+    let world = World::start().await;
+    let admin = world.terminal("acme-admin").await;
+    let file = "name,price\nTea,40\n";
+    let cases = [
+        ("menus/coffee-bar/a.csv", file, "image/png", "merge", "wrong-content-type"),
+        ("menus/coffee-bar/b.csv", file, "text/csv", "add", "bad-options"),
+        ("menus/nobody/c.csv", file, "text/csv", "merge", "unknown-concessionaire"),
+        ("menus/coffee-bar/d.csv", "", "text/csv", "merge", "unreadable-file"),
+        ("employees/e.csv", file, "text/csv", "merge", "unreadable-file"),
+        // Who is in a row that cannot be read would be let go.
+        ("employees/f.csv", "number,name,limit\n7,Ann,1,000\n", "text/csv", "replace", "bad-rows"),
+    ];
+    for (index, (name, file, content_type, mode, reason)) in cases.into_iter().enumerate() {
+        let options = [("mode", mode), ("strictness", "lenient")];
+        put_as(&world, &format!("acme/{name}"), file, content_type, &options).await;
+        eventually("it is refused", async || {
+            let imports = admin.get("/v1/imports", &[]).await.body;
+            let imports = imports["items"].as_array().unwrap();
+            let refused = |import: &&Value| import["refusal"]["type"] == reason;
+            imports.len() == index + 1 && imports.iter().any(|import| refused(&import))
+        })
+        .await;
+    }
+    assert_eq!(admin.get(MENU, &[]).await.body["menu_version"], "1.0");
+    world.settle().await;
 }
 
 /// Nothing of a file under another tenant's prefix comes through a tenant's queue.

@@ -107,12 +107,18 @@ impl ImportWorker {
         about: &About,
     ) -> Result<Option<(Run, Tenant)>, Failure> {
         let (key, tenant_key) = (keys::import(&dropped.tenant, id), keys::tenant(&dropped.tenant));
-        let mut found = self.table.read([key.clone(), tenant_key.clone()]).await?;
+        let receipt_key = keys::receipt(&dropped.tenant, id);
+        let mut found = self.table.read([key.clone(), tenant_key.clone(), receipt_key.clone()]).await?;
+        let is_another_command = found.take(&receipt_key).is_some();
         let tenant = found.take(&tenant_key);
         let tenant = tenant.ok_or_else(|| Failure::malformed("import a file", "there is no such tenant"))?;
         let company = items::stored_tenant(&dropped.tenant, tenant)?;
         let (files, now) = (self.files.clone(), self.clock.now());
         let Some(item) = found.take(&key) else {
+            if is_another_command {
+                tracing::info!("its id is another command's");
+                return Ok(None);
+            }
             let import = Import {
                 tenant: dropped.tenant.clone(),
                 id,
@@ -131,8 +137,8 @@ impl ImportWorker {
         };
         let revision = items::revision(&item)?;
         let import = items::stored_import(&dropped.tenant, item)?;
-        if import.stage.is_final() {
-            tracing::info!("this import has its outcome");
+        if import.stage.is_final() || import.target != dropped.target {
+            tracing::info!("this import has its outcome, or is of another file");
             return Ok(None);
         }
         let run = Run::resume(import, revision, &command.key, self.table.clone(), files, self.clock.clone());

@@ -60,6 +60,7 @@ pub(crate) fn hire(
     by: &UserName,
     now: Timestamp,
 ) -> Result<Vec<Write>, Failure> {
+    let cutoff = cutoff.filter(|_| employee.status == Status::Active);
     let booking = cutoff.and_then(|cutoff| cutoff::join(cutoff, employee, &company.business_day, by, now));
     let entry = booking.as_ref().and_then(Booking::entry);
     let wallet = entry.map_or_else(Wallet::default, |entry| entry.after);

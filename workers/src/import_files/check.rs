@@ -15,6 +15,8 @@ use std::io::{self, Read};
 pub const MAX_ROWS: u64 = 200_000;
 /// Bad rows that are told; the rest is counted.
 pub const MAX_TOLD_ROWS: usize = 1_000;
+/// What a cell takes besides its text.
+const CELL_BYTES: usize = size_of::<String>();
 /// Bytes of bad rows that are told.
 const MAX_TOLD_BYTES: usize = 1024 * 1024;
 
@@ -86,7 +88,10 @@ pub fn check<R: FileRow>(
                 });
                 each(Taken { row, line, cells })?;
             }
-            Err(bad) => bad_rows.add(BadRow { line, cells, bad }),
+            Err(bad) => {
+                let cells = cells.into_iter().take(columns.len()).collect();
+                bad_rows.add(BadRow { line, cells, bad });
+            }
         }
     }
     if good + bad_rows.count == 0 {
@@ -108,7 +113,8 @@ impl BadRows {
     }
 
     fn tell(&mut self, row: BadRow) {
-        let bytes: usize = row.cells.iter().map(String::len).sum();
+        let reasons = row.bad.iter().map(|bad| bad.reason.len() + bad.value.len());
+        let bytes: usize = row.cells.iter().map(|cell| cell.len() + CELL_BYTES).chain(reasons).sum();
         if self.told.len() < MAX_TOLD_ROWS && self.bytes + bytes <= MAX_TOLD_BYTES {
             self.bytes += bytes;
             self.told.push(row);

@@ -8,6 +8,9 @@ use serde_json::value::RawValue;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 
+/// Characters of a name that are told.
+const MAX_NAME: usize = 50;
+
 pub struct JsonLines<R> {
     lines: BufReader<Fence<R>>,
     ahead: u64,
@@ -78,12 +81,13 @@ impl Object {
             let place = header.iter().position(|column| *column == name);
             let cell = place.and_then(|place| Some((cells.get_mut(place)?, is_taken.get_mut(place)?)));
             let Some((cell, is_taken)) = cell else {
-                return Err(bad(format!("names {name:?}, which the first row does not")));
+                return Err(bad(format!("names {:?}, which the first row does not", short(&name))));
             };
             if std::mem::replace(is_taken, true) {
-                return Err(bad(format!("names {name:?} twice")));
+                return Err(bad(format!("names {:?} twice", short(&name))));
             }
-            *cell = text(&value).ok_or_else(|| bad(format!("{name:?} is neither text nor number")))?;
+            *cell =
+                text(&value).ok_or_else(|| bad(format!("{:?} is neither text nor number", short(&name))))?;
         }
         Ok(cells)
     }
@@ -98,6 +102,11 @@ fn text(value: &RawValue) -> Option<String> {
         b'n' => Some(String::new()),
         _ => Some(raw.to_owned()),
     }
+}
+
+/// As much of a name as is told.
+fn short(name: &str) -> String {
+    name.chars().take(MAX_NAME).collect()
 }
 
 fn bad(reason: String) -> BadCell {

@@ -6,6 +6,7 @@ use crate::administer::decision::{Stored, put, take};
 use aws::failure::Failure;
 use aws::items::{self, MenuHead};
 use aws::keys;
+use aws::retry::{self, Policy};
 use aws::table::{Order, Table, Write};
 use domain::id::{ConcessionaireId, TenantId};
 use domain::import::{Effect, MEAL_KEY, MealRow, Mode, Reason, Refused};
@@ -45,7 +46,7 @@ pub async fn import(
         return Ok(Ok((effect, vec![])));
     }
     let base = stored.map_or(0, |head| head.version.meals);
-    let version = begin(&run.table, &tenant, concessionaire, head).await?;
+    let version = begin(&run.table, &tenant, concessionaire).await?;
     let (table, of) = (run.table.clone(), (tenant.clone(), concessionaire.clone(), version));
     let written = run.apply(currency, |rows, done| write(table, of, rows, done)).await?;
     if let Err(refused) = written {
@@ -76,12 +77,17 @@ async fn head(
 }
 
 /// Gives out the next version of meals, to nobody else.
-async fn begin(
+async fn begin(table: &Table, tenant: &TenantId, concessionaire: &ConcessionaireId) -> Result<u32, Failure> {
+    // Whoever edits the menu meanwhile may be faster, for once.
+    retry::transient(Policy::WORKER, async || begin_once(table, tenant, concessionaire).await).await
+}
+
+async fn begin_once(
     table: &Table,
     tenant: &TenantId,
     concessionaire: &ConcessionaireId,
-    stored: Option<Stored<MenuHead>>,
 ) -> Result<u32, Failure> {
+    let stored = head(table, tenant, concessionaire).await?.flatten();
     let mut head = stored.as_ref().map(|stored| stored.value.clone()).unwrap_or_default();
     head.begun += 1;
     let begun = put(items::menu_head(tenant, concessionaire, &head)?, stored.as_ref());

@@ -9,7 +9,7 @@ use aws::clock::Clock;
 use aws::failure::Failure;
 use aws::items;
 use aws::keys;
-use aws::retry::Policy;
+use aws::retry::{self, Policy};
 use aws::table::{Found, NotCommitted, Order, Table, Write};
 use domain::admin::Refusal;
 use domain::cutoff::Cutoff;
@@ -26,8 +26,10 @@ use tokio::sync::mpsc::Receiver;
 
 /// Employees in one transaction of a hundred items: profile, wallet, badge and share of a cutoff each, and the roster.
 const TOGETHER: usize = 24;
-/// Transactions at the same time: lunch goes on.
-const SIDE_BY_SIDE: usize = 2;
+/// Transactions at the same time: all of them check that the roster stands still, and would be in each other's way.
+const SIDE_BY_SIDE: usize = 1;
+/// Employees who are let go at the same time.
+const GO_SIDE_BY_SIDE: usize = 4;
 /// Employees of the roster that are read in one call.
 const PAGE: i32 = 200;
 const CHANGE: &str = "import-employees";
@@ -45,6 +47,11 @@ pub async fn import(run: &mut Run, company: &Tenant) -> Result<Judged, Failure> 
         Err(refused) => return Ok(Err(refused)),
     };
     let is_whole = run.import.options.mode == Mode::Replace;
+    let unread = run.import.rows.bad - checked.unusable;
+    if is_whole && unread > 0 {
+        let detail = format!("{unread} rows cannot be read; whoever is in them would be let go");
+        return Ok(Err(Refused::new(Reason::BadRows, detail)));
+    }
     if is_whole {
         let counting = desk.miss(&checked, Act::Rehearse);
         let (missing, active) = run.noting(&AtomicU64::new(0), counting, |_, _| ()).await?;
@@ -166,7 +173,10 @@ impl Desk {
         let mut found = self.table.read(employees.chain(badges).chain([roster_key.clone()])).await?;
         let roster = take(&mut found, &roster_key, items::stored_roster)?;
         let cutoff = match &roster {
-            Some(roster) => employees::latest(&self.table, tenant, roster.value).await?,
+            Some(roster) => {
+                let latest = async || employees::latest(&self.table, tenant, roster.value).await;
+                retry::transient(Policy::WORKER, latest).await?
+            }
             None => None,
         };
         let (mut taking, mut writes, mut moves) = (Taking::default(), Vec::new(), false);
@@ -248,7 +258,7 @@ impl Desk {
             missing += u64::try_from(gone.len()).unwrap_or_default();
             if act == Act::Write {
                 let letting = stream::iter(gone).map(|number| self.let_go(number));
-                letting.buffer_unordered(SIDE_BY_SIDE).try_collect::<Vec<()>>().await?;
+                letting.buffer_unordered(GO_SIDE_BY_SIDE).try_collect::<Vec<()>>().await?;
             }
             start = page.next;
             if start.is_none() {

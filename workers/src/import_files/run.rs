@@ -4,10 +4,10 @@ use super::check::{BadRows, Checked, Taken, check};
 use super::pipe::pipe;
 use super::rows::Unreadable;
 use aws::clock::Clock;
-use aws::failure::Failure;
+use aws::failure::{Failure, chain};
 use aws::files::Files;
 use aws::items;
-use aws::table::{Table, Write};
+use aws::table::{NotCommitted, Table, Write};
 use domain::admin::{Receipt, ReceiptOutcome};
 use domain::id::{InvalidId, UserName};
 use domain::import::{Effect, FileRow, Import, Reason, Refused, Rows, Stage, Strictness};
@@ -187,17 +187,23 @@ impl Run {
                 done = &mut work => return done,
                 () = tokio::time::sleep(PROGRESS) => {
                     note(&mut self.import, counter.load(Ordering::Relaxed));
-                    self.save(vec![]).await?;
+                    // What is not noted now is noted next time, unless somebody else has the import.
+                    match self.save(vec![]).await {
+                        Err(NotCommitted::Failure(failure)) if failure.is_transient() => {
+                            tracing::warn!(error = chain(&failure), "progress was not noted");
+                        }
+                        noted => noted.map_err(|error| error.alone("note an import"))?,
+                    }
                 }
             }
         }
     }
 
     /// Writes the import as it is now, together with what goes with that.
-    async fn save(&mut self, mut with: Vec<Write>) -> Result<(), Failure> {
+    async fn save(&mut self, mut with: Vec<Write>) -> Result<(), NotCommitted> {
         self.import.updated_at = self.clock.now();
         with.push(Write::Replace { item: items::import(&self.import)?, from: self.revision });
-        self.table.commit(with).await.map_err(|error| error.alone("note an import"))?;
+        self.table.commit(with).await?;
         self.revision += 1;
         Ok(())
     }
@@ -209,7 +215,7 @@ impl Run {
             Err(refused) => (Stage::Refused(refused), vec![]),
         };
         self.import.stage = stage;
-        self.save(with).await?;
+        self.save(with).await.map_err(|error| error.alone("end an import"))?;
         self.log();
         Ok(self.import.stage)
     }
@@ -246,5 +252,5 @@ async fn read<R: FileRow>(
     let (passed, checked) = tokio::join!(inlet.pass(content), checking);
     passed?;
     let checked = checked.map_err(|error| Failure::malformed("look at a file", error))?;
-    Ok(checked.map_err(|error| Refused::new(error.reason(), aws::failure::chain(&error))))
+    Ok(checked.map_err(|error| Refused::new(error.reason(), chain(&error))))
 }

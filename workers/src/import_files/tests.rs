@@ -113,8 +113,8 @@ const HEADER: &str = r#"<row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" t="s"><
 
 #[test]
 fn the_first_sheet_of_a_workbook_is_read() {
-    let rows = r#"<row r="2"/><row r="4"><c r="A4" t="inlineStr"><is><t>TEA</t></is></c><c r="B4" t="s"><v>4</v></c><c r="D4"><v>19.989999999999998</v></c></row>
-        <row r="5"><c r="A5"><v>7</v></c><c r="B5" t="str"><v>Cake</v></c><c r="C5" s="3"/><c r="D5"><v>1E2</v></c></row>"#;
+    let rows = r#"<row r="2"/><row r="3"><c/><c r="C3"/></row><row r="4"><c r="A4" t="inlineStr"><is><t>TEA</t></is></c><c r="B4" t="s"><v>4</v></c><c r="D4"><v>19.989999999999998</v></c></row>
+        <row r="5"><c r="A5"><v>7</v></c><c t="str"><v>Cake</v></c><c s="3"/><c><v>1E2</v></c></row>"#;
     check_codes(&workbook(rows), &["TEA=1999", "7=10000"]);
     let (checked, codes) = read(&workbook(
         r#"<row r="7"><c r="B7" t="s"><v>4</v></c><c r="D7"><f>SUM(D1:D6)</f><v>12</v></c></row>

@@ -16,6 +16,8 @@ pub const MAX_WORKBOOK_BYTES: u64 = 8 * 1024 * 1024;
 /// What the sheet, and the texts that its cells refer to, may unpack to.
 const MAX_SHEET_BYTES: u64 = 48 * 1024 * 1024;
 const MAX_TEXTS_BYTES: u64 = 24 * 1024 * 1024;
+/// Texts that cells refer to: more than so many rows can have.
+const MAX_TEXTS: usize = 500_000;
 /// What says which sheets there are, and where they are.
 const MAX_INDEX_BYTES: u64 = 1024 * 1024;
 /// The columns that a sheet can have.
@@ -67,7 +69,7 @@ impl Workbook {
                 Event::Start(start) if start.local_name().as_ref() == b"row" => {
                     self.line = match attribute(&start, b"r")? {
                         Some(line) => line.parse().map_err(broken)?,
-                        None => self.line + 1,
+                        None => self.line.saturating_add(1),
                     };
                     let cells = self.cells()?;
                     if !cells.is_empty() {
@@ -83,15 +85,12 @@ impl Workbook {
     /// The cells of a row up to the last that is not blank.
     fn cells(&mut self) -> Result<Vec<String>, Unreadable> {
         let (mut cells, mut bytes, mut buffer) = (Vec::<String>::new(), 0, Vec::new());
-        let (mut place, mut next) = (0, 0);
+        let mut next = 0;
         loop {
             buffer.clear();
             match self.sheet.read_event_into(&mut buffer).map_err(broken)? {
                 Event::Start(start) if start.local_name().as_ref() == b"c" => {
-                    place = match attribute(&start, b"r")? {
-                        Some(name) => column(&name).ok_or_else(|| broken("a cell has no place"))?,
-                        None => next,
-                    };
+                    let place = placed(&start, next)?;
                     next = place + 1;
                     let kind = attribute(&start, b"t")?.unwrap_or_default();
                     let text = self.cell(Cell { kind, ..Cell::default() })?;
@@ -108,7 +107,9 @@ impl Workbook {
                         }
                     }
                 }
-                Event::Empty(empty) if empty.local_name().as_ref() == b"c" => next = place + 1,
+                Event::Empty(empty) if empty.local_name().as_ref() == b"c" => {
+                    next = placed(&empty, next)? + 1
+                }
                 Event::End(end) if end.local_name().as_ref() == b"row" => return Ok(cells),
                 Event::Eof => return Err(broken("the sheet ends within a row")),
                 _ => {}
@@ -166,6 +167,14 @@ impl Workbook {
     }
 }
 
+/// The column that a cell stands in: its own, or the next.
+fn placed(cell: &BytesStart<'_>, next: usize) -> Result<usize, Unreadable> {
+    match attribute(cell, b"r")? {
+        Some(name) => column(&name).ok_or_else(|| broken("a cell has no place")),
+        None => Ok(next),
+    }
+}
+
 /// Where the first sheet is, if it is a workbook at all.
 fn first_sheet(archive: &mut Archive) -> Result<Option<String>, Unreadable> {
     let Some(book) = part(archive, "xl/workbook.xml", MAX_INDEX_BYTES)? else { return Ok(None) };
@@ -203,6 +212,9 @@ fn texts(xml: Vec<u8>) -> Result<Vec<String>, Unreadable> {
     let (mut text, mut is_text, mut is_reading) = (String::new(), false, false);
     loop {
         buffer.clear();
+        if texts.len() > MAX_TEXTS {
+            return Err(Unreadable::UnpacksToTooMuch);
+        }
         match xml.read_event_into(&mut buffer).map_err(broken)? {
             Event::Start(start) => match start.local_name().as_ref() {
                 b"si" => text.clear(),
@@ -245,7 +257,8 @@ fn elements<T>(
 
 /// An attribute, whatever its namespace is called.
 fn attribute(element: &BytesStart<'_>, name: &[u8]) -> Result<Option<String>, Unreadable> {
-    for attribute in element.attributes() {
+    // Without looking for doubles, which takes time by the square of their number.
+    for attribute in element.attributes().with_checks(false) {
         let attribute = attribute.map_err(broken)?;
         if attribute.key.local_name().as_ref() == name {
             return Ok(Some(attribute.unescape_value().map_err(broken)?.into_owned()));

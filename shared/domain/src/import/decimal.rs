@@ -1,8 +1,15 @@
 //! Decimal numbers as people write them, without a float.
 
+/// Digits that a thousands separator stands before: `1,500` is a thousand and a half to some, and one and a half to
+/// others.
+const THOUSAND: usize = 3;
+
 /// An amount in minor units: `4.5` and `4,50` of a currency with two decimals are 450.
 pub fn minor_units(text: &str, digits: u32) -> Result<i64, String> {
     let (whole, fraction) = split(text)?;
+    if fraction.len() == THOUSAND && digits != 3 {
+        return Err("may have a thousands separator; write it without".to_owned());
+    }
     let places = u32::try_from(fraction.len()).unwrap_or(u32::MAX);
     let significant = fraction.trim_end_matches('0').len();
     if significant > usize::try_from(digits).unwrap_or(usize::MAX) {
@@ -27,6 +34,9 @@ pub fn decimal(minor: u64, digits: u32) -> String {
 /// A whole number, from decimals rounded half up: nutrition tables write `45.0`.
 pub fn rounded(text: &str) -> Result<i64, String> {
     let (whole, fraction) = split(text)?;
+    if fraction.len() == THOUSAND && text.contains(',') {
+        return Err("may have a thousands separator; write it without".to_owned());
+    }
     let whole: i64 = whole.parse().map_err(|_| "is too large".to_owned())?;
     let rounds_up = fraction.starts_with(['5', '6', '7', '8', '9']);
     whole.checked_add(i64::from(rounds_up)).ok_or_else(|| "is too large".to_owned())
@@ -72,6 +82,10 @@ mod tests {
         {
             check(wrong, 2, None);
         }
+        for ambiguous in ["1,500", "1.500", "5,000"] {
+            check(ambiguous, 2, None);
+            check(ambiguous, 0, None);
+        }
         check("99999999999999999999", 2, None);
         check("1200.50", 0, None);
     }
@@ -81,7 +95,8 @@ mod tests {
         for (text, expected) in [("45.0", 45), ("45.49", 45), ("45.5", 46), ("0", 0), ("3,7", 4)] {
             assert_eq!(rounded(text), Ok(expected), "{text}");
         }
-        assert!(rounded("many").is_err());
+        assert_eq!(rounded("45.125"), Ok(45));
+        assert!(rounded("many").is_err() && rounded("1,250").is_err());
     }
 
     proptest! {

@@ -117,7 +117,7 @@ impl FileRow for EmployeeRow {
 
 impl EmployeeRow {
     /// The employee as the row has them, and their badge if it was not theirs before. A badge that somebody blocked
-    /// stays blocked; one that takes the place of others has them blocked.
+    /// stays blocked, and one that was taken back for another stays so; one that takes the place of others has them blocked.
     pub fn settle(
         &self,
         stored: Option<&Employee>,
@@ -139,6 +139,11 @@ impl EmployeeRow {
         let Some(rfid) = self.badge.as_ref().filter(|rfid| !employee.badges.contains_key(*rfid)) else {
             return Ok((employee, None));
         };
+        let was_taken_back =
+            holder.is_some_and(|badge| badge.employee == employee.number && badge.released_at.is_some());
+        if was_taken_back && !employee.badges.is_empty() {
+            return Ok((employee, None));
+        }
         let (mut employee, badge) = badge::assign(&employee, rfid, holder, None, now)?;
         for (other, status) in &mut employee.badges {
             if other != rfid {
@@ -209,7 +214,9 @@ mod tests {
         let (moved, badge) = settle(Some(&others(Some(now)))).unwrap();
         assert_eq!(badge.unwrap().employee.as_str(), "7");
         assert!(moved.has_active_badge(&new) && !moved.has_active_badge(&old));
-        // Lost and blocked, and still in yesterday's file.
+        // Taken back and replaced, or lost and blocked, and still in yesterday's file.
+        let mine = Badge { employee: "7".parse().unwrap(), released_at: Some(now) };
+        assert_eq!(settle(Some(&mine)), Ok((stored.clone(), None)));
         let (again, badge) = read(&["7", "Ada", "RF7000"]).unwrap().settle(Some(&moved), None, now).unwrap();
         assert_eq!((again, badge), (moved, None));
     }

@@ -184,7 +184,7 @@ mod tests {
             &[
                 ("Name", "is missing"),
                 ("Code", "a meal code must be 1 to 32 characters of letters, digits, -, _ and ."),
-                ("Price", "has more than 2 decimals"),
+                ("Price", "may have a thousands separator; write it without"),
                 ("Calories", "is no number like 1250 or 12.50, without signs and thousands separators"),
             ],
         );
