@@ -98,7 +98,7 @@ enum Awaited {
 
 /// Ask for a place to put a menu's file.
 ///
-/// The file is CSV, packed with gzip or not, with a header: `code`, `name`, `category`, `price`, `calories`, under
+/// The file is CSV, a JSON object a line, or a workbook (XLSX), with a header: `code`, `name`, `category`, `price`, `calories`, under
 /// any of their names. A meal without a code gets one that is made of its name.
 #[utoipa::path(
     post,
@@ -162,7 +162,7 @@ pub(crate) struct EmployeeImportRequest {
 
 /// Ask for a place to put a roster's file.
 ///
-/// The file is CSV, packed with gzip or not, with a header: `employee_number`, `name`, `badge`, `status`,
+/// The file is CSV, a JSON object a line, or a workbook (XLSX), with a header: `employee_number`, `name`, `badge`, `status`,
 /// `credit_limit`, `discount` (percent), `image_url`, under any of their names. What is not given stays as it is.
 #[utoipa::path(
     post,

@@ -7,7 +7,7 @@
 mod cutoffs;
 pub(crate) mod decision;
 pub(crate) mod employees;
-mod menus;
+pub(crate) mod menus;
 mod policy;
 mod stalls;
 mod tenants;

@@ -169,8 +169,10 @@ impl ImportWorker {
             return Ok(Err(Refused::new(Reason::TooLarge, detail)));
         }
         match &dropped.target {
-            Target::Menu(concessionaire) => menus::import(run, concessionaire, &company.currency).await,
-            Target::Roster => rosters::import(run, &company).await,
+            Target::Menu(concessionaire) => {
+                Box::pin(menus::import(run, concessionaire, &company.currency)).await
+            }
+            Target::Roster => Box::pin(rosters::import(run, &company)).await,
         }
     }
 

@@ -87,7 +87,7 @@ pub async fn edit(
 }
 
 /// Gives out the next version of meals, to nobody else.
-async fn begin(
+pub(crate) async fn begin(
     table: &Table,
     tenant: &TenantId,
     concessionaire: &ConcessionaireId,

@@ -3,6 +3,7 @@
 use super::check::{BadRows, Checked, Taken};
 use super::run::{Judged, Run};
 use crate::administer::decision::{Stored, put, take};
+use crate::administer::menus;
 use aws::failure::Failure;
 use aws::items::{self, MenuHead};
 use aws::keys;
@@ -76,23 +77,13 @@ async fn head(
     Ok(is_known.then_some(head))
 }
 
-/// Gives out the next version of meals, to nobody else.
+/// Gives out the next version of meals. Whoever edits the menu meanwhile may be faster, for once.
 async fn begin(table: &Table, tenant: &TenantId, concessionaire: &ConcessionaireId) -> Result<u32, Failure> {
-    // Whoever edits the menu meanwhile may be faster, for once.
-    retry::transient(Policy::WORKER, async || begin_once(table, tenant, concessionaire).await).await
-}
-
-async fn begin_once(
-    table: &Table,
-    tenant: &TenantId,
-    concessionaire: &ConcessionaireId,
-) -> Result<u32, Failure> {
-    let stored = head(table, tenant, concessionaire).await?.flatten();
-    let mut head = stored.as_ref().map(|stored| stored.value.clone()).unwrap_or_default();
-    head.begun += 1;
-    let begun = put(items::menu_head(tenant, concessionaire, &head)?, stored.as_ref());
-    table.commit(vec![begun]).await.map_err(|error| error.alone("begin a menu"))?;
-    Ok(head.begun)
+    let begun = async || {
+        let stored = head(table, tenant, concessionaire).await?.flatten();
+        menus::begin(table, tenant, concessionaire, stored).await
+    };
+    Ok(retry::transient(Policy::WORKER, begun).await?.value.begun)
 }
 
 /// A meal that reads is a meal.

@@ -20,16 +20,17 @@ use domain::role::Status;
 use domain::tenant::Tenant;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc::Receiver;
 
 /// Employees in one transaction of a hundred items: profile, wallet, badge and share of a cutoff each, and the roster.
+/// The transactions go one after the other: all of them check that the roster stands still, and would be in each
+/// other's way.
 const TOGETHER: usize = 24;
-/// Transactions at the same time: all of them check that the roster stands still, and would be in each other's way.
-const SIDE_BY_SIDE: usize = 1;
 /// Employees who are let go at the same time.
-const GO_SIDE_BY_SIDE: usize = 4;
+const SIDE_BY_SIDE: usize = 4;
 /// Employees of the roster that are read in one call.
 const PAGE: i32 = 200;
 const CHANGE: &str = "import-employees";
@@ -114,31 +115,24 @@ enum Settled {
 }
 
 impl Desk {
-    /// Takes every row of a file, in whatever order: what became of them, and which cannot be used as things are.
+    /// Takes every row of a file: what became of them, and which cannot be used as things are.
     async fn take(
         &self,
         mut rows: Receiver<Taken<EmployeeRow>>,
         done: Arc<AtomicU64>,
         act: Act,
     ) -> Result<(RosterEffect, BadRows), Failure> {
-        let rows = stream::poll_fn(move |context| rows.poll_recv(context)).map(Ok::<_, Failure>);
-        let takings = rows.try_chunks(TOGETHER).map(|part| {
-            let done = &done;
-            async move {
-                let part = part.map_err(|error| error.1)?;
-                let count = u64::try_from(part.len()).unwrap_or_default();
-                let taking = self.settle(part, act).await?;
-                done.fetch_add(count, Ordering::Relaxed);
-                Ok::<_, Failure>(taking)
-            }
-        });
-        let sum = |mut sum: Taking, taking: Taking| async {
-            sum.add(taking);
-            Ok(sum)
-        };
-        let sum = takings.buffer_unordered(SIDE_BY_SIDE).try_fold(Taking::default(), sum).await?;
+        let rows = stream::poll_fn(move |context| rows.poll_recv(context));
+        let (mut parts, mut sum) = (pin!(rows.chunks(TOGETHER)), Taking::default());
+        while let Some(part) = parts.next().await {
+            let count = u64::try_from(part.len()).unwrap_or_default();
+            // On the heap: it would not fit the stack of an unoptimised build.
+            sum.add(Box::pin(self.settle(part, act)).await?);
+            done.fetch_add(count, Ordering::Relaxed);
+        }
         Ok((sum.effect, sum.refused))
     }
+
     /// Some rows together, or each alone where one of them lost a race.
     async fn settle(&self, rows: Vec<Taken<EmployeeRow>>, act: Act) -> Result<Taking, Failure> {
         let mut pauses = Policy::WORKER.pauses();
@@ -258,7 +252,7 @@ impl Desk {
             missing += u64::try_from(gone.len()).unwrap_or_default();
             if act == Act::Write {
                 let letting = stream::iter(gone).map(|number| self.let_go(number));
-                letting.buffer_unordered(GO_SIDE_BY_SIDE).try_collect::<Vec<()>>().await?;
+                letting.buffer_unordered(SIDE_BY_SIDE).try_collect::<Vec<()>>().await?;
             }
             start = page.next;
             if start.is_none() {
