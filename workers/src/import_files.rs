@@ -4,20 +4,10 @@
 //! Invariant: nobody sells from half a menu. Meals are written under a version that no menu names, and the menu
 //! switches to it together with the import's outcome.
 
-mod check;
-mod fence;
-mod json_lines;
 mod menus;
 mod pipe;
 mod rosters;
-mod rows;
 mod run;
-mod workbook;
-
-pub use check::{BadRow, BadRows, Checked, MAX_ROWS, MAX_TOLD_ROWS, Taken, check};
-pub use fence::{MAX_ROW_BYTES, MAX_UNPACKED_BYTES};
-pub use rows::{Rows, Unreadable};
-pub use workbook::MAX_WORKBOOK_BYTES;
 
 use crate::lambda::Worker;
 use crate::one_by_one::{Delivery, OneByOne, WorkOff};
@@ -240,6 +230,3 @@ fn read(delivery: Delivery<'_>, names: &Names) -> Result<(ImportFile, Dropped), 
         own.ok_or_else(|| Failure::malformed("read a message", "its file is not of the queue's tenant"))?;
     Ok((command, dropped))
 }
-
-#[cfg(test)]
-mod tests;

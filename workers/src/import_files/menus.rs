@@ -1,6 +1,5 @@
 //! A menu from a file: its meals under a version of their own, then the switch.
 
-use super::check::{BadRows, Checked, Taken};
 use super::run::{Judged, Run};
 use crate::administer::decision::{Stored, put, take};
 use crate::administer::menus;
@@ -15,6 +14,7 @@ use domain::menu::MenuVersion;
 use domain::tenant::Currency;
 use futures_util::stream::{self, StreamExt};
 use serde_json::json;
+use sheets::{BadRows, Checked, Taken};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,7 +1,6 @@
 //! A roster from a file: whoever is in it is created or changed, and whoever is not may be let go. Each employee is
 //! written whole or not at all, so an import that is cut short goes on where nothing is left to change.
 
-use super::check::{BadRow, BadRows, Checked, Taken};
 use super::run::{Judged, Run};
 use crate::administer::decision::{put, take};
 use crate::administer::employees;
@@ -20,6 +19,7 @@ use domain::role::Status;
 use domain::tenant::Tenant;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
+use sheets::{BadRow, BadRows, Checked, Taken};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,8 +1,6 @@
 //! An import under way: the file that it reads and the item that says how far it is.
 
-use super::check::{BadRows, Checked, Taken, check};
 use super::pipe::pipe;
-use super::rows::Unreadable;
 use aws::clock::Clock;
 use aws::failure::{Failure, chain};
 use aws::files::Files;
@@ -14,6 +12,7 @@ use domain::import::{Effect, FileRow, Import, Reason, Refused, Rows, Stage, Stri
 use domain::request::RequestHash;
 use domain::tenant::Currency;
 use serde_json::Value;
+use sheets::{BadRows, Checked, Taken, Unreadable, check};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -1,12 +1,13 @@
 //! Files as people make them, and as nobody should.
 
-use super::{
+use crate::{
     BadRow, Checked, MAX_ROW_BYTES, MAX_ROWS, MAX_TOLD_ROWS, MAX_UNPACKED_BYTES, MAX_WORKBOOK_BYTES, Taken,
     Unreadable, check,
 };
-use domain::import::{MealRow, Mode, Options};
+use domain::import::{MealRow, Mode, Options, Reason};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use std::error::Error;
 use std::io::{self, Read, Write};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -32,7 +33,8 @@ fn check_codes(file: &[u8], codes: &[&str]) {
 #[track_caller]
 fn check_refused(file: impl Read, expected: &str) {
     let refused = read(file).unwrap_err();
-    let told = aws::failure::chain(&refused);
+    let causes = std::iter::successors(Some(&refused as &dyn Error), |&error: &&dyn Error| error.source());
+    let told = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
     assert!(told.contains(expected), "{told}");
 }
 
@@ -145,6 +147,7 @@ fn a_hostile_workbook_is_refused_whole() {
     check_refused(&workbook(r#"<row r="2"><c r="ZZZZ2"><v>1</v></c></row>"#)[..], "breaks off");
     check_refused(&workbook(r#"<row r="2"><c r="B2"><v>&lol;</v></c></row>"#)[..], "breaks off");
     check_refused(&workbook(r#"<row r="2"><c r="B2"><v>1</v>"#)[..], "breaks off");
+    check_refused(&workbook(&"<x>".repeat(100))[..], "nested too deeply");
     check_refused(&workbook("")[..], "no rows");
     let long = format!(r#"<row r="2"><c r="B2" t="str"><v>{}</v></c></row>"#, "x".repeat(70_000));
     check_refused(&workbook(&long)[..], "a row takes more");
@@ -208,6 +211,17 @@ fn a_hostile_file_is_refused_whole() {
 }
 
 /// A bomb of a few hundred kilobytes that unpacks to gigabytes.
+#[test]
+fn too_much_is_told_as_such() {
+    let long = format!("code,name,price\nTEA,\"{}", "x".repeat(200_000));
+    for file in
+        [long.clone(), format!("{{\"name\":\"Tea\",\"price\":1}}\n{{\"name\":\"{}", "x".repeat(200_000))]
+    {
+        let refused = read(file.as_bytes()).unwrap_err();
+        assert_eq!(refused.reason(), Reason::TooLarge, "{refused:?}");
+    }
+}
+
 #[test]
 fn a_bomb_is_put_away() {
     let line = vec![b'x'; usize::try_from(MAX_ROW_BYTES / 2).unwrap()];

@@ -1,7 +1,7 @@
 //! Rows of a file with a JSON object a line: what it names in the first one are its columns.
 
-use super::fence::Fence;
-use super::rows::{NumberedRow, Unreadable, unreadable};
+use crate::fence::Fence;
+use crate::rows::{NumberedRow, Unreadable, unreadable};
 use domain::import::BadCell;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;

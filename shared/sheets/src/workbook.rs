@@ -3,8 +3,8 @@
 //!
 //! A cell with a formula reads as the formula, and is refused as in any other file.
 
-use super::fence::MAX_ROW_BYTES;
-use super::rows::{NumberedRow, Unreadable};
+use crate::fence::MAX_ROW_BYTES;
+use crate::rows::{NumberedRow, Unreadable};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use std::io::{self, Cursor, Read};
@@ -22,13 +22,15 @@ const MAX_TEXTS: usize = 500_000;
 const MAX_INDEX_BYTES: u64 = 1024 * 1024;
 /// The columns that a sheet can have.
 const MAX_SHEET_COLUMNS: usize = 16_384;
+/// Elements within elements; a text with a reading in a cell is six.
+const MAX_DEPTH: usize = 64;
 /// Digits of a number that mean anything: a workbook stores 19.99 as 19.989999999999998.
 const SIGNIFICANT_DIGITS: usize = 15;
 
 type Archive = ZipArchive<Cursor<Vec<u8>>>;
 
 pub struct Workbook {
-    sheet: Reader<Cursor<Vec<u8>>>,
+    sheet: Xml,
     texts: Vec<String>,
     line: u64,
 }
@@ -51,7 +53,7 @@ impl Workbook {
             None => Vec::new(),
         };
         let sheet = part(&mut archive, &sheet, MAX_SHEET_BYTES)?.ok_or(Unreadable::Archive)?;
-        let mut book = Self { sheet: reader(sheet), texts, line: 0 };
+        let mut book = Self { sheet: Xml::new(sheet), texts, line: 0 };
         let (_, header) = book.next_cells()?.ok_or(Unreadable::Empty)?;
         Ok((book, header))
     }
@@ -62,10 +64,8 @@ impl Workbook {
 
     /// The next row that is not blank.
     fn next_cells(&mut self) -> Result<Option<(u64, Vec<String>)>, Unreadable> {
-        let mut buffer = Vec::new();
         loop {
-            buffer.clear();
-            match self.sheet.read_event_into(&mut buffer).map_err(broken)? {
+            match self.sheet.next()? {
                 Event::Start(start) if start.local_name().as_ref() == b"row" => {
                     self.line = match attribute(&start, b"r")? {
                         Some(line) => line.parse().map_err(broken)?,
@@ -84,11 +84,9 @@ impl Workbook {
 
     /// The cells of a row up to the last that is not blank.
     fn cells(&mut self) -> Result<Vec<String>, Unreadable> {
-        let (mut cells, mut bytes, mut buffer) = (Vec::<String>::new(), 0, Vec::new());
-        let mut next = 0;
+        let (mut cells, mut bytes, mut next) = (Vec::<String>::new(), 0, 0);
         loop {
-            buffer.clear();
-            match self.sheet.read_event_into(&mut buffer).map_err(broken)? {
+            match self.sheet.next()? {
                 Event::Start(start) if start.local_name().as_ref() == b"c" => {
                     let place = placed(&start, next)?;
                     next = place + 1;
@@ -119,11 +117,9 @@ impl Workbook {
 
     /// What a cell shows, or the formula that makes it.
     fn cell(&mut self, mut cell: Cell) -> Result<String, Unreadable> {
-        let mut buffer = Vec::new();
         let mut within = Vec::new();
         loop {
-            buffer.clear();
-            match self.sheet.read_event_into(&mut buffer).map_err(broken)? {
+            match self.sheet.next()? {
                 Event::Start(start) => {
                     within = start.local_name().as_ref().to_vec();
                     if within == b"f" {
@@ -175,6 +171,34 @@ fn placed(cell: &BytesStart<'_>, next: usize) -> Result<usize, Unreadable> {
     }
 }
 
+/// A part of a workbook, event by event, nested no deeper than it may be: the parser remembers what is open.
+struct Xml {
+    reader: Reader<Cursor<Vec<u8>>>,
+    buffer: Vec<u8>,
+    depth: usize,
+}
+
+impl Xml {
+    fn new(part: Vec<u8>) -> Self {
+        Self { reader: Reader::from_reader(Cursor::new(part)), buffer: Vec::new(), depth: 0 }
+    }
+
+    fn next(&mut self) -> Result<Event<'_>, Unreadable> {
+        self.buffer.clear();
+        let event = self.reader.read_event_into(&mut self.buffer).map_err(broken)?;
+        match &event {
+            Event::Start(_) => self.depth += 1,
+            // One that nothing opened is an error of the parser's.
+            Event::End(_) => self.depth -= 1,
+            _ => {}
+        }
+        if self.depth > MAX_DEPTH {
+            return Err(broken("its elements are nested too deeply"));
+        }
+        Ok(event)
+    }
+}
+
 /// Where the first sheet is, if it is a workbook at all.
 fn first_sheet(archive: &mut Archive) -> Result<Option<String>, Unreadable> {
     let Some(book) = part(archive, "xl/workbook.xml", MAX_INDEX_BYTES)? else { return Ok(None) };
@@ -208,14 +232,13 @@ fn part(archive: &mut Archive, name: &str, max_bytes: u64) -> Result<Option<Vec<
 
 /// The texts that cells refer to, by their index: each may be in several runs, and have a reading that is not shown.
 fn texts(xml: Vec<u8>) -> Result<Vec<String>, Unreadable> {
-    let (mut xml, mut texts, mut buffer) = (reader(xml), Vec::new(), Vec::new());
+    let (mut xml, mut texts) = (Xml::new(xml), Vec::new());
     let (mut text, mut is_text, mut is_reading) = (String::new(), false, false);
     loop {
-        buffer.clear();
         if texts.len() > MAX_TEXTS {
             return Err(Unreadable::UnpacksToTooMuch);
         }
-        match xml.read_event_into(&mut buffer).map_err(broken)? {
+        match xml.next()? {
             Event::Start(start) => match start.local_name().as_ref() {
                 b"si" => text.clear(),
                 b"t" => is_text = !is_reading,
@@ -242,10 +265,9 @@ fn elements<T>(
     name: &[u8],
     read: impl Fn(&BytesStart<'_>) -> Result<T, Unreadable>,
 ) -> Result<Vec<T>, Unreadable> {
-    let (mut xml, mut found, mut buffer) = (reader(xml), Vec::new(), Vec::new());
+    let (mut xml, mut found) = (Xml::new(xml), Vec::new());
     loop {
-        buffer.clear();
-        match xml.read_event_into(&mut buffer).map_err(broken)? {
+        match xml.next()? {
             Event::Start(element) | Event::Empty(element) if element.local_name().as_ref() == name => {
                 found.push(read(&element)?);
             }
@@ -265,10 +287,6 @@ fn attribute(element: &BytesStart<'_>, name: &[u8]) -> Result<Option<String>, Un
         }
     }
     Ok(None)
-}
-
-fn reader(xml: Vec<u8>) -> Reader<Cursor<Vec<u8>>> {
-    Reader::from_reader(Cursor::new(xml))
 }
 
 fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Unreadable {

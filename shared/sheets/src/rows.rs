@@ -1,9 +1,9 @@
 //! Rows of a file, as tills, payrolls and spreadsheets write it: with or without a mark of its encoding, packed or
 //! not, between commas, semicolons or tabs, as a JSON object a line, or as a workbook.
 
-use super::fence::Fence;
-use super::json_lines::JsonLines;
-use super::workbook::{MAX_WORKBOOK_BYTES, Workbook};
+use crate::fence::Fence;
+use crate::json_lines::JsonLines;
+use crate::workbook::{MAX_WORKBOOK_BYTES, Workbook};
 use csv::ByteRecord;
 use domain::import::{BadCell, InvalidHeader, Reason};
 use flate2::read::MultiGzDecoder;
@@ -27,7 +27,7 @@ pub enum Unreadable {
     Empty,
     #[error("the file has a header and no rows")]
     NoRows,
-    #[error("the file has more than {} rows", super::check::MAX_ROWS)]
+    #[error("the file has more than {} rows", crate::check::MAX_ROWS)]
     TooManyRows,
     #[error("the file is a ZIP archive, and no workbook")]
     Archive,
@@ -37,9 +37,9 @@ pub enum Unreadable {
     Utf16,
     #[error("the header is not in UTF-8")]
     NoText,
-    #[error("a row takes more than {} KiB: is a quotation mark missing?", super::fence::MAX_ROW_BYTES / 1024)]
+    #[error("a row takes more than {} KiB: is a quotation mark missing?", crate::fence::MAX_ROW_BYTES / 1024)]
     RowTooLong,
-    #[error("the file unpacks to more than {} MiB", super::fence::MAX_UNPACKED_BYTES / 1024 / 1024)]
+    #[error("the file unpacks to more than {} MiB", crate::fence::MAX_UNPACKED_BYTES / 1024 / 1024)]
     UnpacksToTooMuch,
     #[error("the first row is no header")]
     Header(#[from] InvalidHeader),
@@ -141,7 +141,7 @@ impl<R: Read> Rows<R> {
             .buffer_capacity(usize::try_from(AHEAD).unwrap_or(usize::MAX))
             .from_reader(bytes);
         let mut record = ByteRecord::new();
-        csv.read_byte_record(&mut record).map_err(|error| unreadable(error.into()))?;
+        csv.read_byte_record(&mut record).map_err(uncsv)?;
         let header = cells(&record).ok_or(Unreadable::NoText)?;
         Ok(Self { table: Table::Csv { csv, record }, header })
     }
@@ -160,7 +160,7 @@ impl<R: Read> Rows<R> {
         loop {
             let position = csv.position().byte();
             csv.get_mut().begin_row(position, AHEAD);
-            if !csv.read_byte_record(record).map_err(|error| unreadable(error.into()))? {
+            if !csv.read_byte_record(record).map_err(uncsv)? {
                 return Ok(None);
             }
             let line = record.position().map_or(0, csv::Position::line);
@@ -216,6 +216,14 @@ fn delimiter(start: &[u8]) -> u8 {
 
 fn cells(record: &ByteRecord) -> Option<Vec<String>> {
     record.iter().map(|cell| String::from_utf8(cell.to_vec()).ok()).collect()
+}
+
+/// What reading said, or the table itself.
+fn uncsv(error: csv::Error) -> Unreadable {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => unreadable(error),
+        other => Unreadable::Broken(io::Error::other(format!("{other:?}"))),
+    }
 }
 
 /// What the fence said, or the file itself.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: memory does not grow with the file, but for the bad rows that are told and a hash of each key.
 
-use super::rows::{Rows, Unreadable};
+use crate::rows::{Rows, Unreadable};
 use domain::import::{BadCell, FileRow, Header, Options, quote};
 use domain::tenant::Currency;
 use sha2::{Digest, Sha256};

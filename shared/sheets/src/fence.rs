@@ -1,6 +1,6 @@
 //! How much of a file is read: for one row, and in all, whatever it unpacks to.
 
-use super::rows::Unreadable;
+use crate::rows::Unreadable;
 use std::io::{self, Read};
 
 /// What a file may unpack to.
