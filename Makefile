@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run tour replay test conform simulate mutants cutoff-rush import-rush check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
+.PHONY: help run tour replay test conform fuzz simulate mutants cutoff-rush import-rush check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,7 @@ replay: ## Sell a file's lunches to a running system and audit: FILE=path.csv [D
 
 test: check lint-templates ## Everything: formatting, lints, unit and system tests, simulated lunches, a deployment
 	cargo test --workspace
+	$(MAKE) fuzz SECONDS=3
 	$(MAKE) conform
 	$(MAKE) deploy-test
 	$(MAKE) simulate
@@ -37,8 +38,29 @@ cutoff-rush: ## Replenish many wallets while lunch goes on, and print what it to
 import-rush: ## Import large menus and rosters while lunch goes on, and print what they took: ROWS=100000
 	cargo run --quiet --profile sim --package tests --bin import_rush -- --rows $(or $(ROWS),100000)
 
+# Pinned: what is fuzzed is built as its author tested it.
+CARGO_FUZZ = $(VENVS)/cargo-fuzz-0.13.2
+FUZZ = $(abspath $(CARGO_FUZZ))/bin/cargo-fuzz fuzz
+FUZZED = --fuzz-dir tests/fuzz --sanitizer none
+# What is found stays out of the checkout; what is worth keeping is copied into tests/fuzz/corpus.
+FOUND = $(abspath $(or $(CARGO_TARGET_DIR),target))/fuzz-found
+
+$(CARGO_FUZZ)/bin/cargo-fuzz:
+	cargo install --quiet --locked --root $(CARGO_FUZZ) --version 0.13.2 cargo-fuzz
+
+fuzz: $(CARGO_FUZZ)/bin/cargo-fuzz ## Feed every parser what nobody wrote, from the corpus on: SECONDS=60 [TARGET=tables]
+	$(FUZZ) build $(FUZZED) $(TARGET)
+	@for target in $(or $(TARGET),$$($(FUZZ) list --fuzz-dir tests/fuzz)); do \
+	  mkdir -p $(FOUND)/$$target; \
+	  $(FUZZ) run $(FUZZED) $$target $(FOUND)/$$target tests/fuzz/corpus/$$target -- -max_total_time=$(or $(SECONDS),60) \
+	    -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 > $(FOUND)/$$target.log 2>&1 \
+	    || { cat $(FOUND)/$$target.log; exit 1; }; \
+	  echo "fuzz: $$target took $$(awk '/executed_units/ { print $$2 }' $(FOUND)/$$target.log) inputs"; \
+	done
+
 check: ## Formatting and lints
 	cargo fmt --all --check
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 
 format: ## Format the code

@@ -168,7 +168,8 @@ impl Checked {
 
     /// Bad rows as a file of their own, with what is wrong in a last column: to be mended and sent again.
     pub fn write(&self, bad: &BadRows, to: impl io::Write) -> Result<(), csv::Error> {
-        let mut writer = csv::Writer::from_writer(to);
+        // Quoted, or a semicolon in a column's name would be taken for what stands between them.
+        let mut writer = csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(to);
         writer.write_record(
             self.columns.iter().map(|column| quote(column).into_owned()).chain([REASON.to_owned()]),
         )?;

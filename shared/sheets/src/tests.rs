@@ -185,7 +185,17 @@ fn bad_rows_are_listed_up_to_a_number_and_counted_beyond() {
     let mut told = Vec::new();
     checked.write(&checked.bad, &mut told).unwrap();
     let told = String::from_utf8(told).unwrap();
-    assert!(told.lines().skip(1).all(|line| line.starts_with("'=HYPERLINK(")), "{}", &told[..200]);
+    assert!(told.lines().skip(1).all(|line| line.starts_with("\"'=HYPERLINK(")), "{}", &told[..200]);
+}
+
+#[test]
+fn bad_rows_stand_under_their_columns() {
+    let file = "name,price,\"net; gross; tax; tip\"\n,1,\nTea,x,\"1\t2\"\n";
+    let (checked, _) = read(file.as_bytes()).unwrap();
+    let mut told = Vec::new();
+    checked.write(&checked.bad, &mut told).unwrap();
+    let (again, _) = read(&told[..]).unwrap();
+    assert_eq!((again.good, again.bad.count), (0, 2));
 }
 
 #[test]
