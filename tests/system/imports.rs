@@ -333,3 +333,35 @@ async fn a_worker_that_dies_leaves_whole_employees() {
     }
     assert!(deaths > 20, "only {deaths} deaths");
 }
+
+/// An import whose file goes after its worker died is ended, and says what it wrote.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_loses_its_file_is_ended() {
+    let world = World::idle().await;
+    let admin = world.terminal("acme-admin").await;
+    let names = &world.system.clients.config().names;
+    let (mut untouched, mut half) = (0, 0);
+    for call in 0..CALLS_MAX {
+        let id = Uuid::now_v7();
+        let key = format!("acme/employees/{id}");
+        let rows: String = (0..30).map(|index| format!("L{call}-{index},Ann\n")).collect();
+        let event = announced(&world, &key, &format!("number,name\n{rows}")).await;
+        let is_dead = dies_with(&world, &event, call, true).await;
+        world.system.clients.s3().delete_object().bucket(names.files()).key(&key).send().await.unwrap();
+        assert!(!dies_with(&world, &event, CALLS_MAX, false).await);
+        let import = admin.get(&format!("/v1/imports/{id}"), &[]).await;
+        if !is_dead {
+            assert_eq!(import.body["status"], "applied", "{import:?}");
+            break;
+        }
+        if import.status == 404 || import.body["status"] == "applied" {
+            continue;
+        }
+        assert_eq!(import.body["refusal"]["type"], "file-replaced", "{import:?}");
+        match import.body["refusal"]["detail"].as_str().unwrap().contains("may have been written") {
+            true => half += 1,
+            false => untouched += 1,
+        }
+    }
+    assert!(untouched > 0 && half > 0, "{untouched} ended before they wrote, {half} half way");
+}

@@ -70,14 +70,11 @@ impl ImportWorker {
     }
 
     async fn import(&self, command: &ImportFile, dropped: &Dropped) -> Result<(), Failure> {
-        let Some(about) = self.files.about(&command.key).await? else {
-            tracing::info!("the file is gone");
-            return Ok(());
+        let about = self.files.about(&command.key).await?;
+        let Some(about) = about.filter(|about| about.etag == command.etag) else {
+            tracing::info!("the file is gone, or another lies there and is announced as well");
+            return self.abandon(command, dropped).await;
         };
-        if about.etag != command.etag {
-            tracing::info!("another file lies there by now; it is announced as well");
-            return Ok(());
-        }
         let id = id_of(command, dropped, &about)?;
         let Some((mut run, company)) = self.begin(id, command, dropped, &about).await? else {
             return Ok(());
@@ -86,6 +83,23 @@ impl ImportWorker {
         let stage = run.finish(judged).await?;
         self.metrics.imported(&command.tenant, &dropped.target, matches!(stage, Stage::Applied(_)));
         Ok(())
+    }
+
+    /// Ends an import whose file went while nobody read it. One of a file that was put there past the API is not
+    /// found without the file, and stays as it is.
+    async fn abandon(&self, command: &ImportFile, dropped: &Dropped) -> Result<(), Failure> {
+        let Ok(id) = dropped.name.parse() else { return Ok(()) };
+        let key = keys::import(&dropped.tenant, id);
+        let Some(item) = self.table.read([key.clone()]).await?.take(&key) else { return Ok(()) };
+        let revision = items::revision(&item)?;
+        let import = items::stored_import(&dropped.tenant, item)?;
+        if import.stage.is_final() || import.etag != command.etag {
+            return Ok(());
+        }
+        let (files, clock) = (self.files.clone(), self.clock.clone());
+        let run = Run::resume(import, revision, &command.key, self.table.clone(), files, clock);
+        let replaced = Refused::new(Reason::Replaced, "another file was put in its place, or none");
+        run.finish(Err(replaced)).await.map(|_| ())
     }
 
     /// The import that this file begins or goes on with; none if it has its outcome.

@@ -21,7 +21,7 @@ pub enum ImportView {
     /// Rows are written. A menu is still the old one.
     Applying(Box<RunView>),
     Applied(Box<RunView>),
-    /// Nothing was changed.
+    /// Nothing was changed; or, of a roster, what its detail says.
     Refused(Box<RunView>),
     /// No file came in time.
     Expired(UndecidedView),

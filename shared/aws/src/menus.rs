@@ -11,8 +11,9 @@ use domain::planted::{self, Planted};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Versions kept: a tenant has a handful of concessionaires, and a warm function serves few tenants.
-const MAX_VERSIONS: usize = 64;
+/// Meals kept, of all versions together; some tens of megabytes. A tenant has a handful of concessionaires with
+/// hundreds of meals each, and a warm function serves few tenants.
+const MAX_MEALS: usize = 200_000;
 
 type Version = (TenantId, ConcessionaireId, u32);
 
@@ -54,7 +55,8 @@ impl Menus {
     fn keep(&self, version: Version, meals: Meals) -> Arc<Meals> {
         let meals = Arc::new(meals);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MAX_VERSIONS {
+        // A version is kept even if it is larger: whoever reads it would read it again for every sale.
+        if kept.values().map(|meals| meals.len()).sum::<usize>() + meals.len() > MAX_MEALS {
             kept.clear();
         }
         kept.insert(version, meals.clone());

@@ -8,7 +8,7 @@ use aws::items;
 use aws::table::{NotCommitted, Table, Write};
 use domain::admin::{Receipt, ReceiptOutcome};
 use domain::id::{InvalidId, UserName};
-use domain::import::{Effect, FileRow, Import, Reason, Refused, Rows, Stage, Strictness};
+use domain::import::{Effect, FileRow, Import, Reason, Refused, Rows, Stage, Strictness, Target};
 use domain::request::RequestHash;
 use domain::tenant::Currency;
 use serde_json::Value;
@@ -146,6 +146,8 @@ impl Run {
         W: Future<Output = Result<T, Failure>>,
     {
         let note = |import: &mut Import, done| import.stage = Stage::Applying { done };
+        note(&mut self.import, 0);
+        self.save(vec![]).await.map_err(|error| error.alone("note an import"))?;
         Ok(self.pass(currency, note, write).await?.map(|(_, written)| written))
     }
 
@@ -211,12 +213,20 @@ impl Run {
     pub async fn finish(mut self, judged: Judged) -> Result<Stage, Failure> {
         let (stage, with) = match judged {
             Ok((effect, with)) => (Stage::Applied(effect), with),
-            Err(refused) => (Stage::Refused(refused), vec![]),
+            Err(refused) => (Stage::Refused(self.with_what_was_done(refused)), vec![]),
         };
         self.import.stage = stage;
         self.save(with).await.map_err(|error| error.alone("end an import"))?;
         self.log();
         Ok(self.import.stage)
+    }
+
+    /// Employees are written one by one, so a roster that ends half way has changed something. A menu never has.
+    fn with_what_was_done(&self, mut refused: Refused) -> Refused {
+        if let (Stage::Applying { .. }, Target::Roster) = (&self.import.stage, &self.import.target) {
+            refused.detail += "; rows of it may have been written by then, and stay";
+        }
+        refused
     }
 
     /// Without its details: they may hold anybody's name.
