@@ -20,6 +20,8 @@ mod kill;
 mod office;
 #[path = "system/replay.rs"]
 mod replay;
+#[path = "system/results.rs"]
+mod results;
 #[path = "system/templates.rs"]
 mod templates;
 #[path = "system/worker.rs"]

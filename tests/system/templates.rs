@@ -182,10 +182,12 @@ fn queues_are_called_and_set_as_the_code_expects() {
         assert_eq!(called("DeadLetters"), names.dead_letter_queue(&acme, purpose));
         assert_eq!(called("Undelivered"), names.undelivered_queue(&acme, purpose));
     }
-    let topic = properties(&template("tenant.yaml"), "Commands");
-    assert_eq!(topic["FifoThroughputScope"], "MessageGroup");
-    let topic = topic["TopicName"]["Fn::Sub"].as_str().unwrap().replace("${Stage}", "dev");
-    assert_eq!(topic.replace("${Tenant}", "acme"), names.command_topic(&acme));
+    for (topic, name) in [("Commands", names.command_topic(&acme)), ("Results", names.results_topic(&acme))] {
+        let topic = properties(&template("tenant.yaml"), topic);
+        assert_eq!(topic["FifoThroughputScope"], "MessageGroup");
+        let topic = topic["TopicName"]["Fn::Sub"].as_str().unwrap().replace("${Stage}", "dev");
+        assert_eq!(topic.replace("${Tenant}", "acme"), name);
+    }
 
     let queue = properties(&messaging, "Queue");
     assert_eq!(queue["VisibilityTimeout"], json!({ "Ref": "VisibilityTimeoutS" }));

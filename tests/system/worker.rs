@@ -29,7 +29,7 @@ fn now() -> Timestamp {
 }
 
 /// A coffee for an employee of Acme, accepted now.
-fn coffee(employee: &str) -> PostCheckout {
+pub(super) fn coffee(employee: &str) -> PostCheckout {
     let line = OrderLine { code: "COFFEE".parse().unwrap(), qty: 1.try_into().unwrap(), price: None };
     PostCheckout {
         tenant: "acme".parse().unwrap(),
@@ -68,7 +68,7 @@ fn event(messages: &[(String, String, u32)]) -> SqsEvent {
 }
 
 /// The same, of readable commands in their own groups.
-fn batch(commands: &[&PostCheckout], receives: u32) -> SqsEvent {
+pub(super) fn batch(commands: &[&PostCheckout], receives: u32) -> SqsEvent {
     let message = |command: &&PostCheckout| {
         (keys::wallet_group(&command.tenant, &command.employee), body(command), receives)
     };

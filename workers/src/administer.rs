@@ -21,6 +21,7 @@ use aws::clock::Clock;
 use aws::config::{AdministerConfig, Clients, PasswordKey};
 use aws::failure::Failure;
 use aws::menus::Menus;
+use aws::results::Results;
 use aws::retry::Policy;
 use aws::table::{Table, Write};
 use aws::telemetry::Metrics;
@@ -30,6 +31,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use decision::Decision;
 use domain::admin::{Administer, Change, Receipt, ReceiptOutcome, Refusal};
 use domain::command::{Command, Purpose};
+use domain::event::Event;
 use jiff::Timestamp;
 
 /// Subjects of one batch at the same time: all that it may have.
@@ -38,6 +40,7 @@ const SIDE_BY_SIDE: usize = 10;
 #[derive(Debug, Clone)]
 pub struct AdministerWorker {
     table: Table,
+    results: Results,
     pool: UserPool,
     opener: CutoffOpener,
     password_key: PasswordKey,
@@ -53,6 +56,7 @@ impl AdministerWorker {
         Self {
             // A round is the attempt, and the next one the retry.
             table: clients.table(Policy::ONCE),
+            results: clients.results(Policy::WORKER),
             pool: clients.user_pool(config.user_pool_id, Policy::ONCE),
             opener: CutoffOpener::new(clients, clock.clone()),
             password_key: config.password_key,
@@ -86,9 +90,10 @@ impl AdministerWorker {
         self.end(command, &receipt).await
     }
 
-    /// The receipt is there: a cutoff goes on, and the pool has a user as the table has them by now, also where
+    /// The receipt is there: it is told, a cutoff goes on, and the pool has a user as the table has them by now, also where
     /// another request took this one's key, or another command removed a user meanwhile.
     async fn end(&self, command: &Administer, receipt: &Receipt) -> Result<(), Failure> {
+        self.results.tell(&receipt.tenant, [Event::of_receipt(receipt)]).await?;
         let is_own = receipt.request == command.request;
         let is_settled = is_own && matches!(receipt.outcome, ReceiptOutcome::Rejected(_));
         if let (Change::OpenCutoff { .. } | Change::ResumeCutoff { .. }, false) =

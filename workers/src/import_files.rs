@@ -1,5 +1,6 @@
 //! Takes files that were dropped for a tenant: looks at every row before anything is written, then writes, and
-//! says how far it is and what became of it in one item. An import that has its outcome is not looked at again.
+//! says how far it is and what became of it in one item. An import that has its outcome is told, and not looked at
+//! again.
 //!
 //! Invariant: nobody sells from half a menu. Meals are written under a version that no menu names, and the menu
 //! switches to it together with the import's outcome.
@@ -19,13 +20,17 @@ use aws::files::{About, Dropped, Files};
 use aws::items;
 use aws::keys;
 use aws::queue::{Queues, Release};
+use aws::results::Results;
 use aws::retry::Policy;
 use aws::table::Table;
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::command::{Command, ImportFile, Purpose};
+use domain::event::Event;
 use domain::id::{CommandId, InvalidKey};
-use domain::import::{CONTENT_TYPES, Import, MAX_FILE_BYTES, Mode, Options, Reason, Refused, Stage, Target};
+use domain::import::{
+    CONTENT_TYPES, Effect, Import, MAX_FILE_BYTES, Mode, Options, Reason, Refused, Stage, Target,
+};
 use domain::request::RequestHash;
 use domain::tenant::Tenant;
 use run::{Judged, Run};
@@ -43,6 +48,7 @@ const RENEWAL: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone)]
 pub struct ImportWorker {
     table: Table,
+    results: Results,
     files: Files,
     queues: Queues,
     batches: OneByOne,
@@ -55,6 +61,7 @@ impl ImportWorker {
     pub fn new(clients: &Clients, clock: Clock, metrics: Metrics) -> Self {
         Self {
             table: clients.table(Policy::WORKER),
+            results: clients.results(Policy::WORKER),
             files: clients.files(Policy::WORKER),
             queues: clients.queues(),
             batches: OneByOne::new(clients, Purpose::Imports, metrics.clone(), SIDE_BY_SIDE).within(BUDGET),
@@ -80,9 +87,9 @@ impl ImportWorker {
             return Ok(());
         };
         let judged = self.judge(&mut run, dropped, &about, company).await?;
-        let stage = run.finish(judged).await?;
-        self.metrics.imported(&command.tenant, &dropped.target, matches!(stage, Stage::Applied(_)));
-        Ok(())
+        let import = run.finish(judged).await?;
+        self.metrics.imported(&command.tenant, &dropped.target, matches!(import.stage, Stage::Applied(_)));
+        self.tell(&import).await
     }
 
     /// Ends an import whose file went while nobody read it. One of a file that was put there past the API is not
@@ -93,13 +100,30 @@ impl ImportWorker {
         let Some(item) = self.table.read([key.clone()]).await?.take(&key) else { return Ok(()) };
         let revision = items::revision(&item)?;
         let import = items::stored_import(&dropped.tenant, item)?;
-        if import.stage.is_final() || import.etag != command.etag {
+        if import.etag != command.etag {
             return Ok(());
+        }
+        if import.stage.is_final() {
+            return self.tell(&import).await;
         }
         let (files, clock) = (self.files.clone(), self.clock.clone());
         let run = Run::resume(import, revision, &command.key, self.table.clone(), files, clock);
         let replaced = Refused::new(Reason::Replaced, "another file was put in its place, or none");
-        run.finish(Err(replaced)).await.map(|_| ())
+        let import = run.finish(Err(replaced)).await?;
+        self.tell(&import).await
+    }
+
+    /// Tells what an import came to, and that stations sell from its menu if they do.
+    async fn tell(&self, import: &Import) -> Result<(), Failure> {
+        let Import { tenant, id, target, updated_at, .. } = import;
+        let switched = match (&import.stage, target) {
+            (
+                Stage::Applied(Effect::Menu { version, is_unchanged: false, .. }),
+                Target::Menu(concessionaire),
+            ) => Some(Event::of_menu(tenant, concessionaire, *version, *id, *updated_at)),
+            _ => None,
+        };
+        self.results.tell(tenant, switched.into_iter().chain(Event::of_import(import))).await
     }
 
     /// The import that this file begins or goes on with; none if it has its outcome.
@@ -141,8 +165,13 @@ impl ImportWorker {
         };
         let revision = items::revision(&item)?;
         let import = items::stored_import(&dropped.tenant, item)?;
-        if import.stage.is_final() || import.target != dropped.target {
-            tracing::info!("this import has its outcome, or is of another file");
+        if import.target != dropped.target {
+            tracing::info!("its id is that of another file");
+            return Ok(None);
+        }
+        if import.stage.is_final() {
+            tracing::info!("this import has its outcome");
+            self.tell(&import).await?;
             return Ok(None);
         }
         let run = Run::resume(import, revision, &command.key, self.table.clone(), files, self.clock.clone());

@@ -275,6 +275,14 @@ impl CutoffOpener {
         Ok(Ticked::Closed { date, totals })
     }
 
+    /// The last cutoff that was opened.
+    pub async fn latest(&self, tenant: &TenantId) -> Result<Option<Cutoff>, Failure> {
+        let Some(roster) = self.table.read_one(&keys::roster(tenant)).await? else { return Ok(None) };
+        let date = items::stored_roster(roster)?.latest;
+        let cutoff = self.table.read_one(&keys::cutoff(tenant, date)).await?;
+        cutoff.map(|item| Ok(items::stored_cutoff(date, item)?.cutoff)).transpose()
+    }
+
     /// How many parts of a round are done, and what they come to.
     async fn done(&self, tenant: &TenantId, date: Date, round: Round) -> Result<(u64, Totals), Failure> {
         let (mut parts, mut totals) = (0, Totals::default());

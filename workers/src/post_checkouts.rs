@@ -1,7 +1,7 @@
 //! Works off what moves wallets, sales and their corrections: reads the state of a whole batch at once, decides each wallet's commands in
 //! order, and commits them together. A stored checkout outranks everything: it is the outcome.
 //!
-//! A message is done only when its outcome is durable. Whoever loses a race, or does not hear
+//! A message is done only when its outcome is durable and told. Whoever loses a race, or does not hear
 //! whether a commit went through, reads again and decides anew.
 
 mod plan;
@@ -18,6 +18,7 @@ use aws::failure::Failure;
 use aws::keys;
 use aws::menus::Menus;
 use aws::queue::Queues;
+use aws::results::Results;
 use aws::retry::Policy;
 use aws::table::{NotCommitted, Reason, Table, Write};
 use aws::telemetry::Metrics;
@@ -45,6 +46,7 @@ const SHARED_FAILURES: u32 = 2;
 #[derive(Debug, Clone)]
 pub struct PostCheckouts {
     table: Table,
+    results: Results,
     queues: Queues,
     probes: Probes,
     menus: Menus,
@@ -67,6 +69,7 @@ impl PostCheckouts {
         Self {
             // A round is the attempt, and the next one the retry.
             table: clients.table(Policy::ONCE),
+            results: clients.results(Policy::ONCE),
             queues: clients.queues(),
             probes: Probes::new(clients, Purpose::Checkouts),
             menus: Menus::default(),
@@ -109,8 +112,10 @@ impl PostCheckouts {
 
     async fn work_off(&self, works: &mut [Work<'_>]) {
         let mut pauses = Policy::WORKER.pauses();
-        while works.iter().any(Work::is_open) {
-            let round = self.round(works).await;
+        while works.iter().any(|work| work.is_open() || work.is_untold()) {
+            let mut round =
+                if works.iter().any(Work::is_open) { self.round(works).await } else { Round::default() };
+            self.tell(works, &mut round).await;
             if round.has_failed && !pauses.pause().await && !round.has_progress {
                 return;
             }
@@ -135,7 +140,7 @@ impl PostCheckouts {
             round.has_progress |= committed.is_ok();
             round.has_failed |= committed.is_err();
             match committed {
-                Ok(()) => self.finish(&plans, works),
+                Ok(()) => self.finish(plans, works),
                 Err(NotCommitted::Cancelled(reasons)) => blame(&plans, reasons, works),
                 Err(NotCommitted::Failure(failure)) => blame_all(&plans, &failure, works),
             }
@@ -157,13 +162,28 @@ impl PostCheckouts {
         (plans, committed)
     }
 
-    fn finish(&self, plans: &[Plan], works: &mut [Work<'_>]) {
+    fn finish(&self, plans: Vec<Plan>, works: &mut [Work<'_>]) {
         for plan in plans {
-            if let Some(work) = plan.of(works) {
-                work.finish(plan.commands);
-            }
             self.measure(&plan.decided);
             plan.booked.iter().for_each(log);
+            if let Some(work) = plan.of(works) {
+                work.finish(plan.events);
+            }
+        }
+    }
+
+    /// Tells what is durable by now. A message stays in its queue until then: the queue is the outbox.
+    async fn tell(&self, works: &mut [Work<'_>], round: &mut Round) {
+        let Some(tenant) = works.iter().find_map(|work| work.tenant().cloned()) else { return };
+        let mut lanes: Vec<_> = works.iter_mut().map(|work| &mut work.lane).collect();
+        let untold: usize = lanes.iter().map(|lane| lane.len()).sum();
+        let told = self.results.tell_lanes(&tenant, &mut lanes).await;
+        let left: usize = lanes.iter().map(|lane| lane.len()).sum();
+        round.has_progress |= left < untold;
+        works.iter_mut().for_each(Work::told);
+        if let Err(failure) = told {
+            round.has_failed = true;
+            works.iter_mut().filter(|work| work.is_untold()).for_each(|work| work.fail_to_tell(&failure));
         }
     }
 

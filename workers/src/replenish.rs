@@ -2,7 +2,7 @@
 //! that a cutoff has in each wallet, together with the wallet at the version that was read.
 //!
 //! Lunch goes on meanwhile: whoever loses a race with a sale is read again. A part is done when every one of
-//! its employees has an outcome, and what they came to is stored once.
+//! its employees has an outcome that was told, and what they came to is stored once.
 
 use crate::lambda::Worker;
 use crate::one_by_one::{Delivery, OneByOne, WorkOff};
@@ -13,6 +13,7 @@ use aws::config::Clients;
 use aws::failure::Failure;
 use aws::items;
 use aws::keys;
+use aws::results::Results;
 use aws::retry::Policy;
 use aws::table::{NotCommitted, Reason, Table, Write};
 use aws::telemetry::Metrics;
@@ -20,6 +21,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::booking::Booking;
 use domain::command::{Command, OpenCutoff, Purpose, Replenish};
 use domain::cutoff::{self, Cutoff, Totals};
+use domain::event::Event;
 use domain::id::{EmployeeNumber, TenantId, UserName};
 use jiff::SignedDuration;
 use jiff::civil::Date;
@@ -35,11 +37,26 @@ const SIDE_BY_SIDE: usize = 1;
 #[derive(Debug, Clone)]
 pub struct ReplenishWorker {
     table: Table,
+    results: Results,
     opener: CutoffOpener,
     batches: OneByOne,
     names: Names,
     clock: Clock,
     metrics: Metrics,
+}
+
+/// What a part came to, and what is told of it.
+#[derive(Default)]
+struct Tally {
+    totals: Totals,
+    events: Vec<Event>,
+}
+
+impl Tally {
+    fn count(&mut self, tenant: &TenantId, number: &EmployeeNumber, booking: &Booking) {
+        self.totals.count(booking);
+        self.events.push(Event::of_booking(tenant, number, booking, None));
+    }
 }
 
 /// An employee of a part who has no outcome yet.
@@ -60,6 +77,7 @@ impl ReplenishWorker {
     pub fn new(clients: &Clients, clock: Clock, metrics: Metrics) -> Self {
         Self {
             table: clients.table(Policy::WORKER),
+            results: clients.results(Policy::WORKER),
             opener: CutoffOpener::new(clients, clock.clone()),
             batches: OneByOne::new(clients, Purpose::Replenishment, metrics.clone(), SIDE_BY_SIDE),
             names: clients.config().names.clone(),
@@ -91,13 +109,23 @@ impl ReplenishWorker {
             }
             Ticked::Closed { totals, .. } => {
                 self.metrics.replenished(tenant, &totals);
-                Ok(())
+                self.tell_closed(tenant).await
             }
+            // Whoever closed it may have died before telling.
+            Ticked::Nothing if receives > 1 => self.tell_closed(tenant).await,
             Ticked::Nothing | Ticked::Open { .. } => Ok(()),
         }
     }
 
-    async fn replenish(&self, part: &Replenish) -> Result<(), Failure> {
+    async fn tell_closed(&self, tenant: &TenantId) -> Result<(), Failure> {
+        let Some(Cutoff { date, closed: Some((at, totals)), .. }) = self.opener.latest(tenant).await? else {
+            return Ok(());
+        };
+        self.results.tell(tenant, [Event::of_cutoff(tenant, date, &totals, at)]).await
+    }
+
+    /// Who was booked in an earlier round was told of then, unless this part `is_again` here.
+    async fn replenish(&self, part: &Replenish, is_again: bool) -> Result<(), Failure> {
         let Replenish { tenant, date, round, chunk, employees } = part;
         let (chunk_key, cutoff_key) =
             (keys::chunk(tenant, *date, *round, *chunk), keys::cutoff(tenant, *date));
@@ -108,15 +136,19 @@ impl ReplenishWorker {
         let cutoff = found.take(&cutoff_key);
         let cutoff = cutoff.ok_or_else(|| Failure::malformed("replenish", "there is no such cutoff"))?;
         let cutoff = items::stored_cutoff(*date, cutoff)?.cutoff;
-        let mut totals = Totals::default();
+        let mut tally = Tally::default();
         let mut open = employees.clone();
         if *round > 0 {
-            open = self.count_done(tenant, *date, open, &mut totals).await?;
+            open = self.count_done(tenant, *date, open, &mut tally).await?;
+            if !is_again {
+                tally.events.clear();
+            }
         }
         for together in open.chunks(TOGETHER) {
-            self.replenish_some(tenant, &cutoff, together, &mut totals).await?;
+            self.replenish_some(tenant, &cutoff, together, &mut tally).await?;
         }
-        let done = Write::Create(items::chunk(chunk_key, &totals)?);
+        self.results.tell(tenant, tally.events).await?;
+        let done = Write::Create(items::chunk(chunk_key, &tally.totals)?);
         self.table.commit(vec![done]).await.map_err(|error| error.alone("note a part"))
     }
 
@@ -126,7 +158,7 @@ impl ReplenishWorker {
         tenant: &TenantId,
         date: Date,
         employees: Vec<EmployeeNumber>,
-        totals: &mut Totals,
+        tally: &mut Tally,
     ) -> Result<Vec<EmployeeNumber>, Failure> {
         let id = cutoff::booking_id(date);
         let key_of = |number: &EmployeeNumber| keys::booking(tenant, number, &id);
@@ -134,7 +166,7 @@ impl ReplenishWorker {
         let mut open = Vec::new();
         for number in employees {
             match found.take(&key_of(&number)) {
-                Some(item) => totals.count(&items::stored_booking(item)?),
+                Some(item) => tally.count(tenant, &number, &items::stored_booking(item)?),
                 None => open.push(number),
             }
         }
@@ -147,18 +179,18 @@ impl ReplenishWorker {
         tenant: &TenantId,
         cutoff: &Cutoff,
         employees: &[EmployeeNumber],
-        totals: &mut Totals,
+        tally: &mut Tally,
     ) -> Result<(), Failure> {
         let mut open: Vec<_> =
             employees.iter().map(|number| Open { number: number.clone(), is_alone: false }).collect();
         let mut pauses = Policy::WORKER.pauses();
         loop {
-            let decided = self.decide(tenant, cutoff, open, totals).await?;
+            let decided = self.decide(tenant, cutoff, open, tally).await?;
             let (alone, crowd): (Vec<_>, Vec<_>) = decided.into_iter().partition(|one| one.open.is_alone);
             open = Vec::new();
             let parts = iter::once(crowd).chain(alone.into_iter().map(|one| vec![one]));
             for part in parts.filter(|part| !part.is_empty()) {
-                open.extend(self.commit(part, totals).await?);
+                open.extend(self.commit(tenant, part, tally).await?);
             }
             if open.is_empty() {
                 return Ok(());
@@ -175,7 +207,7 @@ impl ReplenishWorker {
         tenant: &TenantId,
         cutoff: &Cutoff,
         open: Vec<Open>,
-        totals: &mut Totals,
+        tally: &mut Tally,
     ) -> Result<Vec<Decided>, Failure> {
         let id = cutoff::booking_id(cutoff.date);
         let keys_of = |number: &EmployeeNumber| {
@@ -188,11 +220,11 @@ impl ReplenishWorker {
             let number = &open.number;
             let [employee, wallet, booking] = keys_of(number);
             if let Some(item) = found.take(&booking) {
-                totals.count(&items::stored_booking(item)?);
+                tally.count(tenant, number, &items::stored_booking(item)?);
                 continue;
             }
             let (Some(employee), Some(stored)) = (found.take(&employee), found.take(&wallet)) else {
-                totals.skip(cutoff::UNKNOWN_EMPLOYEE);
+                tally.totals.skip(cutoff::UNKNOWN_EMPLOYEE);
                 continue;
             };
             let employee = items::stored_employee(number, employee)?;
@@ -209,11 +241,16 @@ impl ReplenishWorker {
     }
 
     /// Commits together, and names who is still open.
-    async fn commit(&self, part: Vec<Decided>, totals: &mut Totals) -> Result<Vec<Open>, Failure> {
+    async fn commit(
+        &self,
+        tenant: &TenantId,
+        part: Vec<Decided>,
+        tally: &mut Tally,
+    ) -> Result<Vec<Open>, Failure> {
         let writes = part.iter().flat_map(|one| one.writes.iter().cloned()).collect();
         let reasons = match self.table.commit(writes).await {
             Ok(()) => {
-                part.iter().for_each(|one| totals.count(&one.booking));
+                part.iter().for_each(|one| tally.count(tenant, &one.open.number, &one.booking));
                 return Ok(vec![]);
             }
             Err(NotCommitted::Cancelled(reasons)) => reasons,
@@ -261,7 +298,7 @@ impl WorkOff for ReplenishWorker {
             return Err(Failure::malformed("read a message", what));
         }
         match &command {
-            Command::Replenish(part) => self.replenish(part).await,
+            Command::Replenish(part) => self.replenish(part, delivery.message.receives > 1).await,
             _ => self.tick(tenant, delivery.message.receives).await,
         }
     }

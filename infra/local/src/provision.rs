@@ -114,9 +114,10 @@ pub struct Messaging {
 }
 
 impl Messaging {
-    /// A tenant's own topic, and for each purpose a queue with its dead-letter queue and the filtered
+    /// A tenant's own topics, of commands and of results, and for each purpose a queue with its dead-letter queue and the filtered
     /// way to it.
     pub async fn tenant(&self, tenant: &TenantId) -> Result<(), ProvisionError> {
+        self.topic(&self.names.results_topic(tenant)).await?;
         let topic_arn = self.topic(&self.names.command_topic(tenant)).await?;
         for purpose in Purpose::ALL {
             self.way(&topic_arn, tenant, purpose).await?;

@@ -30,7 +30,20 @@ impl Names {
     }
 
     pub fn command_topic_arn(&self, tenant: &TenantId) -> String {
-        format!("arn:aws:sns:{}:{}:{}", self.region, self.account_id, self.command_topic(tenant))
+        self.topic_arn(&self.command_topic(tenant))
+    }
+
+    /// The tenant's own topic of what happened.
+    pub fn results_topic(&self, tenant: &TenantId) -> String {
+        self.resource(tenant, "results")
+    }
+
+    pub fn results_topic_arn(&self, tenant: &TenantId) -> String {
+        self.topic_arn(&self.results_topic(tenant))
+    }
+
+    fn topic_arn(&self, topic: &str) -> String {
+        format!("arn:aws:sns:{}:{}:{topic}", self.region, self.account_id)
     }
 
     /// The bucket of the stage's files.

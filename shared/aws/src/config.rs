@@ -3,6 +3,7 @@
 use crate::bus::{Bus, Names};
 use crate::files::Files;
 use crate::queue::Queues;
+use crate::results::Results;
 use crate::retry::Policy;
 use crate::table::Table;
 use crate::user_pool::UserPool;
@@ -309,6 +310,10 @@ impl Clients {
 
     pub fn bus(&self, policy: Policy) -> Bus {
         Bus::new(self.sns(), self.config.names.clone(), policy)
+    }
+
+    pub fn results(&self, policy: Policy) -> Results {
+        Results::new(self.sns(), self.config.names.clone(), policy)
     }
 
     pub fn user_pool(&self, pool_id: String, policy: Policy) -> UserPool {

@@ -29,6 +29,7 @@
 //! whatever joins that partition must sort below `CHECKOUT#`.
 
 use domain::admin::Subject;
+use domain::event::Event;
 use domain::id::{
     BookingId, CheckoutId, CommandId, ConcessionaireId, EmployeeNumber, MealCode, Rfid, StationId, TenantId,
     UserName,
@@ -338,6 +339,14 @@ pub fn import_group(tenant: &TenantId, target: &Target) -> String {
         Target::Roster => "employees",
     };
     format!("{}#IMPORT#{what}", tenant_pk(tenant))
+}
+
+/// The message group in which an event is told: its wallet's, or one for all else that happens to a tenant.
+pub fn event_group(event: &Event) -> String {
+    match &event.about.employee {
+        Some(employee) => wallet_group(&event.tenant, employee),
+        None => format!("{}#EVENTS", tenant_pk(&event.tenant)),
+    }
 }
 
 /// The message group of a tenant's probes.

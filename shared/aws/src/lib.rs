@@ -8,6 +8,7 @@ pub mod files;
 pub mod items;
 pub mod menus;
 pub mod queue;
+pub mod results;
 pub mod table;
 pub mod user_pool;
 

@@ -338,6 +338,11 @@ pub enum ReceiptOutcome {
 }
 
 impl Receipt {
+    /// Whose stall or menu changed, if one did.
+    pub fn concessionaire(&self) -> Option<ConcessionaireId> {
+        self.subject.strip_prefix("concessionaires/")?.split('/').next()?.parse().ok()
+    }
+
     /// The user who got a first password by it.
     pub fn given_a_password(&self) -> Option<UserName> {
         let gives_one = [CREATE_USER, APPOINT_ADMIN, RESET_PASSWORD].contains(&self.change.as_str());

@@ -21,6 +21,8 @@ use thiserror::Error;
 
 /// Columns of a file: more than any till or payroll exports.
 pub const MAX_COLUMNS: usize = 200;
+/// The last column of rows that were bad: what is wrong with each. It is not counted when they are sent again.
+pub const REASON: &str = "reason";
 /// Characters of a value that are told with what is wrong with it.
 const MAX_TOLD: usize = 100;
 
@@ -98,7 +100,7 @@ impl<C: Column> Header<C> {
     /// Columns that we know, under any of their names; others are left alone.
     pub fn read<'a>(cells: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidHeader> {
         let names: Vec<_> = cells.into_iter().map(|cell| cell.trim().to_owned()).collect();
-        if names.len() > MAX_COLUMNS {
+        if names.len() - usize::from(names.last().is_some_and(|last| last == REASON)) > MAX_COLUMNS {
             return Err(InvalidHeader::TooManyColumns(names.len()));
         }
         let mut places = BTreeMap::new();

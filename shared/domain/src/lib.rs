@@ -9,6 +9,7 @@ pub mod admin;
 pub mod booking;
 pub mod command;
 pub mod cutoff;
+pub mod event;
 
 pub mod badge;
 pub mod employee;

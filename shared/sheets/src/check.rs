@@ -3,7 +3,7 @@
 //! Invariant: memory does not grow with the file, but for the bad rows that are told and a hash of each key.
 
 use crate::rows::{Rows, Unreadable};
-use domain::import::{BadCell, FileRow, Header, Options, quote};
+use domain::import::{BadCell, FileRow, Header, Options, REASON, quote};
 use domain::tenant::Currency;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -170,19 +170,19 @@ impl Checked {
     pub fn write(&self, bad: &BadRows, to: impl io::Write) -> Result<(), csv::Error> {
         // Quoted, or a semicolon in a column's name would be taken for what stands between them.
         let mut writer = csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(to);
+        // A file that was sent again has had its reasons before.
+        let columns = self.columns.strip_suffix(&[REASON.to_owned()]).unwrap_or(&self.columns);
         writer.write_record(
-            self.columns.iter().map(|column| quote(column).into_owned()).chain([REASON.to_owned()]),
+            columns.iter().map(|column| quote(column).into_owned()).chain([REASON.to_owned()]),
         )?;
         for row in &bad.told {
-            let cells = (0..self.columns.len()).map(|place| row.cells.get(place).map_or("", String::as_str));
+            let cells = (0..columns.len()).map(|place| row.cells.get(place).map_or("", String::as_str));
             writer.write_record(cells.map(|cell| quote(cell).into_owned()).chain([row.reason()]))?;
         }
         writer.flush()?;
         Ok(())
     }
 }
-
-const REASON: &str = "reason";
 
 impl BadRow {
     /// All that is wrong, in a sentence.

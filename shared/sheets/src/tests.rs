@@ -4,7 +4,7 @@ use crate::{
     BadRow, Checked, MAX_ROW_BYTES, MAX_ROWS, MAX_TOLD_ROWS, MAX_UNPACKED_BYTES, MAX_WORKBOOK_BYTES, Taken,
     Unreadable, check,
 };
-use domain::import::{MealRow, Mode, Options, Reason};
+use domain::import::{MAX_COLUMNS, MealRow, Mode, Options, Reason};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::error::Error;
@@ -196,6 +196,20 @@ fn bad_rows_stand_under_their_columns() {
     checked.write(&checked.bad, &mut told).unwrap();
     let (again, _) = read(&told[..]).unwrap();
     assert_eq!((again.good, again.bad.count), (0, 2));
+    let mut told_again = Vec::new();
+    again.write(&again.bad, &mut told_again).unwrap();
+    let header = |csv: &[u8]| String::from_utf8_lossy(csv).lines().next().map(str::to_owned);
+    assert_eq!(header(&told), header(&told_again));
+}
+
+#[test]
+fn bad_rows_of_the_widest_file_can_be_sent_again() {
+    let others: String = (2..MAX_COLUMNS).map(|column| format!(",c{column}")).collect();
+    let (checked, _) = read(format!("name,price{others}\n,1\n").as_bytes()).unwrap();
+    let mut told = Vec::new();
+    checked.write(&checked.bad, &mut told).unwrap();
+    assert_eq!(read(&told[..]).unwrap().0.bad.count, 1);
+    check_refused(format!("name,price{others},more\nTea,1\n").as_bytes(), "there are 201 columns");
 }
 
 #[test]

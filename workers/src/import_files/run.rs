@@ -210,7 +210,7 @@ impl Run {
     }
 
     /// Ends the import.
-    pub async fn finish(mut self, judged: Judged) -> Result<Stage, Failure> {
+    pub async fn finish(mut self, judged: Judged) -> Result<Import, Failure> {
         let (stage, with) = match judged {
             Ok((effect, with)) => (Stage::Applied(effect), with),
             Err(refused) => (Stage::Refused(self.with_what_was_done(refused)), vec![]),
@@ -218,7 +218,7 @@ impl Run {
         self.import.stage = stage;
         self.save(with).await.map_err(|error| error.alone("end an import"))?;
         self.log();
-        Ok(self.import.stage)
+        Ok(self.import)
     }
 
     /// Employees are written one by one, so a roster that ends half way has changed something. A menu never has.

@@ -10,19 +10,20 @@ use domain::booking::{self, Booking, PostBooking};
 use domain::checkout::{self, Checkout, Outcome};
 use domain::command::PostCheckout;
 use domain::employee::Employee;
+use domain::event::Event;
 use domain::id::{CheckoutId, CommandId};
 use domain::planted::{self, Planted};
 use domain::wallet::Wallet;
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// What one wallet's next commands come to.
 #[derive(Debug)]
 pub struct Plan {
     /// Index of the work it is for.
     work: usize,
-    /// How many commands it takes care of.
-    pub commands: usize,
+    /// What is told of each command that it takes care of.
+    pub events: Vec<Event>,
     pub writes: Vec<Write>,
     /// What it decides anew.
     pub decided: Vec<Checkout>,
@@ -35,28 +36,29 @@ struct Till<'a> {
     employee: Employee,
     wallet: Wallet,
     now: Timestamp,
-    /// Sales that have their outcome by now, or are changed: the state says no more of them.
-    sales: BTreeSet<CheckoutId>,
-    bookings: BTreeSet<CommandId>,
+    /// What sales came to that have their outcome by now, or are changed: the state says no more of them.
+    sales: BTreeMap<CheckoutId, Event>,
+    bookings: BTreeMap<CommandId, Event>,
 }
 
 impl Plan {
     /// Plans commands up to the first that cannot be decided; fails if that is the very first.
     pub fn make(index: usize, work: &Work<'_>, state: &mut State, now: Timestamp) -> Result<Self, Failure> {
-        let mut plan = Self { work: index, commands: 0, writes: vec![], decided: vec![], booked: vec![] };
+        let mut plan = Self { work: index, events: vec![], writes: vec![], decided: vec![], booked: vec![] };
         let mut commands = work.next().peekable();
         let Some(first) = commands.peek() else { return Ok(plan) };
         let (employee, before) = state.take_owner(first.employee())?;
-        let mut till = Till { state, employee, wallet: before, now, sales: [].into(), bookings: [].into() };
+        let mut till =
+            Till { state, employee, wallet: before, now, sales: BTreeMap::new(), bookings: BTreeMap::new() };
         for command in commands {
             let planned = match command {
                 WalletCommand::Checkout(command) => plan.sell(&mut till, command),
                 WalletCommand::Booking(command) => plan.book(&mut till, command),
             };
             match planned {
-                Ok(true) => plan.commands += 1,
-                Ok(false) => break,
-                Err(failure) if plan.commands == 0 => return Err(failure),
+                Ok(Some(event)) => plan.events.push(event),
+                Ok(None) => break,
+                Err(failure) if plan.events.is_empty() => return Err(failure),
                 Err(_) => break,
             }
         }
@@ -67,11 +69,13 @@ impl Plan {
         Ok(plan)
     }
 
-    fn sell(&mut self, till: &mut Till<'_>, command: &PostCheckout) -> Result<bool, Failure> {
+    fn sell(&mut self, till: &mut Till<'_>, command: &PostCheckout) -> Result<Option<Event>, Failure> {
         // Whatever came first under an id is its outcome, also for another request.
-        if till.sales.contains(&command.id) || till.state.checkout(&command.employee, command.id)?.is_some() {
-            till.sales.insert(command.id);
-            return Ok(true);
+        if let Some(event) = till.sales.get(&command.id) {
+            return Ok(Some(event.clone()));
+        }
+        if let Some((stored, _)) = till.state.checkout(&command.employee, command.id)? {
+            return Ok(Some(Event::of_checkout(&stored)));
         }
         let on = checkout::State {
             tenant: &till.state.tenant,
@@ -89,31 +93,32 @@ impl Plan {
             self.writes.push(Write::Create(items::checkout(&decided)?));
         }
         till.wallet = settled.unwrap_or(till.wallet);
-        till.sales.insert(command.id);
+        let event = Event::of_checkout(&decided);
+        till.sales.insert(command.id, event.clone());
         self.decided.push(decided);
-        Ok(true)
+        Ok(Some(event))
     }
 
-    /// False if the sale that it concerns has to be read anew first.
-    fn book(&mut self, till: &mut Till<'_>, command: &PostBooking) -> Result<bool, Failure> {
+    /// Nothing if the sale that it concerns has to be read anew first.
+    fn book(&mut self, till: &mut Till<'_>, command: &PostBooking) -> Result<Option<Event>, Failure> {
+        let PostBooking { tenant, employee, .. } = command;
+        if let Some(event) = till.bookings.get(&command.id) {
+            return Ok(Some(event.clone()));
+        }
         let target = command.correction.checkout();
-        if till.bookings.contains(&command.id)
-            || till.state.is_booked(&command.employee, &command.id.into())?
-        {
-            return Ok(true);
+        let stored = till.state.booking(employee, &command.id.into())?;
+        if stored.is_none() && target.is_some_and(|id| till.sales.contains_key(&id)) {
+            return Ok(None);
         }
-        if target.is_some_and(|id| till.sales.contains(&id)) {
-            return Ok(false);
+        let sale = target.map(|id| till.state.checkout(employee, id)).transpose()?.flatten();
+        let checkout = sale.as_ref().map(|(checkout, _)| checkout);
+        if let Some(stored) = stored {
+            return Ok(Some(Event::of_booking(tenant, employee, &stored, checkout)));
         }
-        let sale = target.map(|id| till.state.checkout(&command.employee, id)).transpose()?.flatten();
-        let on = booking::State {
-            tenant: &till.state.tenant,
-            wallet: till.wallet,
-            checkout: sale.as_ref().map(|(checkout, _)| checkout),
-            now: till.now,
-        };
+        let on = booking::State { tenant: &till.state.tenant, wallet: till.wallet, checkout, now: till.now };
         let decision = booking::decide(on, command);
-        let booked = items::booking(&command.tenant, &command.employee, &decision.booking)?;
+        let event = Event::of_booking(tenant, employee, &decision.booking, checkout);
+        let booked = items::booking(tenant, employee, &decision.booking)?;
         let changed = decision.checkout.as_ref().map(items::checkout).transpose()?;
         self.writes.push(Write::Create(booked));
         self.writes.extend(changed.map(|item| match sale {
@@ -121,10 +126,10 @@ impl Plan {
             None => Write::Create(item),
         }));
         till.wallet = decision.booking.entry().map_or(till.wallet, |entry| entry.after);
-        till.sales.extend(decision.checkout.map(|checkout| checkout.id));
-        till.bookings.insert(command.id);
+        till.sales.extend(decision.checkout.map(|checkout| (checkout.id, Event::of_checkout(&checkout))));
+        till.bookings.insert(command.id, event.clone());
         self.booked.push(decision.booking);
-        Ok(true)
+        Ok(Some(event))
     }
 
     /// The work it is for.

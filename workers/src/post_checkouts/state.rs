@@ -7,6 +7,7 @@ use aws::items::{self, Item};
 use aws::keys::{self, Key};
 use aws::menus::Menus;
 use aws::table::{Found, Table};
+use domain::booking::Booking;
 use domain::checkout::Checkout;
 use domain::employee::Employee;
 use domain::id::{BookingId, CheckoutId, ConcessionaireId, EmployeeNumber};
@@ -88,9 +89,10 @@ impl State {
         Ok(Some((items::stored_checkout(item.clone())?, revision)))
     }
 
-    /// Whether a booking has its outcome.
-    pub fn is_booked(&self, employee: &EmployeeNumber, id: &BookingId) -> Result<bool, Failure> {
-        Ok(self.get(&keys::booking(&self.tenant.id, employee, id))?.is_some())
+    /// The booking stored under an id.
+    pub fn booking(&self, employee: &EmployeeNumber, id: &BookingId) -> Result<Option<Booking>, Failure> {
+        let item = self.get(&keys::booking(&self.tenant.id, employee, id))?;
+        item.cloned().map(items::stored_booking).transpose()
     }
 
     fn get(&self, key: &Key) -> Result<Option<&Item>, Failure> {

@@ -4,8 +4,10 @@ use crate::fifo::{Group, HandBack, Message};
 use aws::bus::Names;
 use aws::failure::Failure;
 use aws::keys;
+use aws::results::Lane;
 use domain::booking::PostBooking;
 use domain::command::{Command, PostCheckout, Purpose};
+use domain::event::Event;
 use domain::id::{EmployeeNumber, TenantId};
 use std::collections::VecDeque;
 
@@ -39,9 +41,12 @@ pub struct Work<'a> {
     tenant: Option<TenantId>,
     /// Commands without a durable outcome, in order, each with its message.
     open: VecDeque<(&'a Message, WalletCommand)>,
+    /// Messages whose outcome is durable and not told yet, and what to tell of each.
+    untold: VecDeque<&'a Message>,
+    pub lane: Lane,
     /// Messages that can never be worked off, and why.
     dead: Vec<(&'a Message, Failure)>,
-    /// Why the first open command did not get through the last time.
+    /// Why the first command that is not done with did not get through the last time.
     last: Option<Failure>,
     /// Failed calls it shared with other wallets.
     pub shared_failures: u32,
@@ -59,6 +64,8 @@ impl<'a> Work<'a> {
             group,
             tenant: None,
             open: VecDeque::new(),
+            untold: VecDeque::new(),
+            lane: Lane::new(),
             dead: vec![],
             last: None,
             shared_failures: 0,
@@ -89,10 +96,27 @@ impl<'a> Work<'a> {
         self.open.iter().take(count).map(|(_, command)| command)
     }
 
-    /// The first `commands` have their outcome.
-    pub fn finish(&mut self, commands: usize) {
-        self.open.drain(..commands.min(self.open.len()));
+    /// The first commands have their outcome, of which these are to be told.
+    pub fn finish(&mut self, events: Vec<Event>) {
+        let done = self.open.drain(..events.len().min(self.open.len()));
+        self.untold.extend(done.map(|(message, _)| message));
+        self.lane.extend(events);
         self.last = None;
+    }
+
+    /// Whether something is to be told.
+    pub fn is_untold(&self) -> bool {
+        !self.lane.is_empty()
+    }
+
+    /// What left the lane is told, and its message done with.
+    pub fn told(&mut self) {
+        self.untold.drain(..self.untold.len().saturating_sub(self.lane.len()));
+    }
+
+    /// What is left in the lane was not told, for now.
+    pub fn fail_to_tell(&mut self, failure: &Failure) {
+        self.last = Some(failure.again().as_transient());
     }
 
     /// The first open command failed: for now, or for good.
@@ -104,13 +128,14 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Everything without a durable outcome.
+    /// Everything without a durable outcome, or whose outcome was not told.
     pub fn hand_back(self) -> Vec<HandBack<'a>> {
         let group = self.group.id.as_str();
         let dead = self.dead.into_iter().map(|(message, failure)| (message, Some(failure)));
         let unreached = || Failure::transient("work off a wallet", "its turn did not come");
         let mut first = Some(self.last.unwrap_or_else(unreached));
-        let open = self.open.into_iter().map(move |(message, _)| (message, first.take()));
+        let open = self.open.into_iter().map(|(message, _)| message);
+        let open = self.untold.into_iter().chain(open).map(move |message| (message, first.take()));
         dead.chain(open).map(|(message, failure)| HandBack { group, message, failure }).collect()
     }
 }

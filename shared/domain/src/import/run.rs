@@ -14,6 +14,16 @@ pub enum Target {
     Roster,
 }
 
+impl Target {
+    /// Whose menu it is, if it is one.
+    pub fn concessionaire(&self) -> Option<&ConcessionaireId> {
+        match self {
+            Target::Menu(concessionaire) => Some(concessionaire),
+            Target::Roster => None,
+        }
+    }
+}
+
 /// An import that was begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Import {
