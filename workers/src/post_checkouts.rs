@@ -18,7 +18,7 @@ use aws::failure::Failure;
 use aws::keys;
 use aws::menus::Menus;
 use aws::queue::Queues;
-use aws::results::Results;
+use aws::results::{Lane, Results};
 use aws::retry::Policy;
 use aws::table::{NotCommitted, Reason, Table, Write};
 use aws::telemetry::Metrics;
@@ -115,7 +115,7 @@ impl PostCheckouts {
         while works.iter().any(|work| work.is_open() || work.is_untold()) {
             let mut round =
                 if works.iter().any(Work::is_open) { self.round(works).await } else { Round::default() };
-            self.tell(works, &mut round).await;
+            self.tell_rest(works, &mut round).await;
             if round.has_failed && !pauses.pause().await && !round.has_progress {
                 return;
             }
@@ -135,12 +135,13 @@ impl PostCheckouts {
             }
         };
         let transactions = plan::transactions(plans, works).into_iter();
-        let mut commits: FuturesUnordered<_> = transactions.map(|plans| self.commit(plans)).collect();
-        while let Some((plans, committed)) = commits.next().await {
+        let mut commits: FuturesUnordered<_> =
+            transactions.map(|plans| self.commit_and_tell(plans)).collect();
+        while let Some((plans, committed, told)) = commits.next().await {
             round.has_progress |= committed.is_ok();
-            round.has_failed |= committed.is_err();
+            round.has_failed |= committed.is_err() || told.is_err();
             match committed {
-                Ok(()) => self.finish(plans, works),
+                Ok(()) => self.finish(plans, told, works),
                 Err(NotCommitted::Cancelled(reasons)) => blame(&plans, reasons, works),
                 Err(NotCommitted::Failure(failure)) => blame_all(&plans, &failure, works),
             }
@@ -148,7 +149,23 @@ impl PostCheckouts {
         round
     }
 
-    async fn commit(&self, plans: Vec<Plan>) -> (Vec<Plan>, Result<(), NotCommitted>) {
+    /// Tells what is durable at once, but for wallets of which something is left untold from before. A message
+    /// stays in its queue until then: the queue is the outbox.
+    async fn commit_and_tell(
+        &self,
+        mut plans: Vec<Plan>,
+    ) -> (Vec<Plan>, Result<(), NotCommitted>, Result<(), Failure>) {
+        let committed = self.commit(&plans).await;
+        let mut told = Ok(());
+        if committed.is_ok() {
+            let mut lanes: Vec<_> =
+                plans.iter_mut().filter(|plan| !plan.is_behind).map(|plan| &mut plan.lane).collect();
+            told = self.tell(&mut lanes).await;
+        }
+        (plans, committed, told)
+    }
+
+    async fn commit(&self, plans: &[Plan]) -> Result<(), NotCommitted> {
         let writes: Vec<_> = plans.iter().flat_map(|plan| plan.writes.iter().cloned()).collect();
         let stale = if planted::is(Planted::StaleDecision) { writes.clone() } else { vec![] };
         let mut committed = if writes.is_empty() { Ok(()) } else { self.table.commit(writes).await };
@@ -159,32 +176,35 @@ impl PostCheckouts {
         if planted::is(Planted::ConflictIsSuccess) && matches!(committed, Err(NotCommitted::Cancelled(_))) {
             committed = Ok(());
         }
-        (plans, committed)
+        committed
     }
 
-    fn finish(&self, plans: Vec<Plan>, works: &mut [Work<'_>]) {
+    fn finish(&self, plans: Vec<Plan>, told: Result<(), Failure>, works: &mut [Work<'_>]) {
         for plan in plans {
             self.measure(&plan.decided);
             plan.booked.iter().for_each(log);
             if let Some(work) = plan.of(works) {
-                work.finish(plan.events);
+                work.finish(plan.commands, plan.lane);
+                work.tell_of(&told);
             }
         }
     }
 
-    /// Tells what is durable by now. A message stays in its queue until then: the queue is the outbox.
-    async fn tell(&self, works: &mut [Work<'_>], round: &mut Round) {
-        let Some(tenant) = works.iter().find_map(|work| work.tenant().cloned()) else { return };
+    /// Tells what was left untold.
+    async fn tell_rest(&self, works: &mut [Work<'_>], round: &mut Round) {
         let mut lanes: Vec<_> = works.iter_mut().map(|work| &mut work.lane).collect();
         let untold: usize = lanes.iter().map(|lane| lane.len()).sum();
-        let told = self.results.tell_lanes(&tenant, &mut lanes).await;
+        let told = self.tell(&mut lanes).await;
         let left: usize = lanes.iter().map(|lane| lane.len()).sum();
         round.has_progress |= left < untold;
-        works.iter_mut().for_each(Work::told);
-        if let Err(failure) = told {
-            round.has_failed = true;
-            works.iter_mut().filter(|work| work.is_untold()).for_each(|work| work.fail_to_tell(&failure));
-        }
+        round.has_failed |= told.is_err();
+        works.iter_mut().for_each(|work| work.tell_of(&told));
+    }
+
+    async fn tell(&self, lanes: &mut [&mut Lane]) -> Result<(), Failure> {
+        let tenant = lanes.iter().find_map(|lane| Some(lane.front()?.tenant.clone()));
+        let Some(tenant) = tenant else { return Ok(()) };
+        self.results.tell_lanes(&tenant, lanes).await
     }
 
     fn measure(&self, decided: &[Checkout]) {

@@ -4,6 +4,7 @@
 use super::state::State;
 use super::work::{WalletCommand, Work};
 use aws::failure::Failure;
+use aws::results::Lane;
 use aws::table::{MAX_TRANSACTION, Write};
 use aws::{items, keys};
 use domain::booking::{self, Booking, PostBooking};
@@ -22,8 +23,12 @@ use std::collections::BTreeMap;
 pub struct Plan {
     /// Index of the work it is for.
     work: usize,
-    /// What is told of each command that it takes care of.
-    pub events: Vec<Event>,
+    /// How many commands it takes care of.
+    pub commands: usize,
+    /// What is told of each of them.
+    pub lane: Lane,
+    /// Something of this wallet was left untold, and goes first.
+    pub is_behind: bool,
     pub writes: Vec<Write>,
     /// What it decides anew.
     pub decided: Vec<Checkout>,
@@ -44,7 +49,15 @@ struct Till<'a> {
 impl Plan {
     /// Plans commands up to the first that cannot be decided; fails if that is the very first.
     pub fn make(index: usize, work: &Work<'_>, state: &mut State, now: Timestamp) -> Result<Self, Failure> {
-        let mut plan = Self { work: index, events: vec![], writes: vec![], decided: vec![], booked: vec![] };
+        let mut plan = Self {
+            work: index,
+            commands: 0,
+            lane: Lane::new(),
+            is_behind: work.is_untold(),
+            writes: vec![],
+            decided: vec![],
+            booked: vec![],
+        };
         let mut commands = work.next().peekable();
         let Some(first) = commands.peek() else { return Ok(plan) };
         let (employee, before) = state.take_owner(first.employee())?;
@@ -56,9 +69,12 @@ impl Plan {
                 WalletCommand::Booking(command) => plan.book(&mut till, command),
             };
             match planned {
-                Ok(Some(event)) => plan.events.push(event),
+                Ok(Some(event)) => {
+                    plan.commands += 1;
+                    plan.lane.push_back(event);
+                }
                 Ok(None) => break,
-                Err(failure) if plan.events.is_empty() => return Err(failure),
+                Err(failure) if plan.commands == 0 => return Err(failure),
                 Err(_) => break,
             }
         }

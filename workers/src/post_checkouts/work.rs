@@ -7,7 +7,6 @@ use aws::keys;
 use aws::results::Lane;
 use domain::booking::PostBooking;
 use domain::command::{Command, PostCheckout, Purpose};
-use domain::event::Event;
 use domain::id::{EmployeeNumber, TenantId};
 use std::collections::VecDeque;
 
@@ -96,11 +95,11 @@ impl<'a> Work<'a> {
         self.open.iter().take(count).map(|(_, command)| command)
     }
 
-    /// The first commands have their outcome, of which these are to be told.
-    pub fn finish(&mut self, events: Vec<Event>) {
-        let done = self.open.drain(..events.len().min(self.open.len()));
+    /// The first `commands` have their outcome, of which these are left to be told.
+    pub fn finish(&mut self, commands: usize, lane: Lane) {
+        let done = self.open.drain(..commands.min(self.open.len()));
         self.untold.extend(done.map(|(message, _)| message));
-        self.lane.extend(events);
+        self.lane.extend(lane);
         self.last = None;
     }
 
@@ -109,14 +108,12 @@ impl<'a> Work<'a> {
         !self.lane.is_empty()
     }
 
-    /// What left the lane is told, and its message done with.
-    pub fn told(&mut self) {
+    /// What left the lane is told, and its message done with; what is left was not told, for now.
+    pub fn tell_of(&mut self, told: &Result<(), Failure>) {
         self.untold.drain(..self.untold.len().saturating_sub(self.lane.len()));
-    }
-
-    /// What is left in the lane was not told, for now.
-    pub fn fail_to_tell(&mut self, failure: &Failure) {
-        self.last = Some(failure.again().as_transient());
+        if let (Err(failure), true) = (told, self.is_untold()) {
+            self.last = Some(failure.again().as_transient());
+        }
     }
 
     /// The first open command failed: for now, or for good.
