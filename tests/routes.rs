@@ -66,6 +66,14 @@ pub fn rows() -> Vec<Row> {
         get("listCheckouts", "/v1/checkouts?station={station}", STAFF, Stall),
         get("getCheckout", CHECKOUT, EVERYBODY, Wallet),
         get("getMe", "/v1/me", &[Platform, Admin, Manager, Cashier, Employee], Tenant),
+        row(
+            "createListenerTicket",
+            "POST",
+            "/v1/listener-tickets",
+            None,
+            &[Platform, Admin, Manager, Cashier, Employee],
+            Tenant,
+        ),
         row("voidCheckout", "POST", VOID, Some(BECAUSE), SELLERS, Wallet),
         row(
             "refundCheckout",

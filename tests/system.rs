@@ -16,6 +16,8 @@ mod hostile;
 mod imports;
 #[path = "system/kill.rs"]
 mod kill;
+#[path = "system/listeners.rs"]
+mod listeners;
 #[path = "system/office.rs"]
 mod office;
 #[path = "system/replay.rs"]

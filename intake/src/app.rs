@@ -2,7 +2,7 @@
 
 use aws::bus::Bus;
 use aws::clock::Clock;
-use aws::config::{Clients, IntakeConfig, PasswordKey, TicketKey};
+use aws::config::{Clients, IntakeConfig, PasswordKey, SessionKey, TicketKey};
 use aws::files::Files;
 use aws::menus::Menus;
 use aws::retry::Policy;
@@ -18,6 +18,8 @@ pub struct App {
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
     pub(crate) client_id: String,
+    pub(crate) listen_url: String,
+    pub(crate) session_key: SessionKey,
     pub(crate) ticket_key: TicketKey,
     pub(crate) password_key: PasswordKey,
 }
@@ -32,6 +34,8 @@ impl App {
             clock,
             metrics,
             client_id: config.client_id,
+            listen_url: config.listen_url,
+            session_key: config.session_key,
             ticket_key: config.ticket_key,
             password_key: config.password_key,
         }

@@ -11,6 +11,7 @@ mod credit;
 mod cutoffs;
 mod employees;
 mod imports;
+mod listeners;
 mod me;
 mod menus;
 mod meta;

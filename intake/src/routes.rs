@@ -6,8 +6,8 @@ use crate::body::MAX_BODY_BYTES;
 use crate::caller::Admits;
 use crate::problem::{FieldError, PROBLEM_JSON, Problem};
 use crate::{
-    badges, bookings, checkouts, credit, cutoffs, employees, imports, me, menus, meta, movements, receipts,
-    reports, stalls, tenants, users,
+    badges, bookings, checkouts, credit, cutoffs, employees, imports, listeners, me, menus, meta, movements,
+    receipts, reports, stalls, tenants, users,
 };
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -90,6 +90,7 @@ table! {
     checkouts::list for &STAFF;
     checkouts::get for &EVERYBODY;
     me::get for &ALL;
+    listeners::post for &ALL;
     // Putting right.
     bookings::void for &SELLERS;
     bookings::refund for &[Admin, Manager];

@@ -2,6 +2,7 @@
 
 pub mod replay;
 
+pub mod listener;
 pub mod plan;
 pub mod prepare;
 pub mod run;

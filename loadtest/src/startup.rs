@@ -17,7 +17,7 @@ const EMPTY: &str = "empty";
 /// Starts of each function.
 const STARTS: usize = 31;
 /// An environment in which every function starts. Nothing is called before the first event.
-const ENVIRONMENT: [(&str, &str); 10] = [
+const ENVIRONMENT: [(&str, &str); 13] = [
     ("AWS_ACCESS_KEY_ID", "none"),
     ("AWS_SECRET_ACCESS_KEY", "none"),
     ("AWS_REGION", "eu-west-1"),
@@ -25,6 +25,9 @@ const ENVIRONMENT: [(&str, &str); 10] = [
     ("STAGE", "test"),
     ("TABLE_NAME", "none"),
     ("USER_POOL_CLIENT_ID", "none"),
+    ("LISTEN_URL", "wss://startup.invalid"),
+    ("CONNECTIONS_URL", "https://startup.invalid"),
+    ("SESSION_KEY", "00000000000000000000000000000000000000000000000000000000000000ff"),
     ("TICKET_KEY", "00000000000000000000000000000000000000000000000000000000000000ff"),
     ("PASSWORD_KEY", "00000000000000000000000000000000000000000000000000000000000000ff"),
     ("USER_POOL_ID", "eu-west-1_startup"),

@@ -12,7 +12,7 @@ use super::table::{TABLE_NAME, TableModel};
 use super::workers::Crew;
 use super::{Shared, Sim};
 use aws::bus::Names;
-use aws::config::{Clients, Cloud, Config, IntakeConfig, PasswordKey, TicketKey};
+use aws::config::{Clients, Cloud, Config, IntakeConfig, PasswordKey, SessionKey, TicketKey};
 use aws::telemetry::Metrics;
 use aws_credential_types::Credentials;
 use axum::Router;
@@ -81,6 +81,8 @@ impl Stage {
         }
         let config = IntakeConfig {
             client_id: CLIENT_ID.to_owned(),
+            listen_url: String::new(),
+            session_key: SessionKey::new([9; 32]),
             ticket_key: TicketKey::new([7; 32]),
             password_key: PasswordKey::new([8; 32]),
         };

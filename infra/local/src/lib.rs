@@ -13,6 +13,7 @@ pub mod table;
 
 pub mod provision;
 pub mod seed;
+mod sockets;
 pub mod users;
 
 pub mod demo;

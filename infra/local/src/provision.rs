@@ -117,10 +117,11 @@ impl Messaging {
     /// A tenant's own topics, of commands and of results, and for each purpose a queue with its dead-letter queue and the filtered
     /// way to it.
     pub async fn tenant(&self, tenant: &TenantId) -> Result<(), ProvisionError> {
-        self.topic(&self.names.results_topic(tenant)).await?;
-        let topic_arn = self.topic(&self.names.command_topic(tenant)).await?;
+        let results = self.topic(&self.names.results_topic(tenant)).await?;
+        let commands = self.topic(&self.names.command_topic(tenant)).await?;
         for purpose in Purpose::ALL {
-            self.way(&topic_arn, tenant, purpose).await?;
+            let topic_arn = if purpose == Purpose::Results { &results } else { &commands };
+            self.way(topic_arn, tenant, purpose).await?;
         }
         Ok(())
     }
@@ -190,7 +191,8 @@ impl Messaging {
         purpose: Purpose,
     ) -> Result<(), ProvisionError> {
         let kinds: Vec<_> = purpose.kinds().iter().map(|kind| kind.as_str()).collect();
-        let filter = json!({ KIND_ATTRIBUTE: kinds });
+        // Whoever takes no kind of command takes everything.
+        let filter = if kinds.is_empty() { json!({}) } else { json!({ KIND_ATTRIBUTE: kinds }) };
         self.sns
             .subscribe()
             .topic_arn(topic_arn)

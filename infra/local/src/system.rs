@@ -12,12 +12,15 @@ use crate::gateway::{self, Authorizer, KeysError, Pool};
 use crate::provision::{self, Messaging, ProvisionError};
 use crate::pump::{self, Source};
 use crate::seed::{self, SeedError};
+use crate::sockets::{self, Sockets};
 use crate::table::{TableError, TableServer};
 use crate::users::{self, PoolIds, UsersError};
 use crate::{demo, docs, drops};
 use aws::bus::{Names, NotPublished};
 use aws::clock::Clock;
-use aws::config::{AdministerConfig, Clients, Config, IntakeConfig, PasswordKey, TicketKey};
+use aws::config::{
+    AdministerConfig, Clients, Config, IntakeConfig, ListenConfig, PasswordKey, SessionKey, TicketKey,
+};
 use aws::failure::chain;
 use aws::retry::Policy;
 use aws::telemetry::Metrics;
@@ -37,7 +40,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use workers::administer::AdministerWorker;
+use workers::announce::Announcer;
 use workers::import_files::ImportWorker;
+use workers::listen::Listen;
 use workers::post_checkouts::PostCheckouts;
 use workers::replenish::ReplenishWorker;
 
@@ -114,14 +119,20 @@ impl System {
         let cloud = Cloud::open(&dir.join("cloud"), REGION)?;
         let table = table_server(dir, options.dynamodb_port).await?;
         let engine = engine(&dir.join("fifo.sqlite"), &options.clock)?;
-        serve(&mut tasks, aws, fifo::http::router(engine, cloud.router()));
+        let sockets = Sockets::default();
+        serve(&mut tasks, aws, fifo::http::router(engine, sockets.management(cloud.router())));
 
         let clients = clients(&aws_endpoint_url, &table.endpoint_url());
         provision::bucket(&clients.s3(), REGION, &clients.config().names.files()).await?;
         let pool = furnish(&clients, &options.clock).await?;
         let password_key = PasswordKey::new(secret_key(&dir.join("password.key"))?);
+        let session_key = SessionKey::new(secret_key(&dir.join("session.key"))?);
+        let listen =
+            ListenConfig { connections_url: aws_endpoint_url.clone(), session_key: session_key.clone() };
         let config = IntakeConfig {
             client_id: pool.client_id.clone(),
+            listen_url: format!("{}{}", api_url.replacen("http", "ws", 1), sockets::PATH),
+            session_key,
             ticket_key: TicketKey::new(secret_key(&dir.join("ticket.key"))?),
             password_key: password_key.clone(),
         };
@@ -130,10 +141,12 @@ impl System {
         let authorizer = Authorizer::new(Pool::new(&pool), cloud.router()).await?;
         let docs_below = format!("{}/", docs::PATH);
         let public: Vec<_> = PUBLIC_PATHS.into_iter().chain([docs::PATH, docs_below.as_str()]).collect();
-        serve(&mut tasks, api, gateway::guard(router, authorizer, &public));
+        let listener = Arc::new(Listen::new(&clients, &listen, options.clock.clone()));
+        let api_router = gateway::guard(router, authorizer, &public).merge(sockets.router(listener));
+        serve(&mut tasks, api, api_router);
 
         let administer = AdministerConfig { user_pool_id: pool.pool_id.clone(), password_key };
-        let workers = Workers::new(&clients, administer, &options);
+        let workers = Workers::new(&clients, administer, &listen, &options);
         workers.pump(&mut tasks, &clients, options.max_concurrency)?;
         probe(&clients).await?;
         drops::start(&mut tasks, &clients, cloud.events());
@@ -263,10 +276,16 @@ pub struct Workers {
     pub administer: AdministerConfig,
     pub replenishment: Arc<ReplenishWorker>,
     pub imports: Arc<ImportWorker>,
+    pub results: Arc<Announcer>,
 }
 
 impl Workers {
-    fn new(clients: &Clients, administer: AdministerConfig, options: &Options) -> Self {
+    fn new(
+        clients: &Clients,
+        administer: AdministerConfig,
+        listen: &ListenConfig,
+        options: &Options,
+    ) -> Self {
         let (clock, metrics) = (&options.clock, &options.metrics);
         Self {
             checkouts: Arc::new(PostCheckouts::new(clients, clock.clone(), metrics.clone())),
@@ -283,6 +302,7 @@ impl Workers {
                 metrics.clone(),
             )),
             imports: Arc::new(ImportWorker::new(clients, clock.clone(), metrics.clone())),
+            results: Arc::new(Announcer::new(clients, listen, clock.clone(), metrics.clone())),
         }
     }
 
@@ -302,6 +322,7 @@ impl Workers {
                     Purpose::Admin => pump::start(tasks, &source, few, &self.admin),
                     Purpose::Replenishment => pump::start(tasks, &source, few, &self.replenishment),
                     Purpose::Imports => pump::start(tasks, &source, few, &self.imports),
+                    Purpose::Results => pump::start(tasks, &source, few, &self.results),
                 }
             }
         }

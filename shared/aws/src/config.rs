@@ -1,6 +1,7 @@
 //! The only reader of the environment, and the one SDK configuration that all clients share.
 
 use crate::bus::{Bus, Names};
+use crate::connections::Connections;
 use crate::files::Files;
 use crate::queue::Queues;
 use crate::results::Results;
@@ -62,8 +63,19 @@ pub struct Config {
 pub struct IntakeConfig {
     /// The Cognito app client whose tokens are admitted.
     pub client_id: String,
+    /// Where whoever listens connects to.
+    pub listen_url: String,
+    pub session_key: SessionKey,
     pub ticket_key: TicketKey,
     pub password_key: PasswordKey,
+}
+
+/// What whoever speaks to listeners needs besides.
+#[derive(Debug, Clone)]
+pub struct ListenConfig {
+    /// Where connections are posted to.
+    pub connections_url: String,
+    pub session_key: SessionKey,
 }
 
 /// What the worker that administers needs besides.
@@ -100,6 +112,10 @@ macro_rules! secret_key {
 secret_key!(
     /// The secret that makes tickets and cursors tamper-evident.
     TicketKey
+);
+secret_key!(
+    /// The secret that makes tickets of listeners tamper-evident.
+    SessionKey
 );
 secret_key!(
     /// The secret that first passwords are made from.
@@ -168,6 +184,10 @@ impl Environment<'_> {
         Config { cloud, names, table_name: self.required("TABLE_NAME") }
     }
 
+    fn session_key(&mut self) -> SessionKey {
+        SessionKey(self.parsed("SESSION_KEY", |hex| parse_hex(&hex)))
+    }
+
     fn password_key(&mut self) -> PasswordKey {
         PasswordKey(self.parsed("PASSWORD_KEY", |hex| parse_hex(&hex)))
     }
@@ -215,6 +235,20 @@ pub fn administer_from(
     environment.complete((config, AdministerConfig { user_pool_id, password_key }))
 }
 
+/// The configuration of functions that speak to listeners.
+pub fn listen() -> Result<(Config, ListenConfig), ConfigError> {
+    listen_from(&process_variable)
+}
+
+/// The same from anything that knows variables by name.
+pub fn listen_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<(Config, ListenConfig), ConfigError> {
+    let mut environment = Environment { variable, missing: vec![] };
+    let config = environment.config();
+    let connections_url = environment.required("CONNECTIONS_URL");
+    let session_key = environment.session_key();
+    environment.complete((config, ListenConfig { connections_url, session_key }))
+}
+
 /// The same from anything that knows variables by name.
 pub fn worker_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
     let mut environment = Environment { variable, missing: vec![] };
@@ -227,9 +261,12 @@ pub fn intake_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<(Config,
     let mut environment = Environment { variable, missing: vec![] };
     let config = environment.config();
     let client_id = environment.required("USER_POOL_CLIENT_ID");
+    let listen_url = environment.required("LISTEN_URL");
+    let session_key = environment.session_key();
     let ticket_key = TicketKey(environment.parsed("TICKET_KEY", |hex| parse_hex(&hex)));
     let password_key = environment.password_key();
-    environment.complete((config, IntakeConfig { client_id, ticket_key, password_key }))
+    let intake = IntakeConfig { client_id, listen_url, session_key, ticket_key, password_key };
+    environment.complete((config, intake))
 }
 
 /// Without a dash, so that no two pairs of stage and tenant name the same queue.
@@ -339,6 +376,12 @@ impl Clients {
         aws_sdk_s3::Client::from_conf(builder.build())
     }
 
+    /// Connections of who listens, behind a URL of their own.
+    pub fn connections(&self, url: &str, policy: Policy) -> Connections {
+        let builder = aws_sdk_apigatewaymanagement::config::Builder::from(&self.sdk).endpoint_url(url);
+        Connections::new(aws_sdk_apigatewaymanagement::Client::from_conf(builder.build()), policy)
+    }
+
     pub fn queues(&self) -> Queues {
         Queues::new(self.sqs())
     }
@@ -377,6 +420,8 @@ mod tests {
             "STAGE",
             "TABLE_NAME",
             "USER_POOL_CLIENT_ID",
+            "LISTEN_URL",
+            "SESSION_KEY",
             "TICKET_KEY",
             "PASSWORD_KEY",
         ];

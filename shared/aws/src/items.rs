@@ -8,6 +8,7 @@ mod checkout;
 mod cutoff;
 mod employee;
 mod import;
+mod listener;
 mod menu;
 mod receipt;
 mod tenant;
@@ -31,6 +32,10 @@ pub use employee::{
     wallet,
 };
 pub use import::{import, stored_import};
+pub use listener::{
+    KEPT, Listeners, Listening, Session, listeners, session, stored_listeners, stored_session, stored_told,
+    told,
+};
 pub use menu::{MenuHead, meal, menu_head, stored_meal, stored_menu_head};
 pub use receipt::{Audited, receipt, stored_audited, stored_receipt};
 pub use tenant::{

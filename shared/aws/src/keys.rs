@@ -19,6 +19,9 @@
 //! | menu          | `T#<ten>#M#<con>`    | `MENU`                | workers, `GET menu`                  |
 //! | meal          | `T#<ten>#M#<con>#V#<version>` | `MEAL#<code>` | workers, once a version              |
 //! | chunk of a cutoff | `T#<ten>#K#<date>` | `CHUNK#<round>#<number>` | `replenish`, `open_cutoff`      |
+//! | session       | `T#<ten>#L#<uuid>`   | `SESSION`             | `listen`                             |
+//! | audience      | `T#<ten>#A#<audience>` | `AUDIENCE`          | `announce`, `listen`                 |
+//! | what was told | `T#<ten>#J#<ten minutes>` | `TOLD#<milliseconds>#<event>` | `listen`, to resume     |
 //! | receipt       | `T#<ten>#R#<uuidv7>` | `RECEIPT`             | idempotency, `GET receipt`           |
 //!
 //! Index `GSI1`: checkouts by `T#<ten>#C#<con>#<business date>` and uuid; employees by
@@ -35,9 +38,11 @@ use domain::id::{
     UserName,
 };
 use domain::import::Target;
-use jiff::Timestamp;
+use domain::listener::Audience;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use std::fmt;
+use uuid::Uuid;
 
 pub const PK: &str = "PK";
 pub const SK: &str = "SK";
@@ -157,6 +162,60 @@ pub fn admins(tenant: &TenantId) -> Key {
 
 pub fn receipt(tenant: &TenantId, id: CommandId) -> Key {
     key(format!("T#{tenant}{RECEIPT_INFIX}{id}"), "RECEIPT")
+}
+
+pub fn session(tenant: &TenantId, id: Uuid) -> Key {
+    key(format!("T#{tenant}#L#{id}"), "SESSION")
+}
+
+pub fn audience(tenant: &TenantId, audience: &Audience) -> Key {
+    key(format!("T#{tenant}#A#{audience}"), "AUDIENCE")
+}
+
+/// Where an event is kept that was told at `at`.
+pub fn told(tenant: &TenantId, at: Timestamp, event: &str) -> Key {
+    key(told_pk(tenant, at), format!("{TOLD_PREFIX}{}", position(at, event)))
+}
+
+/// The place of an event among those that were told: `<milliseconds>#<event>`.
+pub fn position(at: Timestamp, event: &str) -> String {
+    format!("{}#{event}", sortable_ms(at))
+}
+
+/// What was told from `from` on until `to`, a span for each stretch of time that is kept together.
+pub fn told_between(tenant: &TenantId, from: Timestamp, to: Timestamp) -> Vec<Span> {
+    let mut spans = Vec::new();
+    let mut at = from;
+    loop {
+        spans.push(Span {
+            is_index: false,
+            pk: told_pk(tenant, at),
+            from: format!("{TOLD_PREFIX}{}", sortable_ms(from)),
+            to: format!("{TOLD_PREFIX}{LAST}"),
+        });
+        if told_slot(at) >= told_slot(to) {
+            return spans;
+        }
+        at += TOLD_TOGETHER;
+    }
+}
+
+pub(crate) fn parse_told(sk: &str) -> Option<&str> {
+    sk.strip_prefix(TOLD_PREFIX)
+}
+
+/// When an event was told, from its place.
+pub fn told_at(position: &str) -> Option<Timestamp> {
+    let (ms, _) = position.split_once('#')?;
+    Timestamp::from_millisecond(ms.parse().ok()?).ok()
+}
+
+fn told_pk(tenant: &TenantId, at: Timestamp) -> String {
+    format!("T#{tenant}#J#{}", told_slot(at))
+}
+
+fn told_slot(at: Timestamp) -> i64 {
+    at.as_second() / TOLD_TOGETHER.as_secs()
 }
 
 pub fn station(tenant: &TenantId, station: &StationId) -> Key {
@@ -378,6 +437,9 @@ const CHUNK_PREFIX: &str = "CHUNK#";
 const IMPORT_PREFIX: &str = "IMPORT#";
 const STATION_PREFIX: &str = "STATION#";
 const USER_PREFIX: &str = "USER#";
+const TOLD_PREFIX: &str = "TOLD#";
+/// What is told in so long a time is kept in one partition.
+const TOLD_TOGETHER: SignedDuration = SignedDuration::from_mins(10);
 const RECEIPT_INFIX: &str = "#R#";
 
 /// An entry of the index.

@@ -4,11 +4,13 @@ pub mod config;
 pub mod keys;
 
 pub mod bus;
+pub mod connections;
 pub mod files;
 pub mod items;
 pub mod menus;
 pub mod queue;
 pub mod results;
+pub mod session;
 pub mod table;
 pub mod user_pool;
 

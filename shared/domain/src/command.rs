@@ -92,10 +92,13 @@ pub enum Purpose {
     Admin,
     Replenishment,
     Imports,
+    /// What happened, to be announced; it comes from the topic of results.
+    Results,
 }
 
 impl Purpose {
-    pub const ALL: [Self; 4] = [Self::Checkouts, Self::Admin, Self::Replenishment, Self::Imports];
+    pub const ALL: [Self; 5] =
+        [Self::Checkouts, Self::Admin, Self::Replenishment, Self::Imports, Self::Results];
 
     /// As names have it.
     pub fn as_str(self) -> &'static str {
@@ -104,16 +107,18 @@ impl Purpose {
             Self::Admin => "admin",
             Self::Replenishment => "replenishment",
             Self::Imports => "imports",
+            Self::Results => "results",
         }
     }
 
-    /// The kinds of command that go this way.
+    /// The kinds of command that go this way; none where it is events that do.
     pub fn kinds(self) -> &'static [Kind] {
         match self {
             Self::Checkouts => &[Kind::PostCheckout, Kind::PostBooking],
             Self::Admin => &[Kind::Administer],
             Self::Replenishment => &[Kind::OpenCutoff, Kind::Replenish],
             Self::Imports => &[Kind::ImportFile],
+            Self::Results => &[],
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod event;
 pub mod badge;
 pub mod employee;
 pub mod import;
+pub mod listener;
 pub mod menu;
 pub mod role;
 pub mod tenant;

@@ -1,0 +1,89 @@
+//! `POST /v1/listener-tickets`: what opens the socket on which results come by themselves.
+
+use crate::app::App;
+use crate::caller::Identity;
+use crate::problem::{Problem, Problems};
+use aws::failure::Failure;
+use aws::session::{CONNECT_WITHIN, SessionTicket};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A way to listen. The ticket opens one connection, as the query parameter `ticket` of `url`, and is the `session`
+/// of what is said on it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ListenerTicketView {
+    ticket: String,
+    #[schema(example = "wss://example.execute-api.eu-west-1.amazonaws.com/prod")]
+    url: String,
+    /// Until when it opens a connection.
+    #[schema(format = DateTime)]
+    connect_by: String,
+    /// When the token expires, and the connection ends.
+    #[schema(format = DateTime)]
+    expires_at: String,
+}
+
+/// A ticket for one connection.
+#[utoipa::path(
+    post,
+    operation_id = "createListenerTicket",
+    path = "/v1/listener-tickets",
+    responses((status = 201, description = "A ticket", body = ListenerTicketView), Problems),
+    security(("cognito" = [])),
+)]
+pub async fn post(
+    State(app): State<App>,
+    identity: Identity,
+) -> Result<(StatusCode, Json<ListenerTicketView>), Problem> {
+    let (caller, _) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let (now, expires_at) = (app.clock.now(), identity.expires_at().ok_or(Problem::Unauthorized)?);
+    let connect_by = now + CONNECT_WITHIN;
+    let ticket = SessionTicket {
+        tenant: caller.tenant,
+        user: caller.user,
+        session: Uuid::new_v4(),
+        connect_by_ms: connect_by.as_millisecond(),
+        expires_at_ms: expires_at.as_millisecond(),
+    };
+    let sealed = ticket.seal(&app.session_key);
+    let view = ListenerTicketView {
+        ticket: sealed.ok_or_else(|| Failure::malformed("seal a ticket", "it cannot be written"))?,
+        url: app.listen_url.clone(),
+        connect_by: connect_by.to_string(),
+        expires_at: expires_at.to_string(),
+    };
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// When a token expires, as API Gateway's authorizer writes it: a date in words, or seconds since the epoch.
+pub(crate) fn expiry(claim: &str) -> Option<Timestamp> {
+    if let Ok(second) = claim.parse() {
+        return Timestamp::from_second(second).ok();
+    }
+    let at = jiff::civil::DateTime::strptime("%a %b %d %H:%M:%S UTC %Y", claim).ok()?;
+    at.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|at| at.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(claim: &str, expected: Option<i64>) {
+        assert_eq!(expiry(claim).map(Timestamp::as_second), expected, "{claim}");
+    }
+
+    #[test]
+    fn a_token_expires_when_the_gateway_says() {
+        check("Tue Nov 24 20:00:00 UTC 2026", Some(1_795_550_400));
+        check("Sun Mar 01 00:00:01 UTC 2026", Some(1_772_323_201));
+        check("1795550400", Some(1_795_550_400));
+        check("tomorrow", None);
+        check("", None);
+    }
+}

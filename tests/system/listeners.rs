@@ -1,0 +1,211 @@
+//! Results that come by themselves, to whom they may.
+
+use domain::event::EventKind;
+use jiff::SignedDuration;
+use loadtest::listener::{ListenError, Listener};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tests::terminal::{Terminal, coffee};
+use tests::{PATIENCE, World, eventually};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+/// Long enough for what is on its way on this machine, where nothing is expected.
+const QUIET: Duration = Duration::from_millis(300);
+
+async fn ticket(terminal: &Terminal) -> Value {
+    let answer = terminal.post("/v1/listener-tickets", &[], "").await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.body
+}
+
+async fn listening(terminal: &Terminal, to: &str, after: Option<&str>) -> Listener {
+    let mut listener = Listener::open(&ticket(terminal).await).await.unwrap();
+    listener.subscribe(to, after).await.unwrap();
+    let subscribed = next(&mut listener).await;
+    assert_eq!(subscribed, json!({ "type": "subscribed", "to": to }));
+    listener
+}
+
+async fn next(listener: &mut Listener) -> Value {
+    timeout(PATIENCE, listener.next()).await.expect("a frame").unwrap()
+}
+
+/// The next event, and its position.
+async fn event(listener: &mut Listener) -> (Value, String) {
+    let frame = next(listener).await;
+    assert_eq!(frame["type"], "event", "{frame}");
+    (frame["event"].clone(), frame["position"].as_str().unwrap().to_owned())
+}
+
+async fn hears_nothing(listener: &mut Listener) {
+    if let Ok(frame) = timeout(QUIET, listener.next()).await {
+        panic!("{frame:?}");
+    }
+}
+
+/// A sale that its terminal neither waits for nor polls.
+async fn sell(terminal: &Terminal, badge: &str) -> String {
+    let accepted = terminal.sell(Uuid::now_v7(), &coffee(badge, 1), 0).await;
+    assert_eq!(accepted.status, 202, "{accepted:?}");
+    accepted.body["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_station_that_never_polls_has_its_outcome() {
+    let world = World::start().await;
+    let cashier = world.terminal("acme-cashier").await;
+    let mut own = listening(&cashier, "commands", None).await;
+    let mut station = listening(&cashier, "stations/coffee-bar-1", None).await;
+    let mut screen =
+        listening(&world.terminal("acme-manager").await, "concessionaires/coffee-bar", None).await;
+    let mut phone = listening(&world.terminal("acme-employee").await, "wallets/100001", None).await;
+    let id = sell(&cashier, "RF100001").await;
+    for listener in [&mut own, &mut station, &mut screen, &mut phone] {
+        let (event, _) = event(listener).await;
+        assert_eq!(event["type"], EventKind::CheckoutSettled.as_str());
+        assert_eq!((&event["data"]["id"], &event["walletversion"]), (&json!(id), &json!(2)));
+    }
+    sell(&cashier, "RF100002").await;
+    event(&mut own).await;
+    hears_nothing(&mut phone).await;
+    own.say(&json!({ "type": "ping", "session": own.session() })).await.unwrap();
+    assert_eq!(next(&mut own).await, json!({ "type": "pong" }));
+    own.say(&json!({ "type": "unsubscribe", "session": own.session(), "to": "commands" })).await.unwrap();
+    assert_eq!(next(&mut own).await["type"], "unsubscribed");
+    sell(&cashier, "RF100002").await;
+    hears_nothing(&mut own).await;
+    world.settle().await;
+}
+
+/// Roles, stalls, employees, tenants: each hears what is theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_told_what_is_anothers() {
+    let world = World::start().await;
+    let cashier = world.terminal("acme-cashier").await;
+    let refused = [
+        ("acme-cashier", "wallets/100001"),
+        ("acme-cashier", "tenant"),
+        ("acme-cashier", "concessionaires/grill"),
+        ("acme-cashier", "stations/grill-1"),
+        ("acme-cashier", "stations/nowhere"),
+        ("acme-cashier", "everything"),
+        ("acme-manager", "wallets/100001"),
+        ("acme-manager", "tenant"),
+        ("acme-employee", "wallets/100002"),
+        ("acme-employee", "stations/coffee-bar-1"),
+        ("acme-employee", "concessionaires/coffee-bar"),
+    ];
+    for (user, to) in refused {
+        let mut listener = Listener::open(&ticket(&world.terminal(user).await).await).await.unwrap();
+        listener.subscribe(to, None).await.unwrap();
+        let frame = next(&mut listener).await;
+        assert_eq!(frame, json!({ "type": "refused", "to": to, "reason": "not-found" }), "{user}");
+    }
+    // The other company has a stall and an employee of the same names.
+    let mut foreign = Vec::new();
+    let stranger = world.terminal("globex-admin").await;
+    for to in ["concessionaires/coffee-bar", "wallets/100001", "tenant", "commands"] {
+        foreign.push(listening(&stranger, to, None).await);
+    }
+    let mut own = listening(&world.terminal("acme-admin").await, "wallets/100001", None).await;
+    sell(&cashier, "RF100001").await;
+    event(&mut own).await;
+    for listener in &mut foreign {
+        hears_nothing(listener).await;
+    }
+}
+
+/// A ticket opens one connection, soon, and speaks on no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_opens_one_connection() {
+    let world = World::start().await;
+    let cashier = world.terminal("acme-cashier").await;
+    let refused = async |ticket: &Value| {
+        let error = Listener::open(ticket).await.unwrap_err();
+        assert_eq!(error.refused_with(), Some(403), "{error:?}");
+    };
+    let used = ticket(&cashier).await;
+    let mut first = Listener::open(&used).await.unwrap();
+    refused(&used).await;
+    let mut altered = ticket(&cashier).await;
+    altered["ticket"] = json!(format!("{}A", altered["ticket"].as_str().unwrap()));
+    refused(&altered).await;
+    refused(&json!({ "url": used["url"], "ticket": "" })).await;
+    let late = ticket(&cashier).await;
+    world.clock.advance(SignedDuration::from_secs(31));
+    refused(&late).await;
+
+    // Whoever has the first one's ticket says nothing in its name.
+    let mut second = Listener::open(&ticket(&cashier).await).await.unwrap();
+    let said = json!({ "type": "subscribe", "session": used["ticket"], "to": "commands" });
+    second.say(&said).await.unwrap();
+    let frame = next(&mut second).await;
+    assert_eq!(frame, json!({ "type": "refused", "to": "commands", "reason": "no-session" }));
+    assert!(matches!(timeout(PATIENCE, second.next()).await.unwrap(), Err(ListenError::Closed)));
+    for nonsense in [json!({ "type": "shout" }), json!([]), json!("x".repeat(5_000))] {
+        first.say(&nonsense).await.unwrap();
+        assert_eq!(next(&mut first).await["type"], "error");
+    }
+    first.say(&said).await.unwrap();
+    assert_eq!(next(&mut first).await["type"], "subscribed");
+}
+
+/// Who lost their connection hears what they missed, in order, behind where they were.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_back_hears_what_they_missed() {
+    let world = World::start().await;
+    let cashier = world.terminal("acme-cashier").await;
+    let mut station = listening(&cashier, "stations/coffee-bar-1", None).await;
+    sell(&cashier, "RF100001").await;
+    let (_, position) = event(&mut station).await;
+    drop(station);
+    let mut missed = Vec::new();
+    for _ in 0..5 {
+        missed.push(sell(&cashier, "RF100001").await);
+    }
+    world.settle().await;
+    let mut station = listening(&cashier, "stations/coffee-bar-1", Some(&position)).await;
+    let (mut heard, mut versions) = (Vec::new(), Vec::new());
+    while heard.len() < missed.len() {
+        let (event, _) = event(&mut station).await;
+        // What was heard before may come again.
+        if event["walletversion"] != 2 {
+            heard.push(event["data"]["id"].as_str().unwrap().to_owned());
+            versions.push(event["walletversion"].as_u64().unwrap());
+        }
+    }
+    assert_eq!((heard, versions), (missed, vec![3, 4, 5, 6, 7]));
+    let mut wrong = Listener::open(&ticket(&cashier).await).await.unwrap();
+    wrong.subscribe("commands", Some("yesterday")).await.unwrap();
+    assert_eq!(next(&mut wrong).await["reason"], "bad-position");
+    world.clock.advance(SignedDuration::from_mins(11));
+    let mut late = listening(&cashier, "stations/coffee-bar-1", Some(&position)).await;
+    assert_eq!(next(&mut late).await, json!({ "type": "gap", "to": "stations/coffee-bar-1" }));
+}
+
+/// Whoever was let go, or whose token has expired, hears no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_hear_any_more_does_not() {
+    let world = World::start().await;
+    let (admin, cashier) = (world.terminal("acme-admin").await, world.terminal("acme-cashier").await);
+    let manager = world.terminal("acme-manager").await;
+    let mut screen = listening(&manager, "concessionaires/coffee-bar", None).await;
+    let mut wallet = listening(&admin, "wallets/100001", None).await;
+    let let_go = admin.command("PATCH", "/v1/users/acme-manager", &json!({ "status": "inactive" })).await;
+    assert_eq!(let_go.outcome(), "applied", "{let_go:?}");
+    sell(&cashier, "RF100001").await;
+    event(&mut wallet).await;
+    hears_nothing(&mut screen).await;
+    // An hour later the token of the other has expired.
+    world.clock.advance(SignedDuration::from_mins(61));
+    let sale = cashier.buy(Uuid::now_v7(), &coffee("RF100001", 1)).await;
+    assert_eq!(sale.outcome(), "settled", "{sale:?}");
+    world.settle().await;
+    hears_nothing(&mut wallet).await;
+    wallet.say(&json!({ "type": "ping", "session": wallet.session() })).await.unwrap();
+    eventually("it is ended", async || {
+        matches!(timeout(QUIET, wallet.next()).await, Ok(Err(ListenError::Closed)))
+    })
+    .await;
+}

@@ -1,0 +1,294 @@
+//! Announces what was told to whoever listens: to each connection of each audience of an event, in order of its
+//! group.
+//!
+//! Invariant: what somebody listens to is kept before it is announced, so that who loses their connection can hear
+//! it later.
+
+use crate::administer::decision::{put, take};
+use crate::fifo::{self, Group, HandBack, Message};
+use crate::frame::Frame;
+use crate::lambda::Worker;
+use aws::bus::Names;
+use aws::clock::Clock;
+use aws::config::{Clients, ListenConfig};
+use aws::connections::{Connections, Posted};
+use aws::failure::{Failure, chain};
+use aws::items::{self, KEPT, Listeners};
+use aws::keys;
+use aws::queue::Queues;
+use aws::retry::Policy;
+use aws::table::Table;
+use aws::telemetry::Metrics;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use domain::command::Purpose;
+use domain::event::Event;
+use domain::id::{TenantId, UserName};
+use domain::listener::{Audience, may_be_told};
+use domain::role::{Caller, Status};
+use futures_util::stream::{self, StreamExt};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
+use uuid::Uuid;
+
+/// Time for one batch; the function's own timeout of 10 s leaves room to hand back the rest.
+const BATCH_BUDGET: Duration = Duration::from_secs(6);
+/// Groups of one batch at the same time: all that it may have.
+const SIDE_BY_SIDE: usize = 10;
+/// From this receive on, a connection that takes nothing is ended: its client comes back and resumes.
+const PATIENCE_RECEIVES: u32 = 4;
+
+#[derive(Debug, Clone)]
+pub struct Announcer {
+    table: Table,
+    connections: Connections,
+    queues: Queues,
+    names: Names,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+/// An event on its way to whoever listens.
+#[derive(Debug)]
+struct Announcement<'a> {
+    message: &'a Message,
+    event: Event,
+    position: String,
+}
+
+/// Who listens to what of a batch, and who they are.
+#[derive(Debug, Default)]
+struct Room {
+    audiences: BTreeMap<Audience, Listeners>,
+    callers: BTreeMap<UserName, Caller>,
+    /// Sessions that turned out to be gone.
+    gone: Mutex<BTreeSet<(Audience, Uuid)>>,
+}
+
+impl Announcer {
+    pub fn new(clients: &Clients, config: &ListenConfig, clock: Clock, metrics: Metrics) -> Self {
+        Self {
+            table: clients.table(Policy::WORKER),
+            connections: clients.connections(&config.connections_url, Policy::INTAKE),
+            queues: clients.queues(),
+            names: clients.config().names.clone(),
+            clock,
+            metrics,
+        }
+    }
+
+    async fn work_off(&self, queue_arn: &str, groups: &[Group]) -> SqsBatchResponse {
+        let deadline = Instant::now() + BATCH_BUDGET;
+        let (mut left, mut lanes) = (Vec::new(), Vec::new());
+        let mut at = self.clock.now();
+        for group in groups {
+            let mut lane = Vec::new();
+            for message in &group.messages {
+                match read(message, queue_arn, &group.id, &self.names) {
+                    Ok(event) => {
+                        // Each its own instant, so that what is kept stays in order.
+                        at += SignedDuration::from_millis(1);
+                        lane.push(Announcement { message, position: keys::position(at, &event.id), event });
+                    }
+                    Err(failure) => left.push(HandBack { group: &group.id, message, failure: Some(failure) }),
+                }
+            }
+            lanes.push((group.id.as_str(), lane));
+        }
+        let events: Vec<_> = lanes.iter().flat_map(|(_, lane)| lane).collect();
+        let room = match timeout_at(deadline, self.furnish(&events)).await {
+            Ok(room) => room,
+            Err(_) => Err(Failure::transient("announce", "the batch ran out of time")),
+        };
+        match room {
+            Ok(room) if room.is_empty() => {}
+            Ok(room) => {
+                let works: Vec<_> = lanes
+                    .iter()
+                    .map(|(group, lane)| self.announce_lane(&room, group, lane, deadline))
+                    .collect();
+                let works = stream::iter(works).buffer_unordered(SIDE_BY_SIDE).collect::<Vec<_>>();
+                left.extend(works.await.into_iter().flatten());
+                if let Some(first) = events.first() {
+                    self.forget(&first.event.tenant, room).await;
+                }
+            }
+            Err(failure) => {
+                for (group, one) in
+                    lanes.iter().flat_map(|(group, lane)| lane.iter().map(move |one| (group, one)))
+                {
+                    let failure = Some(failure.again().as_transient());
+                    left.push(HandBack { group, message: one.message, failure });
+                }
+            }
+        }
+        fifo::hand_back(&self.queues, queue_arn, &left).await
+    }
+
+    /// Reads who listens, and keeps what they listen to.
+    async fn furnish(&self, events: &[&Announcement<'_>]) -> Result<Room, Failure> {
+        let Some(tenant) = events.first().map(|one| one.event.tenant.clone()) else {
+            return Ok(Room::default());
+        };
+        let audiences: BTreeSet<_> = events.iter().flat_map(|one| Audience::of(&one.event)).collect();
+        let mut found = self.table.read(audiences.iter().map(|one| keys::audience(&tenant, one))).await?;
+        let (mut room, now) = (Room::default(), self.clock.now());
+        for audience in audiences {
+            let Some(item) = found.take(&keys::audience(&tenant, &audience)) else { continue };
+            let mut listeners = items::stored_listeners(item)?;
+            listeners.retain(|_, one| one.session.expires_at > now);
+            if !listeners.is_empty() {
+                room.audiences.insert(audience, listeners);
+            }
+        }
+        if room.is_empty() {
+            return Ok(room);
+        }
+        let mut kept = BTreeMap::new();
+        for Announcement { event, position, .. } in events {
+            if Audience::of(event).iter().any(|audience| room.audiences.contains_key(audience)) {
+                let at = keys::told_at(position)
+                    .ok_or_else(|| Failure::malformed("keep an event", "it has no position"))?;
+                kept.insert(position, items::told(event, at)?);
+            }
+        }
+        self.table.put_unnamed(&kept.into_values().collect::<Vec<_>>()).await?;
+        let users = room.audiences.values().flat_map(|listeners| listeners.values());
+        let users: BTreeSet<_> = users.map(|one| one.session.user.clone()).collect();
+        let mut found = self.table.read(users.iter().map(|name| keys::user(&tenant, name))).await?;
+        for name in users {
+            let Some(item) = found.take(&keys::user(&tenant, &name)) else { continue };
+            let user = items::stored_user(&name, item)?;
+            if user.status == Status::Active {
+                room.callers
+                    .insert(name, Caller { tenant: tenant.clone(), user: user.name, role: user.role });
+            }
+        }
+        Ok(room)
+    }
+
+    /// Announces one group's events in order, and names what is left of them.
+    async fn announce_lane<'a>(
+        &self,
+        room: &Room,
+        group: &'a str,
+        lane: &[Announcement<'a>],
+        deadline: Instant,
+    ) -> Vec<HandBack<'a>> {
+        let mut left = Vec::new();
+        for one in lane {
+            let failure = if left.is_empty() {
+                match timeout_at(deadline, self.announce(room, one)).await {
+                    Ok(Ok(())) => continue,
+                    Ok(Err(failure)) => Some(failure.as_transient()),
+                    Err(_) => Some(Failure::transient("announce", "the batch ran out of time")),
+                }
+            } else {
+                None
+            };
+            left.push(HandBack { group, message: one.message, failure });
+        }
+        left
+    }
+
+    /// Announces an event to every connection that may hear it, once to each.
+    async fn announce(&self, room: &Room, one: &Announcement<'_>) -> Result<(), Failure> {
+        let Announcement { event, position, message } = one;
+        let frame = Frame::Event { position, event }.text();
+        let mut told = BTreeSet::new();
+        for audience in Audience::of(event) {
+            for (id, listening) in room.audiences.get(&audience).into_iter().flatten() {
+                let caller = room.callers.get(&listening.session.user);
+                let may_hear = caller.is_some_and(|caller| may_be_told(caller, event));
+                if listening.is_gone || !may_hear || !told.insert(*id) {
+                    continue;
+                }
+                let connection = &listening.session.connection;
+                let is_gone = match self.connections.post(connection, &frame).await {
+                    Ok(posted) => posted == Posted::Gone,
+                    Err(failure) if message.receives < PATIENCE_RECEIVES => return Err(failure),
+                    Err(failure) => {
+                        tracing::warn!(error = chain(&failure), "a connection that takes nothing is ended");
+                        self.connections.end(connection).await?;
+                        true
+                    }
+                };
+                if is_gone {
+                    let mut gone = room.gone.lock().unwrap_or_else(PoisonError::into_inner);
+                    gone.insert((audience.clone(), *id));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes who is gone; for a while, what they listen to is kept for when they come back.
+    async fn forget(&self, tenant: &TenantId, room: Room) {
+        let mut audiences: BTreeMap<Audience, Vec<Uuid>> = BTreeMap::new();
+        for (audience, id) in room.gone.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            audiences.entry(audience).or_default().push(id);
+        }
+        for (audience, gone) in audiences {
+            if let Err(failure) = self.note_gone(tenant, &audience, &gone, self.clock.now()).await {
+                // They are found gone again with the next event.
+                tracing::info!(error = chain(&failure), "a listener who is gone was not noted");
+            }
+        }
+    }
+
+    async fn note_gone(
+        &self,
+        tenant: &TenantId,
+        audience: &Audience,
+        gone: &[Uuid],
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let key = keys::audience(tenant, audience);
+        let mut found = self.table.read([key.clone()]).await?;
+        let Some(stored) = take(&mut found, &key, items::stored_listeners)? else { return Ok(()) };
+        let mut listeners = stored.value.clone();
+        listeners.retain(|_, one| one.session.expires_at > now);
+        for (_, one) in listeners.iter_mut().filter(|(id, _)| gone.contains(id)) {
+            one.is_gone = true;
+            one.session.expires_at = one.session.expires_at.min(now + KEPT);
+        }
+        let write = put(items::listeners(tenant, audience, &listeners)?, Some(&stored));
+        self.table.commit(vec![write]).await.map_err(|error| error.alone("note who is gone"))
+    }
+}
+
+impl Room {
+    fn is_empty(&self) -> bool {
+        self.audiences.is_empty()
+    }
+}
+
+impl Worker for Announcer {
+    async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
+        let messages = event.records.len();
+        let (queue_arn, groups) = fifo::groups(event);
+        let tenant = groups.iter().find_map(|group| keys::tenant_of_group(&group.id));
+        let tenant_id = tenant.as_ref().map(TenantId::as_str);
+        let span = tracing::info_span!("batch", tenant.id = tenant_id, queue.arn = queue_arn);
+        let response = Box::pin(self.work_off(&queue_arn, &groups)).instrument(span).await;
+        if let Some(tenant) = tenant {
+            self.metrics.batch(&tenant, messages, response.batch_item_failures.len());
+        }
+        response
+    }
+}
+
+/// An event that came through its own tenant's queue in its own group.
+fn read(message: &Message, queue_arn: &str, group: &str, names: &Names) -> Result<Event, Failure> {
+    let event: Event = serde_json::from_str(&message.body)
+        .map_err(|error| Failure::malformed("read an event", format!("line {}", error.line())))?;
+    let own_queue = names.queue_arn(&names.queue(&event.tenant, Purpose::Results));
+    if queue_arn != own_queue || group != keys::event_group(&event) {
+        let what = "it names another tenant or wallet than its queue";
+        return Err(Failure::malformed("read an event", what));
+    }
+    Ok(event)
+}

@@ -1,0 +1,74 @@
+//! What goes up and down a listener's connection: one JSON object a frame.
+
+use domain::event::Event;
+use serde::{Deserialize, Serialize};
+
+/// What a client says.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Said {
+    /// Listen to `to`; `after` the last position that was received, if the connection was lost since.
+    Subscribe {
+        session: String,
+        to: String,
+        after: Option<String>,
+    },
+    Unsubscribe {
+        session: String,
+        to: String,
+    },
+    /// Keeps a connection that nothing happens on, as long as its session lasts.
+    Ping {
+        session: String,
+    },
+}
+
+/// What a client is told.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Frame<'a> {
+    Subscribed {
+        to: &'a str,
+    },
+    Unsubscribed {
+        to: &'a str,
+    },
+    /// It is not listened to, and why; stable.
+    Refused {
+        to: &'a str,
+        reason: Refusal,
+    },
+    /// Something happened. The position is what to subscribe `after` next time.
+    Event {
+        position: &'a str,
+        event: &'a Event,
+    },
+    /// More was missed than is kept: read how things stand.
+    Gap {
+        to: &'a str,
+    },
+    Pong {},
+    /// The frame could not be read.
+    Error {
+        detail: &'a str,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// The session is not this connection's, or its token has expired.
+    NoSession,
+    /// There is nothing of the kind, or it is not for this role.
+    NotFound,
+    TooManyListeners,
+    BadPosition,
+    /// For now: say it again.
+    Unavailable,
+}
+
+impl Frame<'_> {
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}

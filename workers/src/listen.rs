@@ -1,0 +1,259 @@
+//! Opens connections of who listens, and puts them into audiences.
+//!
+//! Invariant: a connection is told of nothing before its session is an item, and a session is one connection's.
+
+mod resume;
+
+use crate::administer::decision::{put, take};
+use crate::frame::{Frame, Refusal, Said};
+use aws::clock::Clock;
+use aws::config::{Clients, ListenConfig, SessionKey};
+use aws::connections::Connections;
+use aws::failure::{Failure, chain};
+use aws::items::{self, Listeners, Listening, Session};
+use aws::keys;
+use aws::retry::Policy;
+use aws::session::SessionTicket;
+use aws::table::{NotCommitted, Table, Write};
+use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
+use domain::id::TenantId;
+use domain::listener::Audience;
+use domain::role::{Caller, Status};
+use uuid::Uuid;
+
+/// The query parameter that a client connects with.
+pub const TICKET_PARAMETER: &str = "ticket";
+/// Bytes of a frame that is read.
+const MAX_FRAME_BYTES: usize = 4 * 1024;
+/// Listeners of one audience; their item stays far below DynamoDB's 400 KB.
+const MAX_LISTENERS: usize = 200;
+
+#[derive(Debug, Clone)]
+pub struct Listen {
+    table: Table,
+    connections: Connections,
+    session_key: SessionKey,
+    clock: Clock,
+}
+
+/// How a request to the socket is answered; only whoever connects sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Done,
+    Forbidden,
+    Unavailable,
+}
+
+impl Answer {
+    pub fn status(self) -> u16 {
+        match self {
+            Answer::Done => 200,
+            Answer::Forbidden => 403,
+            Answer::Unavailable => 503,
+        }
+    }
+}
+
+/// Who says something, once it is certain.
+struct Speaker {
+    tenant: TenantId,
+    id: Uuid,
+    session: Session,
+}
+
+impl Listen {
+    pub fn new(clients: &Clients, config: &ListenConfig, clock: Clock) -> Self {
+        Self {
+            table: clients.table(Policy::INTAKE),
+            connections: clients.connections(&config.connections_url, Policy::INTAKE),
+            session_key: config.session_key.clone(),
+            clock,
+        }
+    }
+
+    pub async fn handle(&self, event: &ApiGatewayWebsocketProxyRequest) -> Answer {
+        let Some(connection) = &event.request_context.connection_id else { return Answer::Forbidden };
+        let route = event.request_context.route_key.as_deref().unwrap_or_default();
+        let done = match route {
+            "$connect" => {
+                let ticket = event.query_string_parameters.first(TICKET_PARAMETER).unwrap_or_default();
+                self.connect(connection, ticket).await
+            }
+            _ => self.hear(connection, event.body.as_deref().unwrap_or_default()).await,
+        };
+        done.unwrap_or_else(|failure| {
+            tracing::warn!(error = chain(&failure), route, "a listener was not served");
+            Answer::Unavailable
+        })
+    }
+
+    async fn connect(&self, connection: &str, ticket: &str) -> Result<Answer, Failure> {
+        let ticket = SessionTicket::open(&self.session_key, ticket);
+        let Some(ticket) = ticket.filter(|ticket| ticket.opens_a_connection(self.clock.now())) else {
+            return Ok(Answer::Forbidden);
+        };
+        let session = Session {
+            connection: connection.to_owned(),
+            user: ticket.user.clone(),
+            expires_at: ticket
+                .expires_at()
+                .ok_or_else(|| Failure::malformed("connect", "no such instant"))?,
+        };
+        let created = Write::Create(items::session(&ticket.tenant, ticket.session, &session)?);
+        match self.table.commit(vec![created]).await {
+            Ok(()) => Ok(Answer::Done),
+            // Another connection was opened with it.
+            Err(NotCommitted::Cancelled(_)) => Ok(Answer::Forbidden),
+            Err(NotCommitted::Failure(failure)) => Err(failure),
+        }
+    }
+
+    async fn hear(&self, connection: &str, said: &str) -> Result<Answer, Failure> {
+        let said: Said = match serde_json::from_str(said) {
+            Ok(read) if said.len() <= MAX_FRAME_BYTES => read,
+            _ => {
+                let detail = "send subscribe, unsubscribe or ping, as one small JSON object";
+                return self.tell(connection, &Frame::Error { detail }).await;
+            }
+        };
+        let (session, to) = match &said {
+            Said::Ping { session } => (session, ""),
+            Said::Subscribe { session, to, .. } | Said::Unsubscribe { session, to } => (session, to.as_str()),
+        };
+        let refused = |reason| Frame::Refused { to, reason };
+        let Some(speaker) = self.speaker(connection, session).await? else {
+            self.tell(connection, &refused(Refusal::NoSession)).await?;
+            self.connections.end(connection).await?;
+            return Ok(Answer::Done);
+        };
+        if matches!(said, Said::Ping { .. }) {
+            return self.tell(connection, &Frame::Pong {}).await;
+        }
+        let Some(audience) = Audience::parse(to, &speaker.session.user) else {
+            return self.tell(connection, &refused(Refusal::NotFound)).await;
+        };
+        let done = match &said {
+            Said::Subscribe { after, .. } => self.subscribe(&speaker, &audience, after.as_deref(), to).await,
+            _ => self.unsubscribe(&speaker, &audience, to).await,
+        };
+        match done {
+            Ok(Ok(())) => Ok(Answer::Done),
+            Ok(Err(reason)) => self.tell(connection, &refused(reason)).await,
+            Err(failure) => {
+                tracing::warn!(error = chain(&failure), "a listener was put off");
+                self.tell(connection, &refused(Refusal::Unavailable)).await
+            }
+        }
+    }
+
+    /// Whose session it is, if it is this connection's and lasts.
+    async fn speaker(&self, connection: &str, session: &str) -> Result<Option<Speaker>, Failure> {
+        let ticket = SessionTicket::open(&self.session_key, session);
+        let Some(ticket) = ticket.filter(|ticket| !ticket.has_expired(self.clock.now())) else {
+            return Ok(None);
+        };
+        let item = self.table.read_one(&keys::session(&ticket.tenant, ticket.session)).await?;
+        let session = item.map(items::stored_session).transpose()?;
+        let own = session.filter(|session| session.connection == connection);
+        Ok(own.map(|session| Speaker { tenant: ticket.tenant, id: ticket.session, session }))
+    }
+
+    async fn subscribe(
+        &self,
+        speaker: &Speaker,
+        audience: &Audience,
+        after: Option<&str>,
+        to: &str,
+    ) -> Result<Result<(), Refusal>, Failure> {
+        let Some(caller) = self.admitted(speaker, audience).await? else {
+            return Ok(Err(Refusal::NotFound));
+        };
+        let after = match after.map(|position| keys::told_at(position).ok_or(Refusal::BadPosition)) {
+            Some(Err(refusal)) => return Ok(Err(refusal)),
+            Some(Ok(at)) => Some(at),
+            None => None,
+        };
+        let here = Listening { session: speaker.session.clone(), is_gone: false };
+        let changed = self.change(speaker, audience, |listeners| {
+            listeners.insert(speaker.id, here.clone());
+            if listeners.len() > MAX_LISTENERS { Err(Refusal::TooManyListeners) } else { Ok(()) }
+        });
+        if let Err(refusal) = changed.await? {
+            return Ok(Err(refusal));
+        }
+        self.tell(&speaker.session.connection, &Frame::Subscribed { to }).await?;
+        if let Some(after) = after {
+            self.resume(speaker, &caller, audience, after, to).await?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// The caller, if their role admits them.
+    async fn admitted(&self, speaker: &Speaker, audience: &Audience) -> Result<Option<Caller>, Failure> {
+        let (tenant, name) = (&speaker.tenant, &speaker.session.user);
+        let user_key = keys::user(tenant, name);
+        let station = if let Audience::Station(id) = audience { Some(id) } else { None };
+        let station_key = station.map(|id| keys::station(tenant, id));
+        let wanted = [user_key.clone()].into_iter().chain(station_key.clone());
+        let mut found = self.table.read(wanted).await?;
+        let user = found.take(&user_key).map(|item| items::stored_user(name, item)).transpose()?;
+        let Some(user) = user.filter(|user| user.status == Status::Active) else { return Ok(None) };
+        let item = station_key.and_then(|key| found.take(&key));
+        let station = station.zip(item).map(|(id, item)| items::stored_station(id, item)).transpose()?;
+        let owner = station.map(|station| station.concessionaire);
+        let caller = Caller { tenant: tenant.clone(), user: user.name, role: user.role };
+        Ok(audience.admits(&caller, owner.as_ref()).then_some(caller))
+    }
+
+    async fn unsubscribe(
+        &self,
+        speaker: &Speaker,
+        audience: &Audience,
+        to: &str,
+    ) -> Result<Result<(), Refusal>, Failure> {
+        let changed = self.change(speaker, audience, |listeners| {
+            listeners.remove(&speaker.id);
+            Ok(())
+        });
+        if let Err(refusal) = changed.await? {
+            return Ok(Err(refusal));
+        }
+        self.tell(&speaker.session.connection, &Frame::Unsubscribed { to }).await?;
+        Ok(Ok(()))
+    }
+
+    /// Changes who is in an audience, without those whose time is up; reads again after a lost race.
+    async fn change(
+        &self,
+        speaker: &Speaker,
+        audience: &Audience,
+        change: impl Fn(&mut Listeners) -> Result<(), Refusal>,
+    ) -> Result<Result<(), Refusal>, Failure> {
+        let key = keys::audience(&speaker.tenant, audience);
+        let mut pauses = Policy::WORKER.pauses();
+        loop {
+            let mut found = self.table.read([key.clone()]).await?;
+            let stored = take(&mut found, &key, items::stored_listeners)?;
+            let mut listeners = stored.as_ref().map(|stored| stored.value.clone()).unwrap_or_default();
+            let now = self.clock.now();
+            listeners.retain(|_, one| one.session.expires_at > now);
+            if let Err(refusal) = change(&mut listeners) {
+                return Ok(Err(refusal));
+            }
+            let write = put(items::listeners(&speaker.tenant, audience, &listeners)?, stored.as_ref());
+            let failure = match self.table.commit(vec![write]).await {
+                Ok(()) => return Ok(Ok(())),
+                Err(error) => error.alone("change an audience"),
+            };
+            if !failure.is_transient() || !pauses.pause().await {
+                return Err(failure);
+            }
+        }
+    }
+
+    /// Whoever is gone is told nothing.
+    async fn tell(&self, connection: &str, frame: &Frame<'_>) -> Result<Answer, Failure> {
+        self.connections.post(connection, &frame.text()).await?;
+        Ok(Answer::Done)
+    }
+}
