@@ -14,6 +14,8 @@ mod cutoffs;
 mod hostile;
 #[path = "blackbox/imports.rs"]
 mod imports;
+#[path = "blackbox/listeners.rs"]
+mod listeners;
 #[path = "blackbox/office.rs"]
 mod office;
 #[path = "blackbox/tour.rs"]

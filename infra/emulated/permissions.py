@@ -21,7 +21,7 @@ def differences(stacks, stage: str, seen: dict[str, set[str]]) -> list[str]:
     """Prints a line for each function, and names every grant that is unused or too wide."""
     found = []
     pool = stacks.outputs(f"pos-{stage}")["UserPoolId"]
-    for function in ["intake", *sorted(WORKERS)]:
+    for function in ["intake", "listen", *sorted(WORKERS)]:
         granted, resources = grants(stacks, f"pos-{stage}-{function}")
         expected = {BATCH_OF.get(action, action) for action in seen.get(f"pos-{stage}-{function}", set())}
         expected |= BY_LAMBDA | (BY_MAPPING if function in WORKERS else set())
@@ -36,8 +36,9 @@ def is_own(resource: str, stage: str, pool: str) -> bool:
     """Whether it is something of this stage, by name, or its pool of users, by id."""
     named = rf"(table/|log-group:/aws/lambda/)?pos-{stage}(-.+)?(/index/GSI1)?"
     here = rf"arn:aws:[a-z-]+:[a-z0-9-]+:\d+:({named}|userpool/{re.escape(pool)})"
+    connections = rf"arn:aws:execute-api:[a-z0-9-]+:\d+:[a-z0-9]+/{stage}/\*/@connections/\*"
     file = rf"arn:aws:s3:::pos-{stage}-[a-z0-9-]+-files(/\*/[a-z-]+/\*)?"
-    return re.fullmatch(rf"{here}|{file}", resource) is not None
+    return re.fullmatch(rf"{here}|{file}|{connections}", resource) is not None
 
 
 def grants(stacks, function: str) -> tuple[set[str], list[str]]:

@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -77,6 +78,8 @@ class Recorder(Proxy):
         if function and service:
             if service[1] == "s3":
                 names = [self.OBJECT_ACTIONS[method]]
+            elif service[1] == "execute-api":
+                names = ["ManageConnections"]
             else:
                 names = self._asked(headers.get("X-Amz-Target"), body)
             self._note(function[1], [f"{service[1]}:{name}" for name in names])
@@ -93,11 +96,24 @@ class Recorder(Proxy):
         return [operation]
 
 
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        # The other side was faster.
+        pass
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def forward(self) -> None:
         proxy = self.server.proxy
+        if self.headers.get("Upgrade", "").lower() == "websocket":
+            self.tunnel(proxy)
+            return
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         proxy.see(self.command, self.path, self.headers, body)
         sent = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
@@ -119,6 +135,19 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(payload)
         finally:
             connection.close()
+
+    def tunnel(self, proxy: Proxy) -> None:
+        """Passes a socket through, byte by byte, until either side ends it."""
+        self.close_connection = True
+        host, port = proxy.cloud.split(":")
+        with socket.create_connection((host, int(port))) as beyond:
+            lines = [self.requestline, f"Host: {proxy.host(self.headers['Host'])}"]
+            lines += [f"{name}: {value}" for name, value in self.headers.items() if name.lower() != "host"]
+            beyond.sendall("\r\n".join([*lines, "", ""]).encode())
+            back = threading.Thread(target=pump, args=(beyond, self.connection), daemon=True)
+            back.start()
+            pump(self.connection, beyond)
+            back.join()
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = forward
 

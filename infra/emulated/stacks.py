@@ -32,7 +32,13 @@ BATCH_OF = {"sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility"}
 # Thirty receives, handed back at once each time.
 POISON_S = 120
 # Purposes of a tenant's queues, and the workers behind them.
-PURPOSES = {"checkouts": "post-checkouts", "admin": "administer", "replenishment": "replenish", "imports": "import-files"}
+PURPOSES = {
+    "checkouts": "post-checkouts",
+    "admin": "administer",
+    "replenishment": "replenish",
+    "imports": "import-files",
+    "results": "announce",
+}
 # A kind of command that goes each way.
 KINDS = {"checkouts": "post_checkout", "admin": "administer", "replenishment": "replenish", "imports": "import_file"}
 NOTHING_TO_DO = {
@@ -45,6 +51,7 @@ NOTHING_TO_DO = {
         "requestContext": {"path": "/v1/health", "httpMethod": "GET", "resourcePath": "/v1/health"},
         "isBase64Encoded": False,
     },
+    "listen": {"requestContext": {"routeKey": "$default"}},
 } | {worker: {"Records": []} for worker in PURPOSES.values()}
 
 
@@ -100,11 +107,12 @@ class Stacks:
         wrong = []
         for tenant in tenants:
             own = f":pos-{stage}-{tenant}-"
-            topic = f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:pos-{stage}-{tenant}-commands.fifo"
-            subscriptions = self.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
-            ends = [subscription["Endpoint"] for subscription in subscriptions]
-            if len(ends) != len(PURPOSES) or not all(own in end for end in ends):
-                wrong.append(f"{topic} leads to {ends}")
+            for topic, purposes in {"commands": len(KINDS), "results": len(PURPOSES) - len(KINDS)}.items():
+                arn = self._topic(stage, tenant, topic)
+                subscriptions = self.client("sns").list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
+                ends = [subscription["Endpoint"] for subscription in subscriptions]
+                if len(ends) != purposes or not all(own in end for end in ends):
+                    wrong.append(f"{arn} leads to {ends}")
             for purpose, worker in PURPOSES.items():
                 queue = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:pos-{stage}-{tenant}-{purpose}.fifo"
                 mappings = self.client("lambda").list_event_source_mappings(EventSourceArn=queue)
@@ -115,13 +123,14 @@ class Stacks:
 
     def poison(self, stage: str, tenant: str) -> None:
         """Sends what nobody can read through every queue of a tenant, and waits until each has given it up."""
-        for purpose, kind in KINDS.items():
+        for purpose in PURPOSES:
+            kind = KINDS.get(purpose)
             self.client("sns").publish(
-                TopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:pos-{stage}-{tenant}-commands.fifo",
+                TopicArn=self._topic(stage, tenant, "commands" if kind else "results"),
                 Message="poison",
                 MessageGroupId=f"T#{tenant}#PROBE",
                 MessageDeduplicationId=f"poison for {purpose}",
-                MessageAttributes={"kind": {"DataType": "String", "StringValue": kind}},
+                MessageAttributes={"kind": {"DataType": "String", "StringValue": kind}} if kind else {},
             )
         deadline = time.monotonic() + POISON_S
         while time.monotonic() < deadline:
@@ -152,17 +161,24 @@ class Stacks:
         getattr(client, action)(**json.loads(target["Input"].replace("<aws.scheduler.scheduled-time>", scheduled)))
 
     def leave_undelivered(self, stage: str, tenant: str, purpose: str) -> None:
-        """Puts a probe where the topic would, had it not reached the queue."""
+        """Puts a probe, or an event, where the topic would, had it not reached the queue."""
         sqs = self.client("sqs")
         url = sqs.get_queue_url(QueueName=f"pos-{stage}-{tenant}-{purpose}-undelivered.fifo")["QueueUrl"]
-        probe = {"v": 1, "kind": "probe", "tenant": tenant, "of": KINDS[purpose], "id": str(uuid.uuid4())}
-        group, deduplication_id = f"T#{tenant}#PROBE", probe["id"]
+        if purpose in KINDS:
+            message = {"v": 1, "kind": "probe", "tenant": tenant, "of": KINDS[purpose], "id": str(uuid.uuid4())}
+            group = f"T#{tenant}#PROBE"
+        else:
+            message = an_event(tenant)
+            group = f"T#{tenant}#EVENTS"
         sqs.send_message(
             QueueUrl=url,
-            MessageBody=json.dumps(probe),
+            MessageBody=json.dumps(message),
             MessageGroupId=group,
-            MessageDeduplicationId=deduplication_id,
+            MessageDeduplicationId=message["id"],
         )
+
+    def _topic(self, stage: str, tenant: str, topic: str) -> str:
+        return f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:pos-{stage}-{tenant}-{topic}.fifo"
 
     def _depth(self, queue: str) -> int:
         sqs = self.client("sqs")
@@ -214,6 +230,21 @@ class Stacks:
                 take_out_gateway_responses(nested)
                 s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(nested).encode())
             self._translate(nested, parameters)
+
+
+def an_event(tenant: str) -> dict:
+    """Something that happened and is nobody's news."""
+    return {
+        "specversion": "1.0",
+        "id": str(uuid.uuid4()),
+        "source": f"/v1/tenants/{tenant}",
+        "type": "internal-pos.change.applied.v1",
+        "subject": "receipts/none",
+        "time": "2026-01-01T00:00:00Z",
+        "datacontenttype": "application/json",
+        "tenantid": tenant,
+        "data": {},
+    }
 
 
 SECRETS: dict[str, str] = {}

@@ -93,6 +93,12 @@ fn functions_get_the_variables_that_they_read() {
     let administer = set(&properties(&template("workers.yaml"), "Administer"));
     let administers = asked(|variable| assert!(config::administer_from(variable).is_err()));
     assert_eq!(any_workers.union(&administer).cloned().collect::<BTreeSet<_>>(), administers);
+    let sockets = template("sockets.yaml");
+    let any_sockets = set(&sockets["Globals"]["Function"]);
+    assert_eq!(any_sockets, asked(|variable| assert!(config::announce_from(variable).is_err())));
+    let listen = set(&properties(&sockets, "Listen"));
+    let listens = asked(|variable| assert!(config::listen_from(variable).is_err()));
+    assert_eq!(any_sockets.union(&listen).cloned().collect::<BTreeSet<_>>(), listens);
 }
 
 #[test]
@@ -218,14 +224,17 @@ fn mappings_feed_workers_as_workers_expect() {
     assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
     assert_eq!(mapping["BatchSize"], json!({ "Ref": "BatchSize" }));
     let defaults = &template("messaging.yaml")["Parameters"];
-    let (tenant, workers) = (template("tenant.yaml"), template("workers.yaml"));
+    let (tenant, workers, sockets) =
+        (template("tenant.yaml"), template("workers.yaml"), template("sockets.yaml"));
     for way in ways(&tenant) {
         let purpose = Purpose::ALL.into_iter().find(|purpose| way["Purpose"] == purpose.as_str()).unwrap();
         let set = |name: &str| way.get(name).unwrap_or(&defaults[name]["Default"]).as_u64().unwrap();
         assert_eq!(set("BatchSize"), u64::try_from(pump::batch(purpose)).unwrap());
         assert_eq!(set("VisibilityTimeoutS"), provision::visibility_timeout_s(purpose));
         let name = format!("pos-${{Stage}}-{}", way["Worker"].as_str().unwrap());
-        let mut functions = workers["Resources"].as_object().unwrap().values();
+        let resources =
+            [&workers, &sockets].map(|template| template["Resources"].as_object().unwrap().values());
+        let mut functions = resources.into_iter().flatten();
         let function = functions.find(|resource| resource["Properties"]["FunctionName"]["Fn::Sub"] == name);
         let timeout = function.unwrap()["Properties"].get("Timeout");
         let timeout = timeout.unwrap_or(&workers["Globals"]["Function"]["Timeout"]);
@@ -274,11 +283,12 @@ fn files_are_announced_as_the_code_does() {
 #[test]
 fn filters_let_through_what_a_purpose_is_for() {
     let filter = properties(&template("messaging.yaml"), "Subscription")["FilterPolicy"].clone();
-    assert_eq!(filter, json!({ KIND_ATTRIBUTE: { "Ref": "Kinds" } }));
+    let by_kind = json!({ KIND_ATTRIBUTE: { "Ref": "Kinds" } });
+    assert_eq!(filter, json!({ "Fn::If": ["HasKinds", by_kind, { "Ref": "AWS::NoValue" }] }));
     let tenant = template("tenant.yaml");
     let deployed: BTreeSet<_> = ways(&tenant)
         .map(|parameters| {
-            let text = |name: &str| parameters[name].as_str().unwrap().to_owned();
+            let text = |name: &str| parameters[name].as_str().unwrap_or_default().to_owned();
             (text("Purpose"), text("Kinds"))
         })
         .collect();

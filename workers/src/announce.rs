@@ -10,7 +10,7 @@ use crate::frame::Frame;
 use crate::lambda::Worker;
 use aws::bus::Names;
 use aws::clock::Clock;
-use aws::config::{Clients, ListenConfig};
+use aws::config::Clients;
 use aws::connections::{Connections, Posted};
 use aws::failure::{Failure, chain};
 use aws::items::{self, KEPT, Listeners};
@@ -69,10 +69,10 @@ struct Room {
 }
 
 impl Announcer {
-    pub fn new(clients: &Clients, config: &ListenConfig, clock: Clock, metrics: Metrics) -> Self {
+    pub fn new(clients: &Clients, connections_url: &str, clock: Clock, metrics: Metrics) -> Self {
         Self {
             table: clients.table(Policy::WORKER),
-            connections: clients.connections(&config.connections_url, Policy::INTAKE),
+            connections: clients.connections(connections_url, Policy::INTAKE),
             queues: clients.queues(),
             names: clients.config().names.clone(),
             clock,

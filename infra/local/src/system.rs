@@ -302,7 +302,12 @@ impl Workers {
                 metrics.clone(),
             )),
             imports: Arc::new(ImportWorker::new(clients, clock.clone(), metrics.clone())),
-            results: Arc::new(Announcer::new(clients, listen, clock.clone(), metrics.clone())),
+            results: Arc::new(Announcer::new(
+                clients,
+                &listen.connections_url,
+                clock.clone(),
+                metrics.clone(),
+            )),
         }
     }
 

@@ -70,7 +70,7 @@ pub struct IntakeConfig {
     pub password_key: PasswordKey,
 }
 
-/// What whoever speaks to listeners needs besides.
+/// What whoever hears listeners needs besides.
 #[derive(Debug, Clone)]
 pub struct ListenConfig {
     /// Where connections are posted to.
@@ -235,7 +235,20 @@ pub fn administer_from(
     environment.complete((config, AdministerConfig { user_pool_id, password_key }))
 }
 
-/// The configuration of functions that speak to listeners.
+/// The configuration of the function that announces, and where it posts to connections.
+pub fn announce() -> Result<(Config, String), ConfigError> {
+    announce_from(&process_variable)
+}
+
+/// The same from anything that knows variables by name.
+pub fn announce_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<(Config, String), ConfigError> {
+    let mut environment = Environment { variable, missing: vec![] };
+    let config = environment.config();
+    let connections_url = environment.required("CONNECTIONS_URL");
+    environment.complete((config, connections_url))
+}
+
+/// The configuration of the function behind the socket.
 pub fn listen() -> Result<(Config, ListenConfig), ConfigError> {
     listen_from(&process_variable)
 }

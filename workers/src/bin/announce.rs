@@ -6,6 +6,7 @@ use workers::lambda;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let (config, listen) = config::listen()?;
-    lambda::run_with(config, |clients, clock, metrics| Announcer::new(clients, &listen, clock, metrics)).await
+    let (config, connections_url) = config::announce()?;
+    let make = |clients: &_, clock, metrics| Announcer::new(clients, &connections_url, clock, metrics);
+    lambda::run_with(config, make).await
 }
