@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run tour replay test conform fuzz simulate mutants cutoff-rush import-rush check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
+.PHONY: help run tour replay results test conform fuzz simulate mutants cutoff-rush import-rush check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ tour: ## Found a company in a running system, through the API alone, and sell it
 replay: ## Sell a file's lunches to a running system and audit: FILE=path.csv [DAY=2017-02-04] [RATE=n|max]
 	@test -n "$(FILE)" || { echo "make replay FILE=path.csv [DAY=2017-02-04] [RATE=n|max]"; exit 2; }
 	cargo run --quiet --package loadtest -- replay --file "$(FILE)" $(if $(DAY),--day $(DAY)) $(if $(RATE),--rate $(RATE))
+
+results: ## Measure how soon a station of a running system knows what came of a sale, by each way: SALES=300
+	cargo run --quiet --package loadtest -- results --sales $(or $(SALES),300)
 
 test: check lint-templates ## Everything: formatting, lints, unit and system tests, simulated lunches, a deployment
 	cargo test --workspace

@@ -51,7 +51,7 @@ NOTHING_TO_DO = {
         "requestContext": {"path": "/v1/health", "httpMethod": "GET", "resourcePath": "/v1/health"},
         "isBase64Encoded": False,
     },
-    "listen": {"requestContext": {"routeKey": "$default"}},
+    "listen": {"requestContext": {"routeKey": "$default", "connectedAt": 0, "requestTimeEpoch": 0}},
 } | {worker: {"Records": []} for worker in PURPOSES.values()}
 
 

@@ -8,7 +8,9 @@ pub mod prepare;
 pub mod run;
 pub mod sales;
 
+pub mod results;
 pub mod send;
+pub mod station;
 pub mod terminal;
 
 pub mod audit;

@@ -5,6 +5,7 @@ use aws::failure::chain;
 use clap::{Args, Parser};
 use jiff::civil::Date;
 use loadtest::replay::{Replay, ReplayError};
+use loadtest::results;
 use loadtest::send::{Pace, Rate};
 use loadtest::startup::{self, StartupError};
 use loadtest::summary::Summary;
@@ -34,6 +35,15 @@ enum Command {
     Audit {
         #[command(flatten)]
         sales: Sales,
+    },
+    /// Sell coffees of the demo, and measure how soon a station knows what came of each: told over a socket,
+    /// waiting, or asking.
+    Results {
+        /// Sales in each way.
+        #[arg(long, default_value = "300")]
+        sales: usize,
+        #[arg(long, env = "POS_ENDPOINTS", default_value = ".local/endpoints.json")]
+        endpoints: PathBuf,
     },
     /// Start packaged functions, beside one that does nothing.
     Startup {
@@ -65,6 +75,7 @@ async fn main() -> ExitCode {
     let is_fine = match Command::parse() {
         Command::Startup { packages } => startup(&packages).map(|()| true).map_err(|error| chain(&error)),
         Command::Replay { sales, rate, terminals } => report(replay(sales, Pace { rate, terminals }).await),
+        Command::Results { sales, endpoints } => results(&endpoints, sales).await.map(|()| true),
         Command::Audit { sales } => report(audit(sales).await),
     };
     match is_fine {
@@ -81,6 +92,14 @@ fn startup(packages: &Path) -> Result<(), StartupError> {
     for startup in startup::measure(packages)? {
         say(&startup.to_string());
     }
+    Ok(())
+}
+
+async fn results(endpoints: &Path, sales: usize) -> Result<(), String> {
+    let unreadable = |error: std::io::Error| format!("{}: {error}", endpoints.display());
+    let json = std::fs::read(endpoints).map_err(unreadable)?;
+    let endpoints = serde_json::from_slice(&json).map_err(|error| unreadable(error.into()))?;
+    say(&results::measure(&endpoints, sales).await.map_err(|error| chain(&error))?.to_string());
     Ok(())
 }
 

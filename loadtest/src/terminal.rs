@@ -94,7 +94,7 @@ impl Answer {
     }
 
     fn is_success(&self) -> bool {
-        matches!(self.status, 200 | 202)
+        matches!(self.status, 200 | 201 | 202)
     }
 
     /// The world's fault and not the request's: the same may succeed later.
@@ -129,6 +129,23 @@ impl Terminal {
             request.header("content-type", "application/json").body(body.clone())
         })
         .await
+    }
+
+    /// The same, and waits for the outcome as long as the API lets it.
+    pub async fn sell_and_wait(&self, key: CheckoutId, body: &Value) -> Result<Answer, TerminalError> {
+        let (url, key, body) =
+            (format!("{}{CHECKOUTS}", self.endpoints.api_url), key.to_string(), body.to_string());
+        self.persist(|| {
+            let request = self.http.post(&url).header("idempotency-key", &key).header("prefer", "wait=5");
+            request.header("content-type", "application/json").body(body.clone())
+        })
+        .await
+    }
+
+    /// A ticket for one connection.
+    pub async fn listener_ticket(&self) -> Result<Answer, TerminalError> {
+        let url = format!("{}/v1/listener-tickets", self.endpoints.api_url);
+        self.persist(|| self.http.post(&url)).await
     }
 
     /// Follows the `Location` of an accepted sale until it is decided.

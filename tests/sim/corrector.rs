@@ -70,6 +70,7 @@ impl Corrector {
 
     async fn look(&self, ticket: &Ticket) -> bool {
         let asked_ms = self.link.sim.clock.now_ms();
+        let was_decided = self.link.sim.oracle().bookings.contains_key(&self.place());
         let request = Request::get(&ticket.location);
         let Some(answer) = self.link.send(&self.who, request, String::new()).await else { return false };
         self.log("looked", &answer);
@@ -79,8 +80,7 @@ impl Corrector {
                 false
             }
             (200, "failed") => {
-                let is_stored = self.link.sim.oracle().bookings.contains_key(&self.place());
-                if is_stored {
+                if was_decided {
                     self.note(Err((Invariant::Answer, format!("{} reads failed", self.path))));
                 }
                 true

@@ -5,6 +5,7 @@ use super::office::Cashier;
 use domain::booking::{Booking, BookingOutcome};
 use domain::checkout::{Checkout, Outcome};
 use domain::command::Basket;
+use domain::event::Event;
 use domain::id::{BookingId, CheckoutId, EmployeeNumber, Rfid, StationId, TenantId};
 use domain::request::RequestHash;
 use jiff::SignedDuration;
@@ -44,6 +45,9 @@ pub enum Invariant {
     Order,
     /// When faults stop, every wallet can be charged again soon, and queues run dry.
     Progress,
+    /// What happened is told as it is stored, of each wallet in order, twice only as the same; and all of it in
+    /// the end.
+    Told,
     /// What comes too late charges nobody.
     Late,
 }
@@ -102,6 +106,9 @@ pub struct Oracle {
     pub enqueued: BTreeSet<String>,
     /// Requests that were dead letters at some time.
     pub dead: BTreeSet<String>,
+    /// What was told, by id, and how far of each wallet.
+    events: BTreeMap<String, Event>,
+    versions: BTreeMap<(TenantId, EmployeeNumber), u64>,
     /// Nothing that settles from now on may; see [`Invariant::Late`].
     pub is_closed: bool,
     sequence: u64,
@@ -235,6 +242,59 @@ impl Oracle {
         ensure(!was_decided, Invariant::Answer, || format!("{hash} reads failed after it was decided"))?;
         let is_spent = now_ms > ticket.expires_ms + GRACE_MS;
         ensure(is_spent, Invariant::Answer, || format!("{hash} failed before its end"))
+    }
+
+    /// Something was told to whoever subscribed.
+    pub fn heard(&mut self, event: Event) -> Verdict {
+        let told = |holds, what: &str| {
+            ensure(holds, Invariant::Told, || format!("{what}: {}", serde_json::to_string(&event).unwrap()))
+        };
+        if let Some(before) = self.events.get(&event.id) {
+            return told(*before == event, "told twice, and not as the same");
+        }
+        let employee = event.about.employee.clone().expect("an employee");
+        let stored = self.stored_event(&event, &employee);
+        let Some((stored, request)) = stored else { return told(false, "told of what is not stored") };
+        told(stored == event, "told otherwise than it is stored")?;
+        if let Some(version) = event.about.wallet_version {
+            let last = self.versions.entry((event.tenant.clone(), employee)).or_default();
+            // A dead letter lost its place in the line.
+            let is_ordered = version > *last || self.dead.contains(&request);
+            *last = version.max(*last);
+            told(is_ordered, "told out of order")?;
+        }
+        self.events.insert(event.id.clone(), event);
+        Ok(())
+    }
+
+    /// The event that is stored under an event's command, and the request that it was.
+    fn stored_event(&self, event: &Event, employee: &EmployeeNumber) -> Option<(Event, String)> {
+        let (tenant, id) = (&event.tenant, event.data["id"].as_str()?);
+        if event.subject.contains("/checkouts/") {
+            let place = (tenant.clone(), employee.clone(), id.parse().ok()?);
+            let stored = self.stored.get(&place)?;
+            return Some((Event::of_checkout(stored), stored.request.to_string()));
+        }
+        let booking = self.bookings.get(&(tenant.clone(), employee.clone(), id.parse().ok()?))?;
+        let cause = booking.cause.as_ref()?;
+        let sale = cause.checkout.and_then(|id| self.stored.get(&(tenant.clone(), employee.clone(), id)));
+        Some((Event::of_booking(tenant, employee, booking, sale), cause.request.to_string()))
+    }
+
+    /// Whatever a queue had is told of in the end.
+    pub fn check_told(&self) -> Verdict {
+        // What was withdrawn is told of with what withdrew it; its sale may never come.
+        let sales = self.stored.values().filter(|sale| sale.outcome != Outcome::Withdrawn);
+        let sales = sales.map(|sale| (sale.request, Event::of_checkout(sale).id));
+        let bookings = self.bookings.iter().filter_map(|((tenant, employee, _), booking)| {
+            let event = Event::of_booking(tenant, employee, booking, None);
+            Some((booking.cause.as_ref()?.request, event.id))
+        });
+        for (request, id) in sales.chain(bookings) {
+            let is_told = !self.enqueued.contains(&request.to_string()) || self.events.contains_key(&id);
+            ensure(is_told, Invariant::Told, || format!("nobody was told of {id}"))?;
+        }
+        Ok(())
     }
 
     /// One wallet's commands, as they came to be accepted: whoever was accepted before another was

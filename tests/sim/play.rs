@@ -150,6 +150,7 @@ impl Play {
         self.stage.sim.oracle().is_closed = true;
         self.redrive().await;
         self.drain("after the dead letters came back").await;
+        self.stage.sim.note(self.stage.sim.oracle().check_told());
     }
 
     /// Every ticket ever given out still reads as it did, and none is open.

@@ -17,6 +17,7 @@ use aws::telemetry::Metrics;
 use aws_credential_types::Credentials;
 use axum::Router;
 use domain::command::Purpose;
+use domain::event::Event;
 use domain::id::TenantId;
 use intake::App;
 use local::cloud::ACCOUNT_ID;
@@ -100,6 +101,12 @@ fn engine(sim: &Shared) -> Engine {
     let sim: Weak<Sim> = Arc::downgrade(sim);
     Engine::inline(realm, Arc::new(move || clock.now_ms()), move |change| {
         let (Some(sim), Change::AddMessage { message, .. }) = (sim.upgrade(), change) else { return };
+        if let Ok(event) = serde_json::from_str::<Event>(&message.content.body) {
+            sim.log(format_args!("told {} {}", event.id, event.kind.as_str()));
+            let heard = sim.oracle().heard(event);
+            sim.note(heard);
+            return;
+        }
         let body: Option<serde_json::Value> = serde_json::from_str(&message.content.body).ok();
         let request = body.as_ref().and_then(|body| body["request"].as_str()).unwrap_or(&message.message_id);
         let is_dead = message.source.is_some();

@@ -204,7 +204,12 @@ impl PostCheckouts {
     async fn tell(&self, lanes: &mut [&mut Lane]) -> Result<(), Failure> {
         let tenant = lanes.iter().find_map(|lane| Some(lane.front()?.tenant.clone()));
         let Some(tenant) = tenant else { return Ok(()) };
-        self.results.tell_lanes(&tenant, lanes).await
+        let told = self.results.tell_lanes(&tenant, lanes).await;
+        if planted::is(Planted::UntoldAcknowledged) {
+            lanes.iter_mut().for_each(|lane| lane.clear());
+            return Ok(());
+        }
+        told
     }
 
     fn measure(&self, decided: &[Checkout]) {

@@ -4,7 +4,7 @@
 //! says which event came first.
 
 use crate::admin::{Receipt, ReceiptOutcome};
-use crate::booking::{Booking, BookingKind, BookingOutcome};
+use crate::booking::{Booking, BookingKind, BookingOutcome, Rejection};
 use crate::checkout::{Checkout, Outcome, SoldLine};
 use crate::cutoff::Totals;
 use crate::id::{CommandId, ConcessionaireId, EmployeeNumber, StationId, TenantId, UserName};
@@ -180,13 +180,18 @@ impl Event {
         }
     }
 
-    /// What a void, refund, adjustment or grant came to; `sale` is the checkout that it concerns.
+    /// What a void, refund, adjustment or grant came to; `sale` is the checkout that it concerns, as the booking
+    /// left it. One that the booking did not find may come later, and is none.
     pub fn of_booking(
         tenant: &TenantId,
         employee: &EmployeeNumber,
         booking: &Booking,
         sale: Option<&Checkout>,
     ) -> Self {
+        let sale = sale.filter(|_| match &booking.outcome {
+            BookingOutcome::Rejected(Rejection::Expired | Rejection::UnknownCheckout) => false,
+            BookingOutcome::Rejected(_) | BookingOutcome::Booked { .. } => true,
+        });
         let (kind, version, outcome) = match &booking.outcome {
             BookingOutcome::Booked { amount, after } => {
                 let kind = match booking.kind {

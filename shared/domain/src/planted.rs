@@ -40,10 +40,12 @@ pub enum Planted {
     RefundUncapped,
     /// A void gives back the whole sale, whatever was given back before.
     VoidInFull,
+    /// A message is done with although its outcome was not told.
+    UntoldAcknowledged,
 }
 
 impl Planted {
-    pub const ALL: [Planted; 18] = [
+    pub const ALL: [Planted; 19] = [
         Planted::WalletUnguarded,
         Planted::VersionForgotten,
         Planted::CheckoutUnguarded,
@@ -62,6 +64,7 @@ impl Planted {
         Planted::FloorIgnored,
         Planted::RefundUncapped,
         Planted::VoidInFull,
+        Planted::UntoldAcknowledged,
     ];
 }
 

@@ -133,7 +133,8 @@ impl Plan {
         }
         let on = booking::State { tenant: &till.state.tenant, wallet: till.wallet, checkout, now: till.now };
         let decision = booking::decide(on, command);
-        let event = Event::of_booking(tenant, employee, &decision.booking, checkout);
+        let left = decision.checkout.as_ref().or(checkout);
+        let event = Event::of_booking(tenant, employee, &decision.booking, left);
         let booked = items::booking(tenant, employee, &decision.booking)?;
         let changed = decision.checkout.as_ref().map(items::checkout).transpose()?;
         self.writes.push(Write::Create(booked));
