@@ -3,21 +3,23 @@
 
 use futures_util::{SinkExt, StreamExt};
 use http::Uri;
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{WebSocketStream, client_async};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 /// How long a socket may take to open.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub struct Listener {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     session: String,
 }
 
@@ -29,6 +31,8 @@ pub enum ListenError {
     Unreachable(#[from] std::io::Error),
     #[error("the socket failed")]
     Socket(#[from] Box<tungstenite::Error>),
+    #[error("TLS cannot be set up")]
+    Tls(#[from] rustls::Error),
     #[error("the socket did not open in time")]
     TooSlow,
     #[error("the socket was closed")]
@@ -64,7 +68,10 @@ impl Listener {
         let no_url = || ListenError::NoUrl { url: url.to_owned() };
         let uri: Uri = format!("{url}?ticket={session}").parse().map_err(|_| no_url())?;
         let host = uri.host().ok_or_else(no_url)?.to_owned();
-        let port = uri.port_u16().unwrap_or(80);
+        let is_secret = uri.scheme_str() == Some("wss");
+        let port = uri.port_u16().unwrap_or(if is_secret { 443 } else { 80 });
+        let connector =
+            if is_secret { Connector::Rustls(Arc::new(trusting_the_web()?)) } else { Connector::Plain };
         let opened = async {
             // Whatever is called so is here.
             let stream = if host.ends_with(".localhost") {
@@ -73,7 +80,8 @@ impl Listener {
                 TcpStream::connect((host, port)).await?
             };
             stream.set_nodelay(true)?;
-            Ok::<_, ListenError>(client_async(uri, stream).await?.0)
+            let opened = client_async_tls_with_config(uri, stream, None, Some(connector));
+            Ok::<_, ListenError>(opened.await?.0)
         };
         let socket = timeout(OPEN_TIMEOUT, opened).await.map_err(|_| ListenError::TooSlow)??;
         Ok(Self { socket, session })
@@ -107,4 +115,10 @@ impl Listener {
     pub fn session(&self) -> &str {
         &self.session
     }
+}
+
+fn trusting_the_web() -> Result<ClientConfig, rustls::Error> {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    Ok(config.with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth())
 }

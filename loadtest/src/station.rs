@@ -9,10 +9,14 @@ use domain::id::CheckoutId;
 use serde_json::Value;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// How long a station listens for an outcome before it asks.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a socket may take to open and to be subscribed on.
+const OPENING: Duration = Duration::from_secs(3);
+/// After so long without a word, a socket may have ended without one: another is opened.
+const STALE: Duration = Duration::from_secs(4 * 60);
 /// Between two attempts to open a socket.
 const REOPEN: Duration = Duration::from_millis(200);
 /// What a station listens to.
@@ -22,6 +26,7 @@ const OWN_COMMANDS: &str = "commands";
 pub struct Station {
     terminal: Terminal,
     socket: Option<Listener>,
+    heard_at: Instant,
     /// Of the last event that was received.
     position: Option<String>,
 }
@@ -41,11 +46,15 @@ pub enum StationError {
     Terminal(#[from] TerminalError),
     #[error("nobody could be listened to")]
     Listen(#[from] ListenError),
+    #[error("the socket was not subscribed on in time")]
+    TooSlow,
+    #[error("the subscription was refused: {0}")]
+    Refused(Value),
 }
 
 impl Station {
     pub fn new(terminal: Terminal) -> Self {
-        Self { terminal, socket: None, position: None }
+        Self { terminal, socket: None, heard_at: Instant::now(), position: None }
     }
 
     /// Sells once, however often it has to be sent.
@@ -85,6 +94,7 @@ impl Station {
     /// The next event.
     async fn hear(&mut self) -> Result<Value, StationError> {
         let frame = self.socket().await?.next().await?;
+        self.heard_at = Instant::now();
         if let Some(position) = frame["position"].as_str() {
             self.position = Some(position.to_owned());
         }
@@ -93,17 +103,24 @@ impl Station {
 
     /// The open socket, behind the last position.
     async fn socket(&mut self) -> Result<&mut Listener, StationError> {
-        let socket = match self.socket.take() {
+        let open = self.socket.take().filter(|_| self.heard_at.elapsed() < STALE);
+        let socket = match open {
             Some(socket) => socket,
             None => {
-                let ticket: Answer = self.terminal.listener_ticket().await?;
-                let mut socket = Listener::open(&ticket.body).await?;
-                socket.subscribe(OWN_COMMANDS, self.position.as_deref()).await?;
-                // What was missed comes behind this.
-                while socket.next().await?["type"] != "subscribed" {}
-                socket
+                let opened = timeout(OPENING, self.open()).await.map_err(|_| StationError::TooSlow)??;
+                self.heard_at = Instant::now();
+                opened
             }
         };
         Ok(self.socket.insert(socket))
+    }
+
+    async fn open(&self) -> Result<Listener, StationError> {
+        let ticket: Answer = self.terminal.listener_ticket().await?;
+        let mut socket = Listener::open(&ticket.body).await?;
+        socket.subscribe(OWN_COMMANDS, self.position.as_deref()).await?;
+        // What was missed comes behind this.
+        let first = socket.next().await?;
+        if first["type"] == "subscribed" { Ok(socket) } else { Err(StationError::Refused(first)) }
     }
 }

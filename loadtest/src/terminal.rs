@@ -94,7 +94,7 @@ impl Answer {
     }
 
     fn is_success(&self) -> bool {
-        matches!(self.status, 200 | 201 | 202)
+        matches!(self.status, 200..=202)
     }
 
     /// The world's fault and not the request's: the same may succeed later.

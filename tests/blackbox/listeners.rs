@@ -16,12 +16,12 @@ async fn ticket(terminal: &Terminal) -> Value {
 }
 
 async fn next(listener: &mut Listener) -> Value {
-    timeout(PATIENCE, listener.next()).await.expect("a frame").unwrap()
+    timeout(PATIENCE, listener.next()).await.expect("in time").expect("a frame")
 }
 
 async fn listening(terminal: &Terminal, to: &str, after: Option<&str>) -> Listener {
-    let mut listener = Listener::open(&ticket(terminal).await).await.unwrap();
-    listener.subscribe(to, after).await.unwrap();
+    let mut listener = Listener::open(&ticket(terminal).await).await.expect("a socket");
+    listener.subscribe(to, after).await.expect("a frame is sent");
     // What happens to others may come before.
     while next(&mut listener).await["type"] != "subscribed" {}
     listener
@@ -33,7 +33,7 @@ async fn told(listener: &mut Listener, id: &str) -> (Value, String) {
         let frame = next(listener).await;
         assert_eq!(frame["type"], "event", "{frame}");
         if frame["event"]["data"]["id"] == id {
-            let position = frame["position"].as_str().unwrap().to_owned();
+            let position = frame["position"].as_str().expect("a text").to_owned();
             return (frame["event"].clone(), position);
         }
     }
@@ -42,7 +42,7 @@ async fn told(listener: &mut Listener, id: &str) -> (Value, String) {
 async fn sell(cashier: &Terminal, badge: &str) -> String {
     let accepted = cashier.sell(Uuid::now_v7(), &coffee(badge, 1), 0).await;
     assert_eq!(accepted.status, 202, "{accepted:?}");
-    accepted.body["id"].as_str().unwrap().to_owned()
+    accepted.body["id"].as_str().expect("a text").to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -194,6 +194,14 @@ fn queues_are_called_and_set_as_the_code_expects() {
         let topic = topic["TopicName"]["Fn::Sub"].as_str().unwrap().replace("${Stage}", "dev");
         assert_eq!(topic.replace("${Tenant}", "acme"), name);
     }
+    // What SNS refuses, and no emulator does.
+    for (policy, topic) in [("CommandsPolicy", "Commands"), ("ResultsPolicy", "Results")] {
+        let policy = properties(&template("tenant.yaml"), policy);
+        assert_eq!(policy["Topics"], json!([{ "Ref": topic }]));
+        for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+            assert_eq!(statement["Resource"], json!({ "Ref": topic }));
+        }
+    }
 
     let queue = properties(&messaging, "Queue");
     assert_eq!(queue["VisibilityTimeout"], json!({ "Ref": "VisibilityTimeoutS" }));

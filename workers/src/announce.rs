@@ -13,7 +13,7 @@ use aws::clock::Clock;
 use aws::config::Clients;
 use aws::connections::{Connections, Posted};
 use aws::failure::{Failure, chain};
-use aws::items::{self, KEPT, Listeners};
+use aws::items::{self, Listeners};
 use aws::keys;
 use aws::queue::Queues;
 use aws::retry::Policy;
@@ -30,7 +30,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -38,8 +38,10 @@ use uuid::Uuid;
 const BATCH_BUDGET: Duration = Duration::from_secs(6);
 /// Groups of one batch at the same time: all that it may have.
 const SIDE_BY_SIDE: usize = 10;
-/// From this receive on, a connection that takes nothing is ended: its client comes back and resumes.
-const PATIENCE_RECEIVES: u32 = 4;
+/// Connections that are posted to at the same time.
+const AT_ONCE: usize = 50;
+/// Time for one connection. One that takes nothing is ended: its client comes back and resumes.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
 pub struct Announcer {
@@ -138,9 +140,8 @@ impl Announcer {
         let (mut room, now) = (Room::default(), self.clock.now());
         for audience in audiences {
             let Some(item) = found.take(&keys::audience(&tenant, &audience)) else { continue };
-            let mut listeners = items::stored_listeners(item)?;
-            listeners.retain(|_, one| one.session.expires_at > now);
-            if !listeners.is_empty() {
+            let listeners = items::stored_listeners(item)?.at(now);
+            if !listeners.sessions.is_empty() {
                 room.audiences.insert(audience, listeners);
             }
         }
@@ -156,7 +157,7 @@ impl Announcer {
             }
         }
         self.table.put_unnamed(&kept.into_values().collect::<Vec<_>>()).await?;
-        let users = room.audiences.values().flat_map(|listeners| listeners.values());
+        let users = room.audiences.values().flat_map(|listeners| listeners.sessions.values());
         let users: BTreeSet<_> = users.map(|one| one.session.user.clone()).collect();
         let mut found = self.table.read(users.iter().map(|name| keys::user(&tenant, name))).await?;
         for name in users {
@@ -196,33 +197,43 @@ impl Announcer {
 
     /// Announces an event to every connection that may hear it, once to each.
     async fn announce(&self, room: &Room, one: &Announcement<'_>) -> Result<(), Failure> {
-        let Announcement { event, position, message } = one;
-        let frame = Frame::Event { position, event }.text();
-        let mut told = BTreeSet::new();
+        let Announcement { event, position, .. } = one;
+        let (frame, now) = (Frame::Event { position, event }.text(), self.clock.now());
+        let mut seen = BTreeSet::new();
+        let mut posts = Vec::new();
         for audience in Audience::of(event) {
-            for (id, listening) in room.audiences.get(&audience).into_iter().flatten() {
+            let Some(listeners) = room.audiences.get(&audience) else { continue };
+            for (id, listening) in &listeners.sessions {
                 let caller = room.callers.get(&listening.session.user);
                 let may_hear = caller.is_some_and(|caller| may_be_told(caller, event));
-                if listening.is_gone || !may_hear || !told.insert(*id) {
-                    continue;
-                }
-                let connection = &listening.session.connection;
-                let is_gone = match self.connections.post(connection, &frame).await {
-                    Ok(posted) => posted == Posted::Gone,
-                    Err(failure) if message.receives < PATIENCE_RECEIVES => return Err(failure),
-                    Err(failure) => {
-                        tracing::warn!(error = chain(&failure), "a connection that takes nothing is ended");
-                        self.connections.end(connection).await?;
-                        true
-                    }
-                };
-                if is_gone {
-                    let mut gone = room.gone.lock().unwrap_or_else(PoisonError::into_inner);
-                    gone.insert((audience.clone(), *id));
+                if !listening.is_gone && may_hear && seen.insert(*id) {
+                    let (audience, frame, hears) = (audience.clone(), &frame, listening.hears(now));
+                    posts.push(async move {
+                        let frame = hears.then_some(frame.as_str());
+                        if self.post(&listening.session.connection, frame).await? == Posted::Gone {
+                            let mut gone = room.gone.lock().unwrap_or_else(PoisonError::into_inner);
+                            gone.insert((audience, *id));
+                        }
+                        Ok(())
+                    });
                 }
             }
         }
-        Ok(())
+        stream::iter(posts).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
+    }
+
+    /// Posts to a connection. One whose token has expired, or that takes nothing in time, is ended.
+    async fn post(&self, connection: &str, frame: Option<&str>) -> Result<Posted, Failure> {
+        if let Some(frame) = frame {
+            match timeout(PATIENCE, self.connections.post(connection, frame)).await {
+                Ok(Ok(posted)) => return Ok(posted),
+                Ok(Err(failure)) => tracing::warn!(error = chain(&failure), "a connection took nothing"),
+                Err(_) => tracing::warn!("a connection took nothing in time"),
+            }
+        }
+        let ended = timeout(PATIENCE, self.connections.end(connection)).await;
+        ended.map_err(|error| Failure::transient("end a connection", error))??;
+        Ok(Posted::Gone)
     }
 
     /// Notes who is gone; for a while, what they listen to is kept for when they come back.
@@ -249,11 +260,10 @@ impl Announcer {
         let key = keys::audience(tenant, audience);
         let mut found = self.table.read([key.clone()]).await?;
         let Some(stored) = take(&mut found, &key, items::stored_listeners)? else { return Ok(()) };
-        let mut listeners = stored.value.clone();
-        listeners.retain(|_, one| one.session.expires_at > now);
-        for (_, one) in listeners.iter_mut().filter(|(id, _)| gone.contains(id)) {
+        let mut listeners = stored.value.clone().at(now);
+        for (_, one) in listeners.sessions.iter_mut().filter(|(id, _)| gone.contains(id)) {
             one.is_gone = true;
-            one.session.expires_at = one.session.expires_at.min(now + KEPT);
+            one.session.expires_at = one.session.expires_at.min(now);
         }
         let write = put(items::listeners(tenant, audience, &listeners)?, Some(&stored));
         self.table.commit(vec![write]).await.map_err(|error| error.alone("note who is gone"))

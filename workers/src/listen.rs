@@ -19,6 +19,8 @@ use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use domain::id::TenantId;
 use domain::listener::Audience;
 use domain::role::{Caller, Status};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// The query parameter that a client connects with.
@@ -27,6 +29,8 @@ pub const TICKET_PARAMETER: &str = "ticket";
 const MAX_FRAME_BYTES: usize = 4 * 1024;
 /// Listeners of one audience; their item stays far below DynamoDB's 400 KB.
 const MAX_LISTENERS: usize = 200;
+/// Of them, of one user: terminals may share one, and who comes back often leaves sessions behind.
+const MAX_OF_ONE_USER: usize = 20;
 
 #[derive(Debug, Clone)]
 pub struct Listen {
@@ -113,7 +117,9 @@ impl Listen {
             Ok(read) if said.len() <= MAX_FRAME_BYTES => read,
             _ => {
                 let detail = "send subscribe, unsubscribe or ping, as one small JSON object";
-                return self.tell(connection, &Frame::Error { detail }).await;
+                self.tell(connection, &Frame::Error { detail }).await?;
+                self.connections.end(connection).await?;
+                return Ok(Answer::Done);
             }
         };
         let (session, to) = match &said {
@@ -121,10 +127,14 @@ impl Listen {
             Said::Subscribe { session, to, .. } | Said::Unsubscribe { session, to } => (session, to.as_str()),
         };
         let refused = |reason| Frame::Refused { to, reason };
-        let Some(speaker) = self.speaker(connection, session).await? else {
-            self.tell(connection, &refused(Refusal::NoSession)).await?;
-            self.connections.end(connection).await?;
-            return Ok(Answer::Done);
+        let speaker = match self.speaker(connection, session).await {
+            Ok(Some(speaker)) => speaker,
+            Ok(None) => {
+                self.tell(connection, &refused(Refusal::NoSession)).await?;
+                self.connections.end(connection).await?;
+                return Ok(Answer::Done);
+            }
+            Err(failure) => return self.put_off(connection, to, &failure).await,
         };
         if matches!(said, Said::Ping { .. }) {
             return self.tell(connection, &Frame::Pong {}).await;
@@ -139,11 +149,13 @@ impl Listen {
         match done {
             Ok(Ok(())) => Ok(Answer::Done),
             Ok(Err(reason)) => self.tell(connection, &refused(reason)).await,
-            Err(failure) => {
-                tracing::warn!(error = chain(&failure), "a listener was put off");
-                self.tell(connection, &refused(Refusal::Unavailable)).await
-            }
+            Err(failure) => self.put_off(connection, to, &failure).await,
         }
+    }
+
+    async fn put_off(&self, connection: &str, to: &str, failure: &Failure) -> Result<Answer, Failure> {
+        tracing::warn!(error = chain(failure), "a listener was put off");
+        self.tell(connection, &Frame::Refused { to, reason: Refusal::Unavailable }).await
     }
 
     /// Whose session it is, if it is this connection's and lasts.
@@ -174,16 +186,20 @@ impl Listen {
             None => None,
         };
         let here = Listening { session: speaker.session.clone(), is_gone: false };
-        let changed = self.change(speaker, audience, |listeners| {
-            listeners.insert(speaker.id, here.clone());
-            if listeners.len() > MAX_LISTENERS { Err(Refusal::TooManyListeners) } else { Ok(()) }
-        });
-        if let Err(refusal) = changed.await? {
-            return Ok(Err(refusal));
-        }
+        let now = self.clock.now();
+        let changed =
+            self.change(speaker, audience, |listeners| seat(listeners, speaker.id, here.clone(), now));
+        let kept_since = match changed.await? {
+            Ok(listeners) => listeners.since,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
         self.tell(&speaker.session.connection, &Frame::Subscribed { to }).await?;
-        if let Some(after) = after {
-            self.resume(speaker, &caller, audience, after, to).await?;
+        match after {
+            Some(after) if after < kept_since => {
+                self.tell(&speaker.session.connection, &Frame::Gap { to }).await?;
+            }
+            Some(after) => self.resume(speaker, &caller, audience, after, to).await?,
+            None => {}
         }
         Ok(Ok(()))
     }
@@ -212,7 +228,7 @@ impl Listen {
         to: &str,
     ) -> Result<Result<(), Refusal>, Failure> {
         let changed = self.change(speaker, audience, |listeners| {
-            listeners.remove(&speaker.id);
+            listeners.sessions.remove(&speaker.id);
             Ok(())
         });
         if let Err(refusal) = changed.await? {
@@ -222,27 +238,27 @@ impl Listen {
         Ok(Ok(()))
     }
 
-    /// Changes who is in an audience, without those whose time is up; reads again after a lost race.
+    /// Changes who is in an audience, without those whose time is up, and gives it; reads again after a lost race.
     async fn change(
         &self,
         speaker: &Speaker,
         audience: &Audience,
         change: impl Fn(&mut Listeners) -> Result<(), Refusal>,
-    ) -> Result<Result<(), Refusal>, Failure> {
+    ) -> Result<Result<Listeners, Refusal>, Failure> {
         let key = keys::audience(&speaker.tenant, audience);
         let mut pauses = Policy::WORKER.pauses();
         loop {
             let mut found = self.table.read([key.clone()]).await?;
             let stored = take(&mut found, &key, items::stored_listeners)?;
-            let mut listeners = stored.as_ref().map(|stored| stored.value.clone()).unwrap_or_default();
             let now = self.clock.now();
-            listeners.retain(|_, one| one.session.expires_at > now);
+            let listeners = stored.as_ref().map(|stored| stored.value.clone());
+            let mut listeners = listeners.map_or(Listeners::none_until(now), |listeners| listeners.at(now));
             if let Err(refusal) = change(&mut listeners) {
                 return Ok(Err(refusal));
             }
             let write = put(items::listeners(&speaker.tenant, audience, &listeners)?, stored.as_ref());
             let failure = match self.table.commit(vec![write]).await {
-                Ok(()) => return Ok(Ok(())),
+                Ok(()) => return Ok(Ok(listeners)),
                 Err(error) => error.alone("change an audience"),
             };
             if !failure.is_transient() || !pauses.pause().await {
@@ -255,5 +271,66 @@ impl Listen {
     async fn tell(&self, connection: &str, frame: &Frame<'_>) -> Result<Answer, Failure> {
         self.connections.post(connection, &frame.text()).await?;
         Ok(Answer::Done)
+    }
+}
+
+/// Gives a session a seat: instead of the user's own that is the oldest, where they have many, or of somebody who is
+/// gone.
+fn seat(listeners: &mut Listeners, id: Uuid, here: Listening, now: Timestamp) -> Result<(), Refusal> {
+    let sessions = &mut listeners.sessions;
+    sessions.remove(&id);
+    let own = |one: &Listening| one.session.user == here.session.user;
+    let oldest = |sessions: &BTreeMap<Uuid, Listening>, may_go: &dyn Fn(&Listening) -> bool| {
+        let going = sessions.iter().filter(|(_, one)| may_go(one));
+        going.min_by_key(|(_, one)| one.session.expires_at).map(|(id, _)| *id)
+    };
+    let going = if sessions.values().filter(|one| own(one)).count() >= MAX_OF_ONE_USER {
+        oldest(sessions, &|one| own(one))
+    } else if sessions.len() >= MAX_LISTENERS {
+        Some(oldest(sessions, &|one| !one.hears(now)).ok_or(Refusal::TooManyListeners)?)
+    } else {
+        None
+    };
+    if let Some(going) = going {
+        sessions.remove(&going);
+    }
+    sessions.insert(id, here);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+
+    fn one(user: &str, expires_s: i64, is_gone: bool) -> Listening {
+        let expires_at = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(expires_s);
+        let session = Session { connection: expires_s.to_string(), user: user.parse().unwrap(), expires_at };
+        Listening { session, is_gone }
+    }
+
+    fn seated(listeners: &mut Listeners, user: &str, expires_s: i64) -> Result<(), Refusal> {
+        let id = Uuid::from_u128(u128::try_from(expires_s).unwrap());
+        seat(listeners, id, one(user, expires_s, false), Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn nobody_takes_all_seats_and_who_is_gone_keeps_none() {
+        let mut listeners = Listeners::none_until(Timestamp::UNIX_EPOCH);
+        for expires_s in 1..=50 {
+            seated(&mut listeners, "ann", expires_s).unwrap();
+        }
+        assert_eq!(listeners.sessions.len(), MAX_OF_ONE_USER);
+        let left = listeners.sessions.values().map(|one| one.session.connection.as_str());
+        assert!(left.clone().all(|expires_s| expires_s.parse::<u32>().unwrap() > 30));
+        for user in 0..MAX_LISTENERS - MAX_OF_ONE_USER {
+            seated(&mut listeners, &format!("user-{user}"), 1_000 + i64::try_from(user).unwrap()).unwrap();
+        }
+        assert_eq!(seated(&mut listeners, "late", 9_000), Err(Refusal::TooManyListeners));
+        let first = Uuid::from_u128(1_000);
+        listeners.sessions.get_mut(&first).unwrap().is_gone = true;
+        assert_eq!(seated(&mut listeners, "late", 9_000), Ok(()));
+        assert!(!listeners.sessions.contains_key(&first));
+        assert_eq!(listeners.sessions.len(), MAX_LISTENERS);
     }
 }

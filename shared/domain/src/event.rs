@@ -164,7 +164,7 @@ impl Event {
             outcome,
         );
         Self {
-            id: wallet_event_id(&id, number, version),
+            id: wallet_event_id("checkout", &id, number, version),
             kind,
             subject: format!("employees/{number}/checkouts/{id}"),
             at: checkout.decided_at,
@@ -222,7 +222,7 @@ impl Event {
             outcome,
         );
         Self {
-            id: wallet_event_id(id, employee, version),
+            id: wallet_event_id("booking", id, employee, version),
             kind,
             subject: format!("employees/{employee}/bookings/{id}"),
             at: booking.at,
@@ -340,15 +340,17 @@ impl Event {
     }
 }
 
-/// Of the command and the wallet's version after it; a wallet's command has one outcome for ever.
+/// Of the command and the wallet's version after it; a wallet's command has one outcome for ever, and a correction may
+/// bear the id of its sale.
 fn wallet_event_id(
+    what: &str,
     command: &impl std::fmt::Display,
     employee: &EmployeeNumber,
     version: Option<u64>,
 ) -> String {
     match version {
-        Some(version) => format!("{command}.{employee}.{version}"),
-        None => format!("{command}.{employee}"),
+        Some(version) => format!("{what}.{command}.{employee}.{version}"),
+        None => format!("{what}.{command}.{employee}"),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Invariant: nobody is told of what they could not read. It is asked when they begin to listen, and again of each
 //! event, so that who was let go hears no more.
 
-use crate::event::Event;
+use crate::event::{Event, EventKind};
 use crate::id::{ConcessionaireId, EmployeeNumber, StationId, UserName};
 use crate::role::{Caller, Role};
 use std::fmt;
@@ -89,9 +89,16 @@ pub fn may_be_told(caller: &Caller, event: &Event) -> bool {
             Role::Platform => is_own_command,
             Role::Manager { concessionaire_id } | Role::Cashier { concessionaire_id } => {
                 // A sale of another stall is nobody's here, whoever undid it.
-                match &about.concessionaire {
+                let is_ours = match &about.concessionaire {
                     Some(concessionaire) => concessionaire == concessionaire_id,
                     None => is_own_command,
+                };
+                let is_manager = matches!(caller.role, Role::Manager { .. });
+                match event.kind {
+                    // Receipts are for who asked and for administrators.
+                    EventKind::ChangeApplied | EventKind::ChangeRejected => is_own_command,
+                    EventKind::ImportApplied | EventKind::ImportRefused => is_ours && is_manager,
+                    _ => is_ours,
                 }
             }
             Role::Employee { employee_number } => about.employee.as_ref() == Some(employee_number),
@@ -101,7 +108,7 @@ pub fn may_be_told(caller: &Caller, event: &Event) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{About, EventKind};
+    use crate::event::About;
     use serde_json::Value;
 
     fn caller(role: Role) -> Caller {
@@ -145,10 +152,16 @@ mod tests {
     #[test]
     fn each_role_is_told_what_it_may_read() {
         #[track_caller]
-        fn check(user: &str, employee: Option<&str>, concessionaire: Option<&str>, told: [bool; 5]) {
+        fn check(
+            kind: EventKind,
+            user: &str,
+            employee: Option<&str>,
+            concessionaire: Option<&str>,
+            told: [bool; 5],
+        ) {
             let event = Event {
                 id: "1".to_owned(),
-                kind: EventKind::CheckoutSettled,
+                kind,
                 subject: String::new(),
                 at: jiff::Timestamp::UNIX_EPOCH,
                 tenant: "acme".parse().unwrap(),
@@ -164,13 +177,17 @@ mod tests {
             let foreign = Event { tenant: "globex".parse().unwrap(), ..event };
             assert_eq!(roles().map(|caller| may_be_told(&caller, &foreign)), [false; 5]);
         }
-        check("bob", Some("7"), Some("bar"), [false, true, true, true, true]);
-        check("bob", Some("8"), Some("bar"), [false, true, true, true, false]);
-        check("bob", Some("7"), Some("grill"), [false, true, false, false, true]);
-        check("bob", Some("7"), None, [false, true, false, false, true]);
-        check("bob", None, None, [false, true, false, false, false]);
-        check("ann", None, None, [true, true, true, true, false]);
-        check("ann", Some("8"), Some("grill"), [true, true, false, false, false]);
+        use EventKind::{ChangeApplied, CheckoutSettled, ImportApplied, MenuSwitched, WalletGranted};
+        check(CheckoutSettled, "bob", Some("7"), Some("bar"), [false, true, true, true, true]);
+        check(CheckoutSettled, "bob", Some("8"), Some("bar"), [false, true, true, true, false]);
+        check(CheckoutSettled, "bob", Some("7"), Some("grill"), [false, true, false, false, true]);
+        check(CheckoutSettled, "ann", Some("8"), Some("grill"), [true, true, false, false, false]);
+        check(WalletGranted, "bob", Some("7"), None, [false, true, false, false, true]);
+        check(ChangeApplied, "bob", None, None, [false, true, false, false, false]);
+        check(ChangeApplied, "ann", None, None, [true, true, true, true, false]);
+        check(ChangeApplied, "bob", None, Some("bar"), [false, true, false, false, false]);
+        check(ImportApplied, "bob", None, Some("bar"), [false, true, true, false, false]);
+        check(MenuSwitched, "bob", None, Some("bar"), [false, true, true, true, false]);
     }
 
     #[test]

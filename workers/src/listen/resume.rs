@@ -16,9 +16,9 @@ use std::collections::BTreeMap;
 /// Announcers' clocks differ, and one may have been slow: what was told so long before is told again.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(30);
 /// Events that are told again; beyond, reading how things stand is faster.
-const MAX_RESUMED: usize = 1_000;
-/// Events of a tenant that are looked through, and of one page.
-const MAX_LOOKED_THROUGH: usize = 10_000;
+const MAX_RESUMED: usize = 300;
+/// Events of a tenant that are looked through, some megabytes: whoever asks often must not be in anybody's way.
+const MAX_LOOKED_THROUGH: usize = 2_000;
 const PAGE: i32 = 500;
 
 impl Listen {

@@ -32,8 +32,38 @@ pub struct Listening {
     pub is_gone: bool,
 }
 
-/// An audience's listeners by session.
-pub type Listeners = BTreeMap<Uuid, Listening>;
+/// Who is in an audience.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listeners {
+    /// Since when whatever it is told is kept.
+    pub since: Timestamp,
+    pub sessions: BTreeMap<Uuid, Listening>,
+}
+
+impl Listening {
+    /// Whether somebody is there who may hear.
+    pub fn hears(&self, now: Timestamp) -> bool {
+        !self.is_gone && now < self.session.expires_at
+    }
+
+    /// Until when what they miss is kept for them.
+    fn kept_until(&self) -> Timestamp {
+        self.session.expires_at + KEPT
+    }
+}
+
+impl Listeners {
+    /// Of an audience that nobody was in.
+    pub fn none_until(since: Timestamp) -> Self {
+        Self { since, sessions: BTreeMap::new() }
+    }
+
+    /// Without those for whom nothing is kept any more. Where nobody is left, what it was told was not kept either.
+    pub fn at(mut self, now: Timestamp) -> Self {
+        self.sessions.retain(|_, one| now < one.kept_until());
+        if self.sessions.is_empty() { Self::none_until(now) } else { self }
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 struct SessionItem {
@@ -58,6 +88,7 @@ impl SessionItem {
 
 #[derive(Serialize, Deserialize)]
 struct AudienceItem {
+    s: Millis,
     #[serde(default)]
     m: BTreeMap<Uuid, SessionItem>,
 }
@@ -78,15 +109,17 @@ pub fn stored_session(item: Item) -> Result<Session, Failure> {
 
 pub fn listeners(tenant: &TenantId, audience: &Audience, listeners: &Listeners) -> Result<Item, Failure> {
     let entry = |(id, one): (&Uuid, &Listening)| (*id, SessionItem::of(&one.session, one.is_gone));
-    let attributes = AudienceItem { m: listeners.iter().map(entry).collect() };
+    let attributes =
+        AudienceItem { s: listeners.since.into(), m: listeners.sessions.iter().map(entry).collect() };
     let item = to_item(keys::audience(tenant, audience), &attributes)?;
-    let last = listeners.values().map(|one| one.session.expires_at).max();
-    Ok(forgotten(item, last.unwrap_or(Timestamp::UNIX_EPOCH)))
+    let last = listeners.sessions.values().map(Listening::kept_until).max();
+    Ok(forgotten(item, last.unwrap_or(listeners.since)))
 }
 
 pub fn stored_listeners(item: Item) -> Result<Listeners, Failure> {
     let stored: AudienceItem = from_item(item)?;
-    stored.m.into_iter().map(|(id, session)| Ok((id, session.read()?))).collect()
+    let sessions = stored.m.into_iter().map(|(id, session)| Ok::<_, Failure>((id, session.read()?)));
+    Ok(Listeners { since: stored.s.try_into()?, sessions: sessions.collect::<Result<_, _>>()? })
 }
 
 /// An event that was told at `at`.
