@@ -2,8 +2,8 @@
 them onto AWS: by the SAM CLI, through CloudFormation change sets.
 
 Some things are done for the emulator, in nested templates where they were uploaded. It translates SAM and
-resolves secrets only in what it is handed itself; it asks for a grant of a batch by its own name; and it
-reads the gateway's own responses from resources only.
+resolves secrets only in what it is handed itself; it asks for a grant of a batch by its own name; it
+reads the gateway's own responses from resources only; and it takes a FIFO topic for one of another kind.
 """
 
 import base64
@@ -28,7 +28,10 @@ logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
 
 S3_URL = "https://s3.amazonaws.com"
 DEPLOY_S = 300
-BATCH_OF = {"sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility"}
+BATCH_OF = {
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+    "sns:PublishBatch": "sns:Publish",
+}
 # Thirty receives, handed back at once each time.
 POISON_S = 120
 # Purposes of a tenant's queues, and the workers behind them.
@@ -80,6 +83,10 @@ class Stacks:
             + ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--no-fail-on-empty-changeset"]
             + ["--parameter-overrides", *overrides]
         )
+        if "Tenant" in parameters:
+            # It reads from a template no more than the name of a FIFO topic, and would lose the groups of a batch.
+            topic = self._topic(parameters["Stage"], parameters["Tenant"], "results")
+            self.client("sns").set_topic_attributes(TopicArn=topic, AttributeName="FifoTopic", AttributeValue="true")
         status = self.describe(stack)["StackStatus"]
         if not status.endswith("_COMPLETE") or "ROLLBACK" in status:
             raise DeployError(f"{stack} is {status}")

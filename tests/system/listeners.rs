@@ -1,8 +1,12 @@
 //! Results that come by themselves, to whom they may.
 
+use aws::items::{self, Listeners};
 use domain::event::EventKind;
+use domain::id::CheckoutId;
+use domain::listener::Audience;
 use jiff::SignedDuration;
 use loadtest::listener::{ListenError, Listener};
+use loadtest::station::{Known, Station};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::terminal::{Terminal, coffee};
@@ -206,4 +210,33 @@ async fn who_may_not_hear_any_more_does_not() {
     world.settle().await;
     // The next thing that happens ends the connection, and is kept for when they come back.
     assert!(matches!(timeout(PATIENCE, wallet.next()).await.unwrap(), Err(ListenError::Closed)));
+}
+
+/// The reference station: told over its socket, at once where the id was sent before, and asking where the socket
+/// is silent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_station_knows_what_came_of_its_sales() {
+    let world = World::start().await;
+    let endpoints = &world.system.endpoints;
+    let cashier = endpoints.users.iter().find(|user| user.username == "acme-cashier").unwrap();
+    let sign_in =
+        async || loadtest::terminal::Terminal::sign_in(endpoints, &cashier.username, &cashier.password).await;
+    let mut station = Station::new(sign_in().await.unwrap());
+    let key = || CheckoutId::try_from(Uuid::now_v7()).unwrap();
+    let first = key();
+    let Known::Told(told) = station.sell(first, &coffee("RF100001", 1)).await.unwrap() else {
+        panic!("it was not told");
+    };
+    assert_eq!((&told["id"], &told["status"]), (&json!(first.to_string()), &json!("settled")));
+    let again = station.sell(first, &coffee("RF100001", 1)).await.unwrap();
+    assert!(matches!(again, Known::AtOnce(body) if body["status"] == "settled"));
+
+    // Nobody announces to who is not admitted any more, and whoever asks is answered.
+    let (tenant, name) = ("acme".parse().unwrap(), "acme-cashier".parse().unwrap());
+    let audience = Audience::Commands(name);
+    let table = world.system.app.table();
+    let silenced = items::listeners(&tenant, &audience, &Listeners::none_until(world.clock.now())).unwrap();
+    table.put_unnamed(&[silenced]).await.unwrap();
+    let asked = station.sell(key(), &coffee("RF100001", 1)).await.unwrap();
+    assert!(matches!(asked, Known::Asked(body) if body["status"] == "settled"));
 }

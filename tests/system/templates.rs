@@ -292,7 +292,7 @@ fn files_are_announced_as_the_code_does() {
 fn filters_let_through_what_a_purpose_is_for() {
     let filter = properties(&template("messaging.yaml"), "Subscription")["FilterPolicy"].clone();
     let by_kind = json!({ KIND_ATTRIBUTE: { "Ref": "Kinds" } });
-    assert_eq!(filter, json!({ "Fn::If": ["HasKinds", by_kind, { "Ref": "AWS::NoValue" }] }));
+    assert_eq!(filter, json!({ "Fn::If": ["IsResults", { "Ref": "AWS::NoValue" }, by_kind] }));
     let tenant = template("tenant.yaml");
     let deployed: BTreeSet<_> = ways(&tenant)
         .map(|parameters| {
