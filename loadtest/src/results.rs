@@ -17,7 +17,7 @@ use uuid::Uuid;
 const CASHIER: &str = "acme-cashier";
 const STATION: &str = "coffee-bar-1";
 const FIRST_BUYER: usize = 100_101;
-const BUYERS: usize = 100;
+const BUYERS: usize = 90;
 /// Between two sales, so that none waits for another.
 const PAUSE: Duration = Duration::from_millis(10);
 /// The longest latency that is told apart: a minute, in microseconds.
