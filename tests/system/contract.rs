@@ -114,6 +114,8 @@ async fn what_was_refused_for_a_moment_settles_a_moment_later() {
     let source = Source::new(&clients, &"acme".parse().unwrap(), Purpose::Checkouts);
     let mut pumps = JoinSet::new();
     pump::start(&mut pumps, &source, 1, &worker);
+    let results = Source::new(&world.system.clients, &"acme".parse().unwrap(), Purpose::Results);
+    pump::start(&mut pumps, &results, 1, &world.system.workers.results);
     let cashier = world.terminal("acme-cashier").await;
     let accepted = cashier.sell(Uuid::now_v7(), &coffee("RF100001", 1), 0).await;
     let settled = tokio::time::timeout(Duration::from_secs(20), cashier.follow(&accepted)).await;
