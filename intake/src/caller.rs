@@ -4,7 +4,6 @@
 //! every request, so that a change counts at once and not when a token expires.
 
 use crate::app::App;
-use crate::listeners;
 use crate::problem::{FieldError, Problem};
 use aws::failure::Failure;
 use aws::items;
@@ -16,7 +15,6 @@ use axum::http::request::Parts;
 use domain::id::{TenantId, UserName};
 use domain::role::{Caller, Role, RoleKind, Status};
 use domain::tenant::Tenant;
-use jiff::Timestamp;
 use lambda_http::request::RequestContext;
 use serde_json::Value;
 
@@ -31,7 +29,6 @@ pub struct Admits(pub &'static [RoleKind]);
 pub struct Identity {
     tenant: TenantId,
     user: UserName,
-    expires_at: Option<Timestamp>,
     admits: Admits,
 }
 
@@ -47,14 +44,12 @@ impl FromRequestParts<App> for Identity {
         let tenant: TenantId = claim(TENANT_ATTRIBUTE)?.parse().map_err(|_| Problem::Unauthorized)?;
         tracing::Span::current().record("tenant.id", tenant.as_str());
         let admits = *parts.extensions.get::<Admits>().ok_or(Problem::Forbidden)?;
-        let user = claim(USER_CLAIM)?.parse().map_err(|_| Problem::Unauthorized)?;
-        let expires_at = claims.get("exp").and_then(Value::as_str).and_then(listeners::expiry);
-        Ok(Self { tenant, user, expires_at, admits })
+        Ok(Self { tenant, user: claim(USER_CLAIM)?.parse().map_err(|_| Problem::Unauthorized)?, admits })
     }
 }
 
 /// The claims of a token that API Gateway's Cognito authorizer has verified.
-fn claims(parts: &Parts) -> Option<&Value> {
+pub fn claims(parts: &Parts) -> Option<&Value> {
     match parts.extensions.get::<RequestContext>()? {
         RequestContext::ApiGatewayV1(context) => context.authorizer.fields.get("claims"),
         _ => None,
@@ -75,11 +70,6 @@ pub fn tenant_to_be(text: &str) -> Result<TenantId, Problem> {
 }
 
 impl Identity {
-    /// When the token expires, if the gateway says so.
-    pub fn expires_at(&self) -> Option<Timestamp> {
-        self.expires_at
-    }
-
     /// For keys of what the caller's tenant owns.
     pub fn tenant(&self) -> &TenantId {
         &self.tenant

@@ -1,13 +1,14 @@
 //! `POST /v1/listener-tickets`: what opens the socket on which results come by themselves.
 
 use crate::app::App;
-use crate::caller::Identity;
+use crate::caller::{self, Identity};
 use crate::problem::{Problem, Problems};
 use aws::failure::Failure;
 use aws::session::{CONNECT_WITHIN, SessionTicket};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -39,10 +40,10 @@ pub(crate) struct ListenerTicketView {
 pub async fn post(
     State(app): State<App>,
     identity: Identity,
+    TokenExpiry(expires_at): TokenExpiry,
 ) -> Result<(StatusCode, Json<ListenerTicketView>), Problem> {
     let (caller, _) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
-    let (now, expires_at) = (app.clock.now(), identity.expires_at().ok_or(Problem::Unauthorized)?);
-    let connect_by = now + CONNECT_WITHIN;
+    let connect_by = app.clock.now() + CONNECT_WITHIN;
     let ticket = SessionTicket {
         tenant: caller.tenant,
         user: caller.user,
@@ -60,8 +61,20 @@ pub async fn post(
     Ok((StatusCode::CREATED, Json(view)))
 }
 
-/// When a token expires, as API Gateway's authorizer writes it: a date in words, or seconds since the epoch.
-pub(crate) fn expiry(claim: &str) -> Option<Timestamp> {
+/// When the token expires that came with a request.
+pub(crate) struct TokenExpiry(Timestamp);
+
+impl FromRequestParts<App> for TokenExpiry {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        let claim = caller::claims(parts).and_then(|claims| claims.get("exp")?.as_str());
+        claim.and_then(expiry).map(Self).ok_or(Problem::Unauthorized)
+    }
+}
+
+/// As API Gateway's authorizer writes it: a date in words, or seconds since the epoch.
+fn expiry(claim: &str) -> Option<Timestamp> {
     if let Ok(second) = claim.parse() {
         return Timestamp::from_second(second).ok();
     }

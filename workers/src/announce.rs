@@ -58,7 +58,8 @@ pub struct Announcer {
 struct Announcement<'a> {
     message: &'a Message,
     event: Event,
-    position: String,
+    /// When it is told, each of a batch at its own instant.
+    at: Timestamp,
 }
 
 /// Who listens to what of a batch, and who they are.
@@ -91,9 +92,9 @@ impl Announcer {
             for message in &group.messages {
                 match read(message, queue_arn, &group.id, &self.names) {
                     Ok(event) => {
-                        // Each its own instant, so that what is kept stays in order.
+                        // So that what is kept stays in order.
                         at += SignedDuration::from_millis(1);
-                        lane.push(Announcement { message, position: keys::position(at, &event.id), event });
+                        lane.push(Announcement { message, event, at });
                     }
                     Err(failure) => left.push(HandBack { group: &group.id, message, failure: Some(failure) }),
                 }
@@ -148,15 +149,9 @@ impl Announcer {
         if room.is_empty() {
             return Ok(room);
         }
-        let mut kept = BTreeMap::new();
-        for Announcement { event, position, .. } in events {
-            if Audience::of(event).iter().any(|audience| room.audiences.contains_key(audience)) {
-                let at = keys::told_at(position)
-                    .ok_or_else(|| Failure::malformed("keep an event", "it has no position"))?;
-                kept.insert(position, items::told(event, at)?);
-            }
-        }
-        self.table.put_unnamed(&kept.into_values().collect::<Vec<_>>()).await?;
+        let is_for = |event: &Event| Audience::of(event).iter().any(|one| room.audiences.contains_key(one));
+        let kept = events.iter().filter(|one| is_for(&one.event)).map(|one| items::told(&one.event, one.at));
+        self.table.put_unnamed(&kept.collect::<Result<Vec<_>, _>>()?).await?;
         let users = room.audiences.values().flat_map(|listeners| listeners.sessions.values());
         let users: BTreeSet<_> = users.map(|one| one.session.user.clone()).collect();
         let mut found = self.table.read(users.iter().map(|name| keys::user(&tenant, name))).await?;
@@ -197,8 +192,9 @@ impl Announcer {
 
     /// Announces an event to every connection that may hear it, once to each.
     async fn announce(&self, room: &Room, one: &Announcement<'_>) -> Result<(), Failure> {
-        let Announcement { event, position, .. } = one;
-        let (frame, now) = (Frame::Event { position, event }.text(), self.clock.now());
+        let Announcement { event, at, .. } = one;
+        let position = keys::position(*at, &event.id);
+        let (frame, now) = (Frame::Event { position: &position, event }.text()?, self.clock.now());
         let mut seen = BTreeSet::new();
         let mut posts = Vec::new();
         for audience in Audience::of(event) {

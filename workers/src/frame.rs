@@ -1,5 +1,6 @@
 //! What goes up and down a listener's connection: one JSON object a frame.
 
+use aws::failure::Failure;
 use domain::event::Event;
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +69,7 @@ pub enum Refusal {
 }
 
 impl Frame<'_> {
-    pub fn text(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+    pub fn text(&self) -> Result<String, Failure> {
+        serde_json::to_string(self).map_err(|error| Failure::malformed("write a frame", error))
     }
 }

@@ -269,7 +269,7 @@ impl Listen {
 
     /// Whoever is gone is told nothing.
     async fn tell(&self, connection: &str, frame: &Frame<'_>) -> Result<Answer, Failure> {
-        self.connections.post(connection, &frame.text()).await?;
+        self.connections.post(connection, &frame.text()?).await?;
         Ok(Answer::Done)
     }
 }

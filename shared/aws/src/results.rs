@@ -115,30 +115,29 @@ impl Results {
             }
             for batch in batches(round) {
                 let tried: Vec<_> = batch.iter().map(|sending| sending.lane).collect();
-                let failed = match self.publish(tenant, batch).await {
-                    Ok(failed) => failed,
-                    Err(error) => {
-                        failure = Some(error);
-                        (0..tried.len()).collect()
-                    }
-                };
+                let taken = self.publish(tenant, batch).await.unwrap_or_else(|error| {
+                    failure = Some(error);
+                    vec![]
+                });
                 for (place, index) in tried.into_iter().enumerate() {
-                    if failed.contains(&place) {
+                    if taken.contains(&place.to_string()) {
+                        if let Some(lane) = lanes.get_mut(index) {
+                            lane.pop_front();
+                        }
+                    } else {
                         if let Some(stopped) = stopped.get_mut(index) {
                             *stopped = true;
                         }
                         failure.get_or_insert_with(|| Failure::transient("tell", "an event was not taken"));
-                    } else if let Some(lane) = lanes.get_mut(index) {
-                        lane.pop_front();
                     }
                 }
             }
         }
     }
 
-    /// One call: the places in it of what the topic did not take.
-    async fn publish(&self, tenant: &TenantId, batch: Vec<Sending>) -> Result<Vec<usize>, Failure> {
-        let topic_arn = self.names.results_topic_arn(tenant);
+    /// One call: the ids in it of what the topic took.
+    async fn publish(&self, tenant: &TenantId, batch: Vec<Sending>) -> Result<Vec<String>, Failure> {
+        let (topic_arn, count) = (self.names.results_topic_arn(tenant), batch.len());
         let entries = batch.into_iter().enumerate();
         let entries = entries.map(|(place, sending)| sending.entry.id(place.to_string()).build());
         let entries = entries
@@ -153,16 +152,15 @@ impl Results {
             .await;
         match sent {
             Ok(sent) => {
-                let places = sent.failed().iter().map(|failed| {
+                for failed in sent.failed() {
                     tracing::warn!(code = failed.code(), "an event was not taken");
-                    failed.id().parse().unwrap_or_default()
-                });
-                Ok(places.collect())
+                }
+                Ok(sent.successful().iter().filter_map(|taken| taken.id.clone()).collect())
             }
             Err(error) if error.as_service_error().is_some_and(PublishBatchError::is_not_found_exception) => {
                 // A tenant whose stack is older than this release: nobody can have subscribed yet.
                 tracing::warn!(tenant.id = tenant.as_str(), "there is no topic of results to tell");
-                Ok(vec![])
+                Ok((0..count).map(|place| place.to_string()).collect())
             }
             Err(error) => Err(Failure::of_sdk("tell", error)),
         }

@@ -43,7 +43,7 @@ impl Listen {
         };
         for (position, event) in &missed {
             let frame = Frame::Event { position, event };
-            if self.connections.post(connection, &frame.text()).await? == Posted::Gone {
+            if self.connections.post(connection, &frame.text()?).await? == Posted::Gone {
                 return Ok(());
             }
         }
