@@ -1,5 +1,7 @@
 //! Faults between an SDK client and its service: calls refused, replies lost, words put in.
 
+use aws::config::{Clients, Config};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -12,6 +14,10 @@ use aws_smithy_types::byte_stream::ByteStream;
 use serde_json::{Value, json};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
+use workers::lambda::Worker;
 
 /// What happens to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +66,34 @@ impl fmt::Debug for Faulty {
 pub fn http_client(choice: impl Fn(&str, &str) -> Fault + Send + Sync + 'static) -> SharedHttpClient {
     let connector = aws_smithy_http_client::Connector::builder().build_http();
     SharedHttpClient::new(Faulty { inner: SharedHttpConnector::new(connector), choice: Arc::new(choice) })
+}
+
+/// Long enough for a call on this machine that is being carried out.
+const CALL: Duration = Duration::from_millis(60);
+
+/// Gives a batch to a worker that dies with its call number `call`, by a [`Fault::Hang`] before that was carried out or
+/// a [`Fault::Freeze`] after; what the worker answers if it makes fewer.
+pub async fn until_death<W: Worker>(
+    config: &Config,
+    call: u32,
+    death: Fault,
+    batch: SqsEvent,
+    make: impl FnOnce(&Clients) -> W,
+) -> Option<SqsBatchResponse> {
+    let (count, died) = (AtomicU32::new(0), Arc::new(Notify::new()));
+    let dying = died.clone();
+    let http_client = http_client(move |_, _| {
+        if count.fetch_add(1, Ordering::SeqCst) < call {
+            return Fault::None;
+        }
+        dying.notify_one();
+        death.clone()
+    });
+    let worker = make(&Clients::over(config.clone(), http_client));
+    tokio::select! {
+        response = worker.handle(batch) => Some(response),
+        () = async { died.notified().await; tokio::time::sleep(CALL).await } => None,
+    }
 }
 
 /// Rewrites the bodies of answers, by operation.

@@ -1,6 +1,7 @@
 //! A terminal at a station: signs in and speaks HTTP, nothing else.
 
 use crate::{LOOK_AGAIN, PATIENCE};
+use loadtest::listener::Listener;
 use loadtest::terminal as till;
 use local::endpoints::Endpoints;
 use serde_json::{Value, json};
@@ -93,6 +94,20 @@ impl Terminal {
         self.try_sell(key, body, wait).await.expect("the API answers")
     }
 
+    /// The id of a sale that its terminal neither waits for nor polls.
+    pub async fn sell_unasked(&self, badge: &str) -> String {
+        let accepted = self.sell(Uuid::now_v7(), &coffee(badge, 1), 0).await;
+        assert_eq!(accepted.status, 202, "{accepted:?}");
+        accepted.body["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// A ticket for one connection.
+    pub async fn listener_ticket(&self) -> Value {
+        let answer = self.post("/v1/listener-tickets", &[], "").await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.body
+    }
+
     /// A sale, followed to its outcome.
     pub async fn buy(&self, key: Uuid, body: &Value) -> Answer {
         let answer = self.sell(key, body, 5).await;
@@ -182,6 +197,11 @@ impl Terminal {
         }
         till::answer(request).await
     }
+}
+
+/// The next frame that a listener is told.
+pub async fn next_frame(listener: &mut Listener) -> Value {
+    tokio::time::timeout(PATIENCE, listener.next()).await.expect("in time").expect("a frame")
 }
 
 /// A sale of one meal at the coffee bar to the owner of a badge.

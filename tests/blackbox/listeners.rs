@@ -5,32 +5,21 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tests::PATIENCE;
 use tests::target::Target;
-use tests::terminal::{Terminal, coffee};
+use tests::terminal::{Terminal, next_frame};
 use tokio::time::timeout;
-use uuid::Uuid;
-
-async fn ticket(terminal: &Terminal) -> Value {
-    let answer = terminal.post("/v1/listener-tickets", &[], "").await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.body
-}
-
-async fn next(listener: &mut Listener) -> Value {
-    timeout(PATIENCE, listener.next()).await.expect("in time").expect("a frame")
-}
 
 async fn listening(terminal: &Terminal, to: &str, after: Option<&str>) -> Listener {
-    let mut listener = Listener::open(&ticket(terminal).await).await.expect("a socket");
+    let mut listener = Listener::open(&terminal.listener_ticket().await).await.expect("a socket");
     listener.subscribe(to, after).await.expect("a frame is sent");
     // What happens to others may come before.
-    while next(&mut listener).await["type"] != "subscribed" {}
+    while next_frame(&mut listener).await["type"] != "subscribed" {}
     listener
 }
 
 /// What is told of one sale among those of others, and its position.
 async fn told(listener: &mut Listener, id: &str) -> (Value, String) {
     loop {
-        let frame = next(listener).await;
+        let frame = next_frame(listener).await;
         assert_eq!(frame["type"], "event", "{frame}");
         if frame["event"]["data"]["id"] == id {
             let position = frame["position"].as_str().expect("a text").to_owned();
@@ -39,32 +28,26 @@ async fn told(listener: &mut Listener, id: &str) -> (Value, String) {
     }
 }
 
-async fn sell(cashier: &Terminal, badge: &str) -> String {
-    let accepted = cashier.sell(Uuid::now_v7(), &coffee(badge, 1), 0).await;
-    assert_eq!(accepted.status, 202, "{accepted:?}");
-    accepted.body["id"].as_str().expect("a text").to_owned()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_station_is_told_what_came_of_its_sales() {
     let target = Target::find().await;
     let cashier = target.terminal("acme-cashier").await;
-    let used = ticket(&cashier).await;
+    let used = cashier.listener_ticket().await;
     let mut own = Listener::open(&used).await.unwrap();
     assert_eq!(Listener::open(&used).await.unwrap_err().refused_with(), Some(403));
     own.subscribe("commands", None).await.unwrap();
-    while next(&mut own).await["type"] != "subscribed" {}
+    while next_frame(&mut own).await["type"] != "subscribed" {}
     own.say(&json!({ "type": "ping", "session": own.session() })).await.unwrap();
-    while next(&mut own).await["type"] != "pong" {}
+    while next_frame(&mut own).await["type"] != "pong" {}
 
-    let first = sell(&cashier, "RF100151").await;
+    let first = cashier.sell_unasked("RF100151").await;
     let (event, position) = told(&mut own, &first).await;
     assert_eq!(event["type"], "internal-pos.checkout.settled.v1");
     assert_eq!((&event["tenantid"], &event["employeenumber"]), (&json!("acme"), &json!("100151")));
 
     // The connection breaks off; what happens meanwhile is told when it is back.
     drop(own);
-    let missed = sell(&cashier, "RF100151").await;
+    let missed = cashier.sell_unasked("RF100151").await;
     let poll = format!("/v1/employees/100151/checkouts/{missed}");
     timeout(PATIENCE, async {
         while cashier.get(&poll, &[]).await.body["status"] != "settled" {
@@ -86,16 +69,17 @@ async fn nobody_listens_to_what_is_anothers() {
         ("acme-employee", "stations/coffee-bar-1"),
         ("globex-cashier", "concessionaires/grill"),
     ] {
-        let mut listener = Listener::open(&ticket(&target.terminal(user).await).await).await.unwrap();
+        let mut listener =
+            Listener::open(&target.terminal(user).await.listener_ticket().await).await.unwrap();
         listener.subscribe(to, None).await.unwrap();
-        let frame = next(&mut listener).await;
+        let frame = next_frame(&mut listener).await;
         assert_eq!(frame, json!({ "type": "refused", "to": to, "reason": "not-found" }), "{user}");
     }
     let cashier = target.terminal("acme-cashier").await;
-    let (stolen, own) = (ticket(&cashier).await, ticket(&cashier).await);
+    let (stolen, own) = (cashier.listener_ticket().await, cashier.listener_ticket().await);
     let mut listener = Listener::open(&own).await.unwrap();
     let said = json!({ "type": "subscribe", "session": stolen["ticket"], "to": "commands" });
     listener.say(&said).await.unwrap();
-    assert_eq!(next(&mut listener).await["reason"], "no-session");
+    assert_eq!(next_frame(&mut listener).await["reason"], "no-session");
     assert!(timeout(PATIENCE, listener.next()).await.expect("an end").is_err());
 }

@@ -13,18 +13,12 @@ use domain::request::RequestHash;
 use domain::role::{Role, Status, User};
 use jiff::SignedDuration;
 use loadtest::terminal::initiate_auth;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 use tests::World;
 use tests::faults::{self, Fault};
-use tokio::sync::Notify;
 use uuid::Uuid;
 use workers::administer::AdministerWorker;
 use workers::lambda::Worker;
 
-/// Long enough for a call on this machine that is being carried out.
-const CALL: Duration = Duration::from_millis(40);
 /// More calls than any command makes.
 const CALLS_MAX: u32 = 30;
 
@@ -63,24 +57,13 @@ impl Office {
 
     /// Gives a command to a worker that dies with one of its calls; false if it makes fewer.
     async fn dies_with(&self, command: &Administer, call: u32, death: Death) -> bool {
-        let (count, died) = (AtomicU32::new(0), Arc::new(Notify::new()));
-        let dying = died.clone();
-        let http_client = faults::http_client(move |_, _| {
-            if count.fetch_add(1, Ordering::SeqCst) < call {
-                return Fault::None;
-            }
-            dying.notify_one();
-            if death == Death::Before { Fault::Hang } else { Fault::Freeze }
-        });
-        let clients = Clients::over(self.world.system.clients.config().clone(), http_client);
-        let worker = self.worker(&clients, Clock::system());
-        tokio::select! {
-            response = worker.handle(event(&[command])) => {
-                assert!(response.batch_item_failures.is_empty(), "{response:?}");
-                false
-            }
-            () = async { died.notified().await; tokio::time::sleep(CALL).await } => true,
-        }
+        let fault = if death == Death::Before { Fault::Hang } else { Fault::Freeze };
+        let make = |clients: &_| self.worker(clients, Clock::system());
+        let config = self.world.system.clients.config();
+        let died = faults::until_death(config, call, fault, event(&[command]), make).await;
+        let Some(response) = died else { return true };
+        assert!(response.batch_item_failures.is_empty(), "{response:?}");
+        false
     }
 
     fn worker(&self, clients: &Clients, clock: Clock) -> AdministerWorker {

@@ -1,7 +1,6 @@
 //! Cutoffs on the real table and queues: each employee once, whatever fires twice, dies or races.
 
 use aws::clock::Clock;
-use aws::config::Clients;
 use aws::items;
 use aws::keys;
 use aws::telemetry::Metrics;
@@ -12,13 +11,10 @@ use domain::id::TenantId;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tests::faults::{self, Fault};
 use tests::terminal::{Terminal, coffee};
 use tests::{World, audit};
-use tokio::sync::Notify;
 use uuid::Uuid;
 use workers::lambda::Worker;
 use workers::open_cutoff::{Awaits, Ticked};
@@ -537,23 +533,12 @@ fn tick() -> Command {
 
 /// A worker that dies with one of its calls, before or after it is carried out.
 async fn dies_with(world: &World, command: &Command, call: u32, fault: Fault) -> bool {
-    let (count, died) = (AtomicU32::new(0), Arc::new(Notify::new()));
-    let dying = died.clone();
-    let http_client = faults::http_client(move |_, _| {
-        if count.fetch_add(1, Ordering::SeqCst) < call {
-            return Fault::None;
-        }
-        dying.notify_one();
-        fault.clone()
+    let died = faults::until_death(world.system.clients.config(), call, fault, event(command), |clients| {
+        let now = world.clock.now();
+        let clock = Clock::from_fn(move || now);
+        ReplenishWorker::new(clients, clock.clone(), Metrics::to(clock, "test", |_| ()))
     });
-    let clients = Clients::over(world.system.clients.config().clone(), http_client);
-    let now = world.clock.now();
-    let clock = Clock::from_fn(move || now);
-    let worker = ReplenishWorker::new(&clients, clock.clone(), Metrics::to(clock, "test", |_| ()));
-    tokio::select! {
-        _ = worker.handle(event(command)) => false,
-        () = async { died.notified().await; tokio::time::sleep(Duration::from_millis(60)).await } => true,
-    }
+    died.await.is_none()
 }
 
 /// Wherever opening, handing out and replenishing are cut off, whatever comes again or three times: the totals

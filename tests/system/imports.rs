@@ -1,7 +1,6 @@
 //! Files against the real store, queue and table.
 
 use aws::clock::Clock;
-use aws::config::Clients;
 use aws::files::Dropped;
 use aws::keys;
 use aws::telemetry::Metrics;
@@ -11,16 +10,11 @@ use domain::command::{Command, ImportFile, Message, Purpose};
 use domain::id::EmployeeNumber;
 use domain::import::Target;
 use serde_json::{Value, json};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 use tests::faults::{self, Fault};
 use tests::terminal::{Terminal, coffee};
 use tests::{World, eventually};
-use tokio::sync::Notify;
 use uuid::Uuid;
 use workers::import_files::ImportWorker;
-use workers::lambda::Worker;
 
 const IMPORTS: &str = "/v1/concessionaires/coffee-bar/menu-imports";
 const MENU: &str = "/v1/concessionaires/coffee-bar/menu";
@@ -197,33 +191,22 @@ async fn a_roster_replaces_another() {
     world.settle().await;
 }
 
-/// Long enough for a call on this machine that is being carried out.
-const CALL: Duration = Duration::from_millis(40);
 /// More calls than any of these imports makes.
 const CALLS_MAX: u32 = 60;
 
 /// Announces what lies under a key to a worker that dies with one of its calls, before or after it was carried out;
 /// false if it makes fewer.
 async fn dies_with(world: &World, announced: &SqsEvent, call: u32, is_carried_out: bool) -> bool {
-    let (count, died) = (AtomicU32::new(0), Arc::new(Notify::new()));
-    let dying = died.clone();
-    let http_client = faults::http_client(move |_, _| {
-        if count.fetch_add(1, Ordering::SeqCst) < call {
-            return Fault::None;
-        }
-        dying.notify_one();
-        if is_carried_out { Fault::Freeze } else { Fault::Hang }
-    });
-    let clients = Clients::over(world.system.clients.config().clone(), http_client);
-    let clock = Clock::system();
-    let worker = ImportWorker::new(&clients, clock.clone(), Metrics::to(clock, "test", |_| ()));
-    tokio::select! {
-        response = worker.handle(announced.clone()) => {
-            assert!(response.batch_item_failures.is_empty(), "{response:?}");
-            false
-        }
-        () = async { died.notified().await; tokio::time::sleep(CALL).await } => true,
-    }
+    let death = if is_carried_out { Fault::Freeze } else { Fault::Hang };
+    let died =
+        faults::until_death(world.system.clients.config(), call, death, announced.clone(), |clients| {
+            let clock = Clock::system();
+            ImportWorker::new(clients, clock.clone(), Metrics::to(clock, "test", |_| ()))
+        })
+        .await;
+    let Some(response) = died else { return true };
+    assert!(response.batch_item_failures.is_empty(), "{response:?}");
+    false
 }
 
 /// Puts a file and says how it is announced.

@@ -9,7 +9,7 @@ use loadtest::listener::{ListenError, Listener};
 use loadtest::station::{Known, Station};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tests::terminal::{Terminal, coffee};
+use tests::terminal::{Terminal, coffee, next_frame};
 use tests::{PATIENCE, World};
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -17,27 +17,17 @@ use uuid::Uuid;
 /// Long enough for what is on its way on this machine, where nothing is expected.
 const QUIET: Duration = Duration::from_millis(300);
 
-async fn ticket(terminal: &Terminal) -> Value {
-    let answer = terminal.post("/v1/listener-tickets", &[], "").await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.body
-}
-
 async fn listening(terminal: &Terminal, to: &str, after: Option<&str>) -> Listener {
-    let mut listener = Listener::open(&ticket(terminal).await).await.unwrap();
+    let mut listener = Listener::open(&terminal.listener_ticket().await).await.unwrap();
     listener.subscribe(to, after).await.unwrap();
-    let subscribed = next(&mut listener).await;
+    let subscribed = next_frame(&mut listener).await;
     assert_eq!(subscribed, json!({ "type": "subscribed", "to": to }));
     listener
 }
 
-async fn next(listener: &mut Listener) -> Value {
-    timeout(PATIENCE, listener.next()).await.expect("a frame").unwrap()
-}
-
 /// The next event, and its position.
 async fn event(listener: &mut Listener) -> (Value, String) {
-    let frame = next(listener).await;
+    let frame = next_frame(listener).await;
     assert_eq!(frame["type"], "event", "{frame}");
     (frame["event"].clone(), frame["position"].as_str().unwrap().to_owned())
 }
@@ -46,13 +36,6 @@ async fn hears_nothing(listener: &mut Listener) {
     if let Ok(frame) = timeout(QUIET, listener.next()).await {
         panic!("{frame:?}");
     }
-}
-
-/// A sale that its terminal neither waits for nor polls.
-async fn sell(terminal: &Terminal, badge: &str) -> String {
-    let accepted = terminal.sell(Uuid::now_v7(), &coffee(badge, 1), 0).await;
-    assert_eq!(accepted.status, 202, "{accepted:?}");
-    accepted.body["id"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,20 +47,20 @@ async fn a_station_that_never_polls_has_its_outcome() {
     let mut screen =
         listening(&world.terminal("acme-manager").await, "concessionaires/coffee-bar", None).await;
     let mut phone = listening(&world.terminal("acme-employee").await, "wallets/100001", None).await;
-    let id = sell(&cashier, "RF100001").await;
+    let id = cashier.sell_unasked("RF100001").await;
     for listener in [&mut own, &mut station, &mut screen, &mut phone] {
         let (event, _) = event(listener).await;
         assert_eq!(event["type"], EventKind::CheckoutSettled.as_str());
         assert_eq!((&event["data"]["id"], &event["walletversion"]), (&json!(id), &json!(2)));
     }
-    sell(&cashier, "RF100002").await;
+    cashier.sell_unasked("RF100002").await;
     event(&mut own).await;
     hears_nothing(&mut phone).await;
     own.say(&json!({ "type": "ping", "session": own.session() })).await.unwrap();
-    assert_eq!(next(&mut own).await, json!({ "type": "pong" }));
+    assert_eq!(next_frame(&mut own).await, json!({ "type": "pong" }));
     own.say(&json!({ "type": "unsubscribe", "session": own.session(), "to": "commands" })).await.unwrap();
-    assert_eq!(next(&mut own).await["type"], "unsubscribed");
-    sell(&cashier, "RF100002").await;
+    assert_eq!(next_frame(&mut own).await["type"], "unsubscribed");
+    cashier.sell_unasked("RF100002").await;
     hears_nothing(&mut own).await;
     world.settle().await;
 }
@@ -101,9 +84,9 @@ async fn nobody_is_told_what_is_anothers() {
         ("acme-employee", "concessionaires/coffee-bar"),
     ];
     for (user, to) in refused {
-        let mut listener = Listener::open(&ticket(&world.terminal(user).await).await).await.unwrap();
+        let mut listener = Listener::open(&world.terminal(user).await.listener_ticket().await).await.unwrap();
         listener.subscribe(to, None).await.unwrap();
-        let frame = next(&mut listener).await;
+        let frame = next_frame(&mut listener).await;
         assert_eq!(frame, json!({ "type": "refused", "to": to, "reason": "not-found" }), "{user}");
     }
     // The other company has a stall and an employee of the same names.
@@ -113,7 +96,7 @@ async fn nobody_is_told_what_is_anothers() {
         foreign.push(listening(&stranger, to, None).await);
     }
     let mut own = listening(&world.terminal("acme-admin").await, "wallets/100001", None).await;
-    sell(&cashier, "RF100001").await;
+    cashier.sell_unasked("RF100001").await;
     event(&mut own).await;
     for listener in &mut foreign {
         hears_nothing(listener).await;
@@ -129,30 +112,30 @@ async fn a_ticket_opens_one_connection() {
         let error = Listener::open(ticket).await.unwrap_err();
         assert_eq!(error.refused_with(), Some(403), "{error:?}");
     };
-    let used = ticket(&cashier).await;
+    let used = cashier.listener_ticket().await;
     let mut first = Listener::open(&used).await.unwrap();
     refused(&used).await;
-    let mut altered = ticket(&cashier).await;
+    let mut altered = cashier.listener_ticket().await;
     altered["ticket"] = json!(format!("{}A", altered["ticket"].as_str().unwrap()));
     refused(&altered).await;
     refused(&json!({ "url": used["url"], "ticket": "" })).await;
-    let late = ticket(&cashier).await;
+    let late = cashier.listener_ticket().await;
     world.clock.advance(SignedDuration::from_secs(31));
     refused(&late).await;
 
     // Whoever has the first one's ticket says nothing in its name.
-    let mut second = Listener::open(&ticket(&cashier).await).await.unwrap();
+    let mut second = Listener::open(&cashier.listener_ticket().await).await.unwrap();
     let said = json!({ "type": "subscribe", "session": used["ticket"], "to": "commands" });
     second.say(&said).await.unwrap();
-    let frame = next(&mut second).await;
+    let frame = next_frame(&mut second).await;
     assert_eq!(frame, json!({ "type": "refused", "to": "commands", "reason": "no-session" }));
     assert!(matches!(timeout(PATIENCE, second.next()).await.unwrap(), Err(ListenError::Closed)));
     first.say(&said).await.unwrap();
-    assert_eq!(next(&mut first).await["type"], "subscribed");
+    assert_eq!(next_frame(&mut first).await["type"], "subscribed");
     for nonsense in [json!({ "type": "shout" }), json!([]), json!("x".repeat(5_000))] {
-        let mut listener = Listener::open(&ticket(&cashier).await).await.unwrap();
+        let mut listener = Listener::open(&cashier.listener_ticket().await).await.unwrap();
         listener.say(&nonsense).await.unwrap();
-        assert_eq!(next(&mut listener).await["type"], "error");
+        assert_eq!(next_frame(&mut listener).await["type"], "error");
         assert!(matches!(timeout(PATIENCE, listener.next()).await.unwrap(), Err(ListenError::Closed)));
     }
 }
@@ -163,12 +146,12 @@ async fn who_comes_back_hears_what_they_missed() {
     let world = World::start().await;
     let cashier = world.terminal("acme-cashier").await;
     let mut station = listening(&cashier, "stations/coffee-bar-1", None).await;
-    sell(&cashier, "RF100001").await;
+    cashier.sell_unasked("RF100001").await;
     let (_, position) = event(&mut station).await;
     drop(station);
     let mut missed = Vec::new();
     for _ in 0..5 {
-        missed.push(sell(&cashier, "RF100001").await);
+        missed.push(cashier.sell_unasked("RF100001").await);
     }
     world.settle().await;
     let mut station = listening(&cashier, "stations/coffee-bar-1", Some(&position)).await;
@@ -182,12 +165,12 @@ async fn who_comes_back_hears_what_they_missed() {
         }
     }
     assert_eq!((heard, versions), (missed, vec![3, 4, 5, 6, 7]));
-    let mut wrong = Listener::open(&ticket(&cashier).await).await.unwrap();
+    let mut wrong = Listener::open(&cashier.listener_ticket().await).await.unwrap();
     wrong.subscribe("commands", Some("yesterday")).await.unwrap();
-    assert_eq!(next(&mut wrong).await["reason"], "bad-position");
+    assert_eq!(next_frame(&mut wrong).await["reason"], "bad-position");
     world.clock.advance(SignedDuration::from_mins(11));
     let mut late = listening(&cashier, "stations/coffee-bar-1", Some(&position)).await;
-    assert_eq!(next(&mut late).await, json!({ "type": "gap", "to": "stations/coffee-bar-1" }));
+    assert_eq!(next_frame(&mut late).await, json!({ "type": "gap", "to": "stations/coffee-bar-1" }));
 }
 
 /// Whoever was let go, or whose token has expired, hears no more.
@@ -200,7 +183,7 @@ async fn who_may_not_hear_any_more_does_not() {
     let mut wallet = listening(&admin, "wallets/100001", None).await;
     let let_go = admin.command("PATCH", "/v1/users/acme-manager", &json!({ "status": "inactive" })).await;
     assert_eq!(let_go.outcome(), "applied", "{let_go:?}");
-    sell(&cashier, "RF100001").await;
+    cashier.sell_unasked("RF100001").await;
     event(&mut wallet).await;
     hears_nothing(&mut screen).await;
     // An hour later the token of the other has expired.

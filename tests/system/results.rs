@@ -1,7 +1,6 @@
 //! What happened is told to whoever subscribed, whatever dies meanwhile.
 
 use aws::clock::Clock;
-use aws::config::Clients;
 use aws::queue::queue_url;
 use aws::results::{CONCESSIONAIRE_ATTRIBUTE, TYPE_ATTRIBUTE};
 use aws::telemetry::Metrics;
@@ -11,15 +10,10 @@ use domain::event::{Event, EventKind};
 use domain::id::TenantId;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 use tests::faults::{self, Fault};
 use tests::terminal::coffee;
 use tests::{World, eventually};
-use tokio::sync::Notify;
 use uuid::Uuid;
-use workers::lambda::Worker;
 use workers::post_checkouts::PostCheckouts;
 
 /// A queue of somebody's own on the topic of results.
@@ -134,30 +128,17 @@ async fn outcomes_are_told_to_whoever_subscribed() {
     world.settle().await;
 }
 
-/// Long enough for a call on this machine that is being carried out.
-const CALL: Duration = Duration::from_millis(40);
-
 /// A worker that dies with one of its calls, before or after it was carried out; false if it makes fewer.
 async fn dies_with(world: &World, batch: &SqsEvent, call: u32, is_carried_out: bool) -> bool {
-    let (count, died) = (AtomicU32::new(0), Arc::new(Notify::new()));
-    let dying = died.clone();
-    let http_client = faults::http_client(move |_, _| {
-        if count.fetch_add(1, Ordering::SeqCst) < call {
-            return Fault::None;
-        }
-        dying.notify_one();
-        if is_carried_out { Fault::Freeze } else { Fault::Hang }
-    });
-    let clients = Clients::over(world.system.clients.config().clone(), http_client);
-    let clock = Clock::system();
-    let worker = PostCheckouts::new(&clients, clock.clone(), Metrics::to(clock, "test", |_| ()));
-    tokio::select! {
-        response = worker.handle(batch.clone()) => {
-            assert!(response.batch_item_failures.is_empty(), "{response:?}");
-            false
-        }
-        () = async { died.notified().await; tokio::time::sleep(CALL).await } => true,
-    }
+    let death = if is_carried_out { Fault::Freeze } else { Fault::Hang };
+    let died = faults::until_death(world.system.clients.config(), call, death, batch.clone(), |clients| {
+        let clock = Clock::system();
+        PostCheckouts::new(clients, clock.clone(), Metrics::to(clock, "test", |_| ()))
+    })
+    .await;
+    let Some(response) = died else { return true };
+    assert!(response.batch_item_failures.is_empty(), "{response:?}");
+    false
 }
 
 /// Wherever a worker dies, the next one tells what was not told: everything is heard, twice only under one id, and
