@@ -44,6 +44,13 @@ const VOID: &str = "/v1/employees/{number}/checkouts/01900000-0000-7000-8000-000
 const REFUNDS: &str = "/v1/employees/{number}/checkouts/01900000-0000-7000-8000-000000000001/refunds";
 const BOOKING: &str = "/v1/employees/{number}/bookings/01900000-0000-7000-8000-000000000000";
 const MEAL: &str = "/v1/concessionaires/{stall}/meals/MATRIX";
+const NO_WEBHOOK: &str = "/v1/webhooks/01900000-0000-7000-8000-000000000000";
+const ROTATION: &str = "/v1/webhooks/01900000-0000-7000-8000-000000000000/secret-rotation";
+const WEBHOOK_TEST: &str = "/v1/webhooks/01900000-0000-7000-8000-000000000000/test";
+const DELIVERIES: &str = "/v1/webhooks/01900000-0000-7000-8000-000000000000/deliveries";
+const REDELIVERY: &str = "/v1/webhooks/01900000-0000-7000-8000-000000000000/deliveries/001772434800000-cutoff-2026-03-15/redelivery";
+/// Which is told of nothing that happens by itself.
+const WEBHOOK: &str = r#"{"url":"https://hooks.invalid/matrix","events":["internal-pos.webhook.tested.v1"]}"#;
 const BECAUSE: &str = r#"{"reason":"because"}"#;
 /// Too far ahead for any schedule.
 const CUTOFF: &str = r#"{"date":"9999-12-31","reason":"because"}"#;
@@ -188,6 +195,15 @@ pub fn rows() -> Vec<Row> {
             Tenant,
         ),
         row("probeTenant", "POST", "/v1/tenants/{tenant}/probe", None, &[Platform], Tenant),
+        get("listWebhooks", "/v1/webhooks", &[Admin], Tenant),
+        row("postWebhook", "POST", "/v1/webhooks", Some(WEBHOOK), &[Admin], Tenant),
+        get("getWebhook", NO_WEBHOOK, &[Admin], Tenant),
+        row("patchWebhook", "PATCH", NO_WEBHOOK, Some("{}"), &[Admin], Tenant),
+        row("deleteWebhook", "DELETE", NO_WEBHOOK, None, &[Admin], Tenant),
+        row("rotateWebhookSecret", "POST", ROTATION, None, &[Admin], Tenant),
+        row("testWebhook", "POST", WEBHOOK_TEST, None, &[Admin], Tenant),
+        get("listDeliveries", DELIVERIES, &[Admin], Tenant),
+        row("redeliver", "POST", REDELIVERY, None, &[Admin], Tenant),
         get(
             "getReceipt",
             "/v1/receipts/01900000-0000-7000-8000-000000000000",

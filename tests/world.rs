@@ -15,6 +15,7 @@ pub mod target;
 pub mod terminal;
 
 use aws::clock::Clock;
+use aws::config::Reach;
 use aws::failure::chain;
 use aws::telemetry::Metrics;
 use aws_smithy_types::error::display::DisplayErrorContext;
@@ -137,6 +138,7 @@ pub fn options(dir: &Path, clock: Clock) -> Options {
         tick: None,
         metrics: Metrics::to(clock.clone(), "test", |_| ()),
         cutoff_clock: clock.clone(),
+        webhook_reach: Reach::Loopback,
         clock,
     }
 }

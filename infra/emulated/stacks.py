@@ -41,9 +41,16 @@ PURPOSES = {
     "replenishment": "replenish",
     "imports": "import-files",
     "results": "announce",
+    "deliveries": "deliver",
 }
 # A kind of command that goes each way.
-KINDS = {"checkouts": "post_checkout", "admin": "administer", "replenishment": "replenish", "imports": "import_file"}
+KINDS = {
+    "checkouts": "post_checkout",
+    "admin": "administer",
+    "replenishment": "replenish",
+    "imports": "import_file",
+    "deliveries": "deliver",
+}
 NOTHING_TO_DO = {
     "intake": {
         "resource": "/v1/health",

@@ -6,6 +6,7 @@ use crate::caller::Identity;
 use crate::problem::Problem;
 use crate::submit::{self, Exchange, Submission};
 use crate::view::{ReceiptView, UndecidedView};
+use aws::config::Reach;
 use aws::failure::Failure;
 use aws::items::{self, Item};
 use aws::keys::{self, Key};
@@ -79,6 +80,11 @@ impl Office {
         &self.identity
     }
 
+    /// Where receivers may be.
+    pub fn webhook_reach(&self) -> Reach {
+        self.app.webhooks.reach
+    }
+
     pub fn now(&self) -> jiff::Timestamp {
         self.app.clock.now()
     }
@@ -110,9 +116,13 @@ impl Office {
         if let Some(earlier) = earlier {
             return submit::replay(view(earlier));
         }
-        let is_cutoff = matches!(change, Change::OpenCutoff { .. } | Change::ResumeCutoff { .. });
-        let replenishes = || Purpose::Replenishment.kinds().iter().all(|kind| tenant.is_reached(*kind));
-        if is_cutoff && !replenishes() {
+        // What follows from it comes another way.
+        let follows = match &change {
+            Change::OpenCutoff { .. } | Change::ResumeCutoff { .. } => Purpose::Replenishment.kinds(),
+            Change::CreateWebhook { .. } => Purpose::Deliveries.kinds(),
+            _ => &[],
+        };
+        if !follows.iter().all(|kind| tenant.is_reached(*kind)) {
             return Err(Problem::TenantNotReady);
         }
         let submission = submission(&caller, &tenant, id, request, change, app.clock.now(), place);
@@ -157,5 +167,5 @@ fn answer(app: &App, caller: &Caller, receipt: Receipt, request: RequestHash) ->
     if receipt.outcome == ReceiptOutcome::Rejected(Refusal::PreconditionFailed) {
         return Err(Problem::PreconditionFailed);
     }
-    Ok(Json(ReceiptView::of(receipt, caller, &app.password_key, app.clock.now())).into_response())
+    Ok(Json(ReceiptView::of(receipt, caller, app)).into_response())
 }

@@ -2,7 +2,7 @@
 
 use aws::bus::Bus;
 use aws::clock::Clock;
-use aws::config::{Clients, IntakeConfig, PasswordKey, SessionKey, TicketKey};
+use aws::config::{Clients, IntakeConfig, PasswordKey, SessionKey, TicketKey, WebhookConfig};
 use aws::files::Files;
 use aws::menus::Menus;
 use aws::retry::Policy;
@@ -22,6 +22,7 @@ pub struct App {
     pub(crate) session_key: SessionKey,
     pub(crate) ticket_key: TicketKey,
     pub(crate) password_key: PasswordKey,
+    pub(crate) webhooks: WebhookConfig,
 }
 
 impl App {
@@ -38,6 +39,7 @@ impl App {
             session_key: config.session_key,
             ticket_key: config.ticket_key,
             password_key: config.password_key,
+            webhooks: config.webhooks,
         }
     }
 

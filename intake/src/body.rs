@@ -230,6 +230,29 @@ impl<'a> Fields<'a> {
         if self.is_null_or_missing(name) { None } else { self.word(name, words) }
     }
 
+    /// Some words of a fixed few, `Some(None)` where there is no list of them.
+    pub fn optional_words<T: DeserializeOwned + Ord>(
+        &mut self,
+        name: &str,
+        words: &str,
+    ) -> Option<Option<BTreeSet<T>>> {
+        if self.is_null_or_missing(name) {
+            return Some(None);
+        }
+        let list = self.required(name, |value| match value {
+            Value::Array(list) => Ok(list),
+            _ => Err("must be a list".to_owned()),
+        })?;
+        let read = list.into_iter().enumerate().map(|(index, value)| {
+            let word = serde_json::from_value(value).ok();
+            if word.is_none() {
+                self.error(&format!("{name}/{index}"), format!("must be {words}"));
+            }
+            word
+        });
+        read.collect::<Vec<_>>().into_iter().collect::<Option<BTreeSet<T>>>().map(Some)
+    }
+
     /// An object, if it is there.
     pub fn optional_object(&mut self, name: &str) -> Option<Option<Fields<'a>>> {
         if self.is_null_or_missing(name) {

@@ -21,6 +21,7 @@ mod reports;
 mod stalls;
 mod tenants;
 mod users;
+mod webhooks;
 
 mod administer;
 mod submit;

@@ -62,6 +62,14 @@ path!(
     Meal { code, "^[A-Za-z0-9._-]{1,32}$", "COFFEE" }
 );
 path!(
+    /// A webhook: the key that it was made under.
+    Webhook { id, "^[0-9a-f-]{36}$", "01900000-0000-7000-8000-000000000000" }
+);
+path!(
+    /// A delivery, as it is listed.
+    Delivery { delivery, r"^[0-9]{15}-[A-Za-z0-9._~-]{1,239}$", "001772434800000-cutoff-2026-03-15" }
+);
+path!(
     /// An import: the key that it was asked for under, or what a file that was put by other means got.
     Import { id, "^[0-9a-f-]{36}$", "01900000-0000-7000-8000-000000000000" }
 );

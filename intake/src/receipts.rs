@@ -56,7 +56,7 @@ pub async fn get(
     if !may_read(&caller, &receipt) {
         return Err(Problem::NotFound);
     }
-    Ok(Json(ReceiptView::of(receipt, &caller, &app.password_key, app.clock.now())).into_response())
+    Ok(Json(ReceiptView::of(receipt, &caller, &app)).into_response())
 }
 
 /// Who asked, and whoever the audit is for.

@@ -7,7 +7,7 @@ use crate::caller::Admits;
 use crate::problem::{FieldError, PROBLEM_JSON, Problem};
 use crate::{
     badges, bookings, checkouts, credit, cutoffs, employees, imports, listeners, me, menus, meta, movements,
-    receipts, reports, stalls, tenants, users,
+    receipts, reports, stalls, tenants, users, webhooks,
 };
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -140,6 +140,16 @@ table! {
     tenants::resume for &[Platform];
     tenants::appoint for &[Platform];
     tenants::probe for &[Platform];
+    // Who is told.
+    webhooks::list for &[Admin];
+    webhooks::post for &[Admin];
+    webhooks::get for &[Admin];
+    webhooks::patch for &[Admin];
+    webhooks::delete for &[Admin];
+    webhooks::rotate for &[Admin];
+    webhooks::test for &[Admin];
+    webhooks::deliveries for &[Admin];
+    webhooks::redeliver for &[Admin];
     // What was done.
     receipts::get for &[Platform, Admin, Manager, Cashier];
     receipts::audit for &[Platform, Admin];

@@ -9,6 +9,7 @@ mod import;
 mod menu;
 mod rejection;
 mod report;
+mod webhook;
 
 pub use admin::{AuditView, ConcessionaireView, ReceiptView, StationView, TenantView, UserView};
 pub use booking::{BookingView, MovementView, StatementView};
@@ -19,3 +20,4 @@ pub use import::ImportView;
 pub use menu::MenuView;
 pub use rejection::RejectionView;
 pub use report::{CreditLineView, CreditTotalsView};
+pub use webhook::{DeliveryView, EventType, WebhookView};

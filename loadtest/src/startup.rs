@@ -17,7 +17,7 @@ const EMPTY: &str = "empty";
 /// Starts of each function.
 const STARTS: usize = 31;
 /// An environment in which every function starts. Nothing is called before the first event.
-const ENVIRONMENT: [(&str, &str); 13] = [
+const ENVIRONMENT: [(&str, &str); 14] = [
     ("AWS_ACCESS_KEY_ID", "none"),
     ("AWS_SECRET_ACCESS_KEY", "none"),
     ("AWS_REGION", "eu-west-1"),
@@ -30,6 +30,7 @@ const ENVIRONMENT: [(&str, &str); 13] = [
     ("SESSION_KEY", "00000000000000000000000000000000000000000000000000000000000000ff"),
     ("TICKET_KEY", "00000000000000000000000000000000000000000000000000000000000000ff"),
     ("PASSWORD_KEY", "00000000000000000000000000000000000000000000000000000000000000ff"),
+    ("WEBHOOK_KEY", "00000000000000000000000000000000000000000000000000000000000000ff"),
     ("USER_POOL_ID", "eu-west-1_startup"),
 ];
 /// A function that has not started by then does not.

@@ -12,7 +12,10 @@ use super::table::{TABLE_NAME, TableModel};
 use super::workers::Crew;
 use super::{Shared, Sim};
 use aws::bus::Names;
-use aws::config::{Clients, Cloud, Config, IntakeConfig, PasswordKey, SessionKey, TicketKey};
+use aws::config::{
+    Clients, Cloud, Config, IntakeConfig, PasswordKey, Reach, SessionKey, TicketKey, WebhookConfig,
+    WebhookKey,
+};
 use aws::telemetry::Metrics;
 use aws_credential_types::Credentials;
 use axum::Router;
@@ -86,6 +89,7 @@ impl Stage {
             session_key: SessionKey::new([9; 32]),
             ticket_key: TicketKey::new([7; 32]),
             password_key: PasswordKey::new([8; 32]),
+            webhooks: WebhookConfig { key: WebhookKey::new([6; 32]), reach: Reach::Public },
         };
         let metrics = Metrics::to(sim.clock.clock(), "sim", |_| ());
         let app = App::new(&intake, config, sim.clock.clock(), metrics);

@@ -159,6 +159,7 @@ fn outcome(record: &SqsMessage, group: &str) -> Option<Outcome> {
         | Command::OpenCutoff(_)
         | Command::Replenish(_)
         | Command::ImportFile(_)
+        | Command::Deliver(_)
         | Command::Probe(_) => {
             return None;
         }

@@ -13,6 +13,7 @@ use domain::command::{Command, ImportFile, Kind, Message, OpenCutoff, Purpose};
 use domain::cutoff::Totals;
 use domain::id::TenantId;
 use domain::import::Target;
+use domain::webhook::{LANES, MAX_WEBHOOKS};
 use intake::problem::Problem;
 use intake::routes::{self, PUBLIC_PATHS};
 use jiff::SignedDuration;
@@ -62,8 +63,9 @@ const FROM_LAMBDA: [&str; 5] = [
     "AWS_REGION",
     "AWS_LAMBDA_FUNCTION_NAME",
 ];
-/// Read by the code, and set where the table has an endpoint of its own: nowhere on AWS.
-const LOCAL_ALONE: &str = "AWS_ENDPOINT_URL_DYNAMODB";
+/// Read by the code, and set by tests alone: where the table has an endpoint of its own, or a receiver is on the same
+/// machine.
+const NOT_ON_AWS: [&str; 2] = ["AWS_ENDPOINT_URL_DYNAMODB", "WEBHOOK_REACH"];
 /// Read by `lambda_http`, not by us.
 const FOR_THE_RUNTIME: &str = "AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH";
 
@@ -78,7 +80,7 @@ fn functions_get_the_variables_that_they_read() {
             None
         });
         let mut names = names.into_inner();
-        names.retain(|name| !FROM_LAMBDA.contains(&name.as_str()) && name != LOCAL_ALONE);
+        names.retain(|name| !FROM_LAMBDA.iter().chain(&NOT_ON_AWS).any(|other| other == name));
         names
     };
     let set = |variables: &Value| -> BTreeSet<String> {
@@ -93,6 +95,9 @@ fn functions_get_the_variables_that_they_read() {
     let administer = set(&properties(&template("workers.yaml"), "Administer"));
     let administers = asked(|variable| assert!(config::administer_from(variable).is_err()));
     assert_eq!(any_workers.union(&administer).cloned().collect::<BTreeSet<_>>(), administers);
+    let deliver = set(&properties(&template("workers.yaml"), "Deliver"));
+    let delivers = asked(|variable| assert!(config::deliver_from(variable).is_err()));
+    assert_eq!(any_workers.union(&deliver).cloned().collect::<BTreeSet<_>>(), delivers);
     let sockets = template("sockets.yaml");
     let any_sockets = set(&sockets["Globals"]["Function"]);
     assert_eq!(any_sockets, asked(|variable| assert!(config::announce_from(variable).is_err())));
@@ -239,6 +244,9 @@ fn mappings_feed_workers_as_workers_expect() {
         let set = |name: &str| way.get(name).unwrap_or(&defaults[name]["Default"]).as_u64().unwrap();
         assert_eq!(set("BatchSize"), u64::try_from(pump::batch(purpose)).unwrap());
         assert_eq!(set("VisibilityTimeoutS"), provision::visibility_timeout_s(purpose));
+        if purpose == Purpose::Deliveries {
+            assert_eq!(set("MaxConcurrency"), u64::from(LANES) * u64::try_from(MAX_WEBHOOKS).unwrap());
+        }
         let name = format!("pos-${{Stage}}-{}", way["Worker"].as_str().unwrap());
         let resources =
             [&workers, &sockets].map(|template| template["Resources"].as_object().unwrap().values());

@@ -439,6 +439,10 @@ async fn probes_say_which_queues_are_reached() {
     let imports = &world.system.workers.imports;
     let came = imports.handle(probe("acme", Kind::ImportFile, "acme-imports.fifo")).await;
     assert_eq!(handed_back(&came), [""; 0]);
+    assert!(!stored().await.is_ready());
+    let deliveries = &world.system.workers.deliveries;
+    let came = deliveries.handle(probe("acme", Kind::Deliver, "acme-deliveries.fifo")).await;
+    assert_eq!(handed_back(&came), [""; 0]);
     assert!(stored().await.is_ready());
 }
 

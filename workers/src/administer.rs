@@ -12,11 +12,12 @@ mod policy;
 mod stalls;
 mod tenants;
 mod users;
+mod webhooks;
 
 use crate::lambda::Worker;
 use crate::one_by_one::{Delivery, OneByOne, WorkOff};
 use crate::open_cutoff::CutoffOpener;
-use aws::bus::Names;
+use aws::bus::{Bus, Names, NotPublished};
 use aws::clock::Clock;
 use aws::config::{AdministerConfig, Clients, PasswordKey};
 use aws::failure::Failure;
@@ -33,6 +34,7 @@ use domain::admin::{Administer, Change, Receipt, ReceiptOutcome, Refusal};
 use domain::command::{Command, Purpose};
 use domain::event::Event;
 use jiff::Timestamp;
+use webhooks::Asked;
 
 /// Subjects of one batch at the same time: all that it may have.
 const SIDE_BY_SIDE: usize = 10;
@@ -41,6 +43,7 @@ const SIDE_BY_SIDE: usize = 10;
 pub struct AdministerWorker {
     table: Table,
     results: Results,
+    bus: Bus,
     pool: UserPool,
     opener: CutoffOpener,
     password_key: PasswordKey,
@@ -57,6 +60,7 @@ impl AdministerWorker {
             // A round is the attempt, and the next one the retry.
             table: clients.table(Policy::ONCE),
             results: clients.results(Policy::WORKER),
+            bus: clients.bus(Policy::WORKER),
             pool: clients.user_pool(config.user_pool_id, Policy::ONCE),
             opener: CutoffOpener::new(clients, clock.clone()),
             password_key: config.password_key,
@@ -101,6 +105,15 @@ impl AdministerWorker {
         {
             return self.opener.tick_again(&command.tenant).await;
         }
+        if let (Change::TestWebhook { .. } | Change::Redeliver { .. }, false) = (&command.change, is_settled)
+        {
+            let told = webhooks::told(&self.table, command, receipt).await?;
+            let told = told.map(|told| self.bus.publish(Command::Deliver(Box::new(told))));
+            return match told {
+                Some(published) if is_own => published.await.map_err(NotPublished::failure),
+                _ => Ok(()),
+            };
+        }
         match users::of(&command.change, &command.tenant) {
             Some((tenant, name)) if !is_settled => users::restore(self, command, tenant, name).await,
             _ => Ok(()),
@@ -139,6 +152,18 @@ impl AdministerWorker {
             }
             Change::SetStation { id, concessionaire_id, status } => {
                 stalls::set_station(table, tenant, id, concessionaire_id, *status).await
+            }
+            Change::CreateWebhook { id, url, events } => {
+                webhooks::set(table, tenant, *id, Asked::Create(url, events), now).await
+            }
+            Change::ChangeWebhook { id, url, events, status } => {
+                let asked = Asked::Change(url.as_ref(), events.as_ref(), *status);
+                webhooks::set(table, tenant, *id, asked, now).await
+            }
+            Change::DeleteWebhook { id } => webhooks::set(table, tenant, *id, Asked::Delete, now).await,
+            Change::RotateWebhookSecret { id } => webhooks::set(table, tenant, *id, Asked::Rotate, now).await,
+            change @ (Change::TestWebhook { .. } | Change::Redeliver { .. }) => {
+                webhooks::tell(table, tenant, change).await
             }
             Change::SetMeal { concessionaire_id, code, meal, if_match } => {
                 let edit = menus::Edit::Set(meal.clone());

@@ -1,5 +1,5 @@
-//! Announces what was told to whoever listens: to each connection of each audience of an event, in order of its
-//! group.
+//! Announces what was told to whoever listens, to each connection of each audience of an event, and hands it on for
+//! webhooks that want it, in order of its group.
 //!
 //! Invariant: what somebody listens to is kept before it is announced, so that who loses their connection can hear
 //! it later.
@@ -8,7 +8,7 @@ use crate::administer::decision::{put, take};
 use crate::fifo::{self, Group, HandBack, Message};
 use crate::frame::Frame;
 use crate::lambda::Worker;
-use aws::bus::Names;
+use aws::bus::{Bus, Names, NotPublished};
 use aws::clock::Clock;
 use aws::config::Clients;
 use aws::connections::{Connections, Posted};
@@ -20,11 +20,12 @@ use aws::retry::Policy;
 use aws::table::Table;
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use domain::command::Purpose;
+use domain::command::{Command, Deliver, Purpose};
 use domain::event::Event;
 use domain::id::{TenantId, UserName};
 use domain::listener::{Audience, may_be_told};
 use domain::role::{Caller, Status};
+use domain::webhook::Webhooks;
 use futures_util::stream::{self, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct Announcer {
     table: Table,
+    bus: Bus,
     connections: Connections,
     queues: Queues,
     names: Names,
@@ -62,11 +64,12 @@ struct Announcement<'a> {
     at: Timestamp,
 }
 
-/// Who listens to what of a batch, and who they are.
+/// Who listens to what of a batch, and who they are; and who else wants to be told.
 #[derive(Debug, Default)]
 struct Room {
     audiences: BTreeMap<Audience, Listeners>,
     callers: BTreeMap<UserName, Caller>,
+    webhooks: Webhooks,
     /// Sessions that turned out to be gone.
     gone: Mutex<BTreeSet<(Audience, Uuid)>>,
 }
@@ -75,6 +78,7 @@ impl Announcer {
     pub fn new(clients: &Clients, connections_url: &str, clock: Clock, metrics: Metrics) -> Self {
         Self {
             table: clients.table(Policy::WORKER),
+            bus: clients.bus(Policy::INTAKE),
             connections: clients.connections(connections_url, Policy::INTAKE),
             queues: clients.queues(),
             names: clients.config().names.clone(),
@@ -102,12 +106,17 @@ impl Announcer {
             lanes.push((group.id.as_str(), lane));
         }
         let events: Vec<_> = lanes.iter().flat_map(|(_, lane)| lane).collect();
-        let room = match timeout_at(deadline, self.furnish(&events)).await {
+        let prepared = async {
+            let room = self.furnish(&events).await?;
+            self.hand_on(&room, &events).await?;
+            Ok(room)
+        };
+        let room = match timeout_at(deadline, prepared).await {
             Ok(room) => room,
             Err(_) => Err(Failure::transient("announce", "the batch ran out of time")),
         };
         match room {
-            Ok(room) if room.is_empty() => {}
+            Ok(room) if room.is_silent() => {}
             Ok(room) => {
                 let works: Vec<_> = lanes
                     .iter()
@@ -137,8 +146,13 @@ impl Announcer {
             return Ok(Room::default());
         };
         let audiences: BTreeSet<_> = events.iter().flat_map(|one| Audience::of(&one.event)).collect();
-        let mut found = self.table.read(audiences.iter().map(|one| keys::audience(&tenant, one))).await?;
+        let webhooks_key = keys::webhooks(&tenant);
+        let wanted = audiences.iter().map(|one| keys::audience(&tenant, one));
+        let mut found = self.table.read(wanted.chain([webhooks_key.clone()])).await?;
         let (mut room, now) = (Room::default(), self.clock.now());
+        if let Some(item) = found.take(&webhooks_key) {
+            room.webhooks = items::stored_webhooks(item)?;
+        }
         for audience in audiences {
             let Some(item) = found.take(&keys::audience(&tenant, &audience)) else { continue };
             let listeners = items::stored_listeners(item)?.at(now);
@@ -146,7 +160,7 @@ impl Announcer {
                 room.audiences.insert(audience, listeners);
             }
         }
-        if room.is_empty() {
+        if room.is_silent() {
             return Ok(room);
         }
         let is_for = |event: &Event| Audience::of(event).iter().any(|one| room.audiences.contains_key(one));
@@ -164,6 +178,28 @@ impl Announcer {
             }
         }
         Ok(room)
+    }
+
+    /// Hands on what webhooks want to be told, in order: each calls its receiver when it can.
+    async fn hand_on(&self, room: &Room, events: &[&Announcement<'_>]) -> Result<(), Failure> {
+        let wanted = events.iter().flat_map(|one| {
+            let webhooks = room.webhooks.0.values().filter(|webhook| webhook.wants(&one.event));
+            webhooks.map(|webhook| Deliver {
+                tenant: one.event.tenant.clone(),
+                webhook: webhook.id,
+                event: one.event.clone(),
+                asked: None,
+                is_aside: false,
+            })
+        });
+        let wanted: Vec<_> = wanted.map(|deliver| Command::Deliver(Box::new(deliver))).collect();
+        match events.first().filter(|_| !wanted.is_empty()) {
+            Some(first) => {
+                let published = self.bus.publish_all(&first.event.tenant, wanted).await;
+                published.map_err(NotPublished::failure)
+            }
+            None => Ok(()),
+        }
     }
 
     /// Announces one group's events in order, and names what is left of them.
@@ -267,7 +303,8 @@ impl Announcer {
 }
 
 impl Room {
-    fn is_empty(&self) -> bool {
+    /// Whether nobody listens.
+    fn is_silent(&self) -> bool {
         self.audiences.is_empty()
     }
 }

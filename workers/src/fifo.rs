@@ -17,6 +17,8 @@ const ONE_BY_ONE_FROM: u32 = 3;
 /// Seconds that a handed-back message stays invisible, at most. Thirty receives with such pauses are
 /// longer than a command may wait.
 const MAX_RELEASE_S: u32 = 15;
+/// The longest that SQS keeps a message invisible.
+const MAX_VISIBILITY_S: u32 = 12 * 60 * 60;
 /// Time to release a batch. It is a courtesy: without it the visibility timeout does the same, later.
 const RELEASE_BUDGET: Duration = Duration::from_secs(2);
 
@@ -123,11 +125,16 @@ pub async fn hand_back(queues: &Queues, queue_arn: &str, left: &[HandBack<'_>]) 
     response
 }
 
-/// What may pass waits twice as long each time; what will not goes to the dead-letter queue as fast
+/// What may pass waits for as long as it says, or twice as long each time; what will not goes to the dead-letter queue as fast
 /// as it can.
 fn release(left: &HandBack<'_>) -> Release {
     let may_pass = left.failure.as_ref().is_none_or(Failure::is_transient);
-    let delay_s = if may_pass { release_s(left.message.receives) } else { 0 };
+    let stated_s = left.failure.as_ref().and_then(Failure::pause).map(|pause| pause.as_secs());
+    let delay_s = match stated_s.and_then(|seconds| u32::try_from(seconds).ok()) {
+        Some(seconds) => seconds.min(MAX_VISIBILITY_S),
+        None if may_pass => release_s(left.message.receives),
+        None => 0,
+    };
     Release { receipt_handle: left.message.receipt_handle.clone(), delay_s: delay_s.cast_signed() }
 }
 
@@ -207,6 +214,7 @@ mod tests {
         check_delay(5, None, 15);
         check_delay(1_000, None, 15);
         check_delay(1, Some(Failure::malformed("test", "never")), 0);
+        check_delay(1, Some(Failure::Held { context: "test", pause: Duration::from_secs(600) }), 600);
     }
 
     /// A command may wait five minutes; so long must a message that may pass stay out of the

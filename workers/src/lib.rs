@@ -2,6 +2,7 @@
 
 pub mod administer;
 pub mod announce;
+pub mod deliver;
 pub mod import_files;
 pub mod listen;
 pub mod open_cutoff;

@@ -288,6 +288,7 @@ impl WorkOff for ReplenishWorker {
             | Command::PostBooking(_)
             | Command::Administer(_)
             | Command::ImportFile(_)
+            | Command::Deliver(_)
             | Command::Probe(_) => {
                 return Err(Failure::malformed("read a message", "it is another worker's"));
             }

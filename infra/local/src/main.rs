@@ -1,6 +1,7 @@
 //! `make run`: the whole system in one process, until it is interrupted.
 
 use aws::clock::Clock;
+use aws::config::Reach;
 use aws::failure::chain;
 use aws::telemetry::Metrics;
 use clap::Parser;
@@ -34,6 +35,9 @@ struct Arguments {
     /// How many times as fast time runs for cutoffs, to see several of them: 43200 is a month a minute.
     #[arg(long, default_value_t = 1)]
     cutoff_speed: i32,
+    /// Webhooks may call receivers on this machine, without TLS too.
+    #[arg(long)]
+    webhooks_to_loopback: bool,
 }
 
 /// Between two looks whether a cutoff is due: an hour on AWS, and no more than this here.
@@ -70,7 +74,15 @@ async fn start(arguments: Arguments) -> Result<System, Box<dyn std::error::Error
         .log_internal_errors(false)
         .with_writer(log)
         .init();
-    let Arguments { dir, api_port, aws_port, dynamodb_port, max_concurrency, cutoff_speed } = arguments;
+    let Arguments {
+        dir,
+        api_port,
+        aws_port,
+        dynamodb_port,
+        max_concurrency,
+        cutoff_speed,
+        webhooks_to_loopback,
+    } = arguments;
     let (real, started) = (clock.clone(), clock.now());
     let cutoff_clock = Clock::from_fn(move || {
         let passed = real.now().duration_since(started);
@@ -87,6 +99,7 @@ async fn start(arguments: Arguments) -> Result<System, Box<dyn std::error::Error
         metrics,
         clock,
         cutoff_clock,
+        webhook_reach: if webhooks_to_loopback { Reach::Loopback } else { Reach::Public },
     };
     Ok(System::start(options).await?)
 }

@@ -30,7 +30,9 @@ pub fn visibility_timeout_s(purpose: Purpose) -> u64 {
 
 /// Receives before a message goes to the dead-letter queue. With the worker's growing pauses these
 /// last longer than a command may wait, so an outage ends commands as `expired` and not as dead letters.
+/// A delivery, which is taken alone, has ten attempts.
 pub const MAX_RECEIVES: u32 = 30;
+
 /// The longest that SQS keeps a message: 14 days, for whoever comes back to a dead letter.
 pub const RETENTION_S: u32 = 1_209_600;
 

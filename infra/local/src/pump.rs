@@ -16,9 +16,10 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use workers::lambda::Worker;
 
-/// Messages in a batch: the most that Lambda takes from a FIFO queue, or one file.
+/// Messages in a batch: the most that Lambda takes from a FIFO queue, or one file, or one delivery: none waits for
+/// another's receiver.
 pub fn batch(purpose: Purpose) -> i32 {
-    if purpose == Purpose::Imports { 1 } else { 10 }
+    if matches!(purpose, Purpose::Imports | Purpose::Deliveries) { 1 } else { 10 }
 }
 
 /// How long a receive waits for messages: the most that SQS allows.

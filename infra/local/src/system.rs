@@ -19,7 +19,8 @@ use crate::{demo, docs, drops};
 use aws::bus::{Names, NotPublished};
 use aws::clock::Clock;
 use aws::config::{
-    AdministerConfig, Clients, Config, IntakeConfig, ListenConfig, PasswordKey, SessionKey, TicketKey,
+    AdministerConfig, Clients, Config, IntakeConfig, ListenConfig, PasswordKey, Reach, SessionKey, TicketKey,
+    WebhookConfig, WebhookKey,
 };
 use aws::failure::chain;
 use aws::retry::Policy;
@@ -28,6 +29,7 @@ use aws_credential_types::Credentials;
 use axum::Router;
 use axum::serve::ListenerExt;
 use domain::command::{Command, Kind, OpenCutoff, Probe, Purpose};
+use domain::webhook::{LANES, MAX_WEBHOOKS};
 use intake::App;
 use intake::routes::{self, PUBLIC_PATHS};
 use std::fs::DirBuilder;
@@ -41,6 +43,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use workers::administer::AdministerWorker;
 use workers::announce::Announcer;
+use workers::deliver::DeliverWorker;
 use workers::import_files::ImportWorker;
 use workers::listen::Listen;
 use workers::post_checkouts::PostCheckouts;
@@ -51,6 +54,8 @@ const REGION: &str = "eu-west-1";
 pub const STAGE: &str = "local";
 const TABLE_NAME: &str = "pos-local";
 const POOL_NAME: &str = "pos-local";
+/// Deliveries of one company under way at the same time, so that no webhook waits for another.
+const DELIVERIES_AT_ONCE: usize = MAX_WEBHOOKS * LANES as usize;
 /// Where a system keeps its data and listens. Port 0 is any free one.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -66,6 +71,8 @@ pub struct Options {
     pub clock: Clock,
     /// The time by which cutoffs are due.
     pub cutoff_clock: Clock,
+    /// Where webhooks' receivers may be.
+    pub webhook_reach: Reach,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -129,12 +136,17 @@ impl System {
         let session_key = SessionKey::new(secret_key(&dir.join("session.key"))?);
         let listen =
             ListenConfig { connections_url: aws_endpoint_url.clone(), session_key: session_key.clone() };
+        let webhooks = WebhookConfig {
+            key: WebhookKey::new(secret_key(&dir.join("webhook.key"))?),
+            reach: options.webhook_reach,
+        };
         let config = IntakeConfig {
             client_id: pool.client_id.clone(),
             listen_url: format!("{}{}", api_url.replacen("http", "ws", 1), sockets::PATH),
             session_key,
             ticket_key: TicketKey::new(secret_key(&dir.join("ticket.key"))?),
             password_key: password_key.clone(),
+            webhooks: webhooks.clone(),
         };
         let app = App::new(&clients, config, options.clock.clone(), options.metrics.clone());
         let router = routes::router(app.clone()).merge(docs::router());
@@ -146,7 +158,7 @@ impl System {
         serve(&mut tasks, api, api_router);
 
         let administer = AdministerConfig { user_pool_id: pool.pool_id.clone(), password_key };
-        let workers = Workers::new(&clients, administer, &listen, &options);
+        let workers = Workers::new(&clients, administer, &listen, webhooks, &options);
         workers.pump(&mut tasks, &clients, options.max_concurrency)?;
         probe(&clients).await?;
         drops::start(&mut tasks, &clients, cloud.events());
@@ -277,6 +289,7 @@ pub struct Workers {
     pub replenishment: Arc<ReplenishWorker>,
     pub imports: Arc<ImportWorker>,
     pub results: Arc<Announcer>,
+    pub deliveries: Arc<DeliverWorker>,
 }
 
 impl Workers {
@@ -284,6 +297,7 @@ impl Workers {
         clients: &Clients,
         administer: AdministerConfig,
         listen: &ListenConfig,
+        webhooks: WebhookConfig,
         options: &Options,
     ) -> Self {
         let (clock, metrics) = (&options.clock, &options.metrics);
@@ -308,6 +322,7 @@ impl Workers {
                 clock.clone(),
                 metrics.clone(),
             )),
+            deliveries: Arc::new(DeliverWorker::new(clients, webhooks, clock.clone(), metrics.clone())),
         }
     }
 
@@ -328,6 +343,9 @@ impl Workers {
                     Purpose::Replenishment => pump::start(tasks, &source, few, &self.replenishment),
                     Purpose::Imports => pump::start(tasks, &source, few, &self.imports),
                     Purpose::Results => pump::start(tasks, &source, few, &self.results),
+                    Purpose::Deliveries => {
+                        pump::start(tasks, &source, few * DELIVERIES_AT_ONCE, &self.deliveries);
+                    }
                 }
             }
         }

@@ -2,9 +2,10 @@
 
 use super::employee::RoleView;
 use super::{RejectionView, UndecidedView};
+use crate::app::App;
 use crate::users::StatusName;
-use aws::config::PasswordKey;
 use aws::items::Audited;
+use aws::signing::{SECRET_SHOWN, Secret};
 use aws::user_pool::{FIRST_PASSWORD_LIFETIME, first_password};
 use domain::admin::{Receipt, ReceiptOutcome};
 use domain::booking::{Booking, BookingOutcome};
@@ -12,7 +13,7 @@ use domain::command::Kind;
 use domain::id::EmployeeNumber;
 use domain::role::{Caller, Status, User};
 use domain::tenant::{Concessionaire, Station, Tenant, TenantStatus};
-use jiff::Timestamp;
+use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -40,6 +41,10 @@ pub struct AppliedView {
     /// For whoever asked, for three days: what the user signs in with first, and has to change.
     #[serde(skip_serializing_if = "Option::is_none")]
     first_password: Option<String>,
+    /// For whoever asked, for ten minutes: what signs what the webhook is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
+    webhook_secret: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,8 +71,8 @@ pub struct ChangeView {
 }
 
 impl ReceiptView {
-    pub fn of(receipt: Receipt, caller: &Caller, key: &PasswordKey, now: Timestamp) -> Self {
-        let password = password_of(&receipt, caller, key, now);
+    pub fn of(receipt: Receipt, caller: &Caller, app: &App) -> Self {
+        let (password, secret) = (password_of(&receipt, caller, app), secret_of(&receipt, caller, app));
         let change = ChangeView::of(&receipt);
         match receipt.outcome {
             ReceiptOutcome::Applied { before, after } => ReceiptView::Applied(Box::new(AppliedView {
@@ -75,6 +80,7 @@ impl ReceiptView {
                 before: some(before),
                 after: some(after),
                 first_password: password,
+                webhook_secret: secret,
             })),
             ReceiptOutcome::Rejected(refusal) => {
                 ReceiptView::Rejected(Box::new(RejectedChangeView { change, rejection: refusal.into() }))
@@ -83,11 +89,21 @@ impl ReceiptView {
     }
 }
 
-/// Made again from the key: it is stored nowhere.
-fn password_of(receipt: &Receipt, caller: &Caller, key: &PasswordKey, now: Timestamp) -> Option<String> {
-    let is_good = now <= receipt.decided_at + FIRST_PASSWORD_LIFETIME && receipt.caller == caller.user;
-    let name = receipt.given_a_password().filter(|_| is_good)?;
-    Some(first_password(key, &name, receipt.id))
+/// Made again from the key, as is the other: they are stored nowhere.
+fn password_of(receipt: &Receipt, caller: &Caller, app: &App) -> Option<String> {
+    let name =
+        receipt.given_a_password().filter(|_| is_shown(receipt, caller, app, FIRST_PASSWORD_LIFETIME))?;
+    Some(first_password(&app.password_key, &name, receipt.id))
+}
+
+fn secret_of(receipt: &Receipt, caller: &Caller, app: &App) -> Option<String> {
+    let given = receipt.given_a_secret().filter(|_| is_shown(receipt, caller, app, SECRET_SHOWN));
+    let (webhook, generation) = given?;
+    Some(Secret::of(&app.webhooks.key, &receipt.tenant, webhook, generation).text())
+}
+
+fn is_shown(receipt: &Receipt, caller: &Caller, app: &App, lifetime: SignedDuration) -> bool {
+    app.clock.now() <= receipt.decided_at + lifetime && receipt.caller == caller.user
 }
 
 fn some(value: Value) -> Option<Value> {

@@ -5,6 +5,7 @@ use domain::badge;
 use domain::booking;
 use domain::checkout::{PriceChange, Rejection};
 use domain::id::MealCode;
+use domain::webhook::MAX_WEBHOOKS;
 use serde::Serialize;
 use std::borrow::Cow;
 use utoipa::ToSchema;
@@ -183,6 +184,12 @@ impl From<Refusal> for RejectionView {
             }
             Refusal::CutoffTooFar { next } => {
                 ("Cutoff is too far ahead", format!("The one of {next} comes before.").into())
+            }
+            Refusal::TooManyWebhooks => {
+                ("Too many webhooks", format!("There are {MAX_WEBHOOKS} already; forget one.").into())
+            }
+            Refusal::WebhookInactive => {
+                ("Webhook is inactive", "It is told nothing; enable it first.".into())
             }
             Refusal::CutoffClosed => ("Cutoff is closed", "Everybody in it is accounted for.".into()),
         };

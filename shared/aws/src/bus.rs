@@ -3,13 +3,14 @@
 use crate::failure::Failure;
 use crate::files::Dropped;
 use crate::keys;
+use crate::lanes::{self, Outgoing, attribute};
 use crate::retry::{self, Policy};
 use aws_sdk_sns::Client;
 use aws_sdk_sns::operation::publish::PublishError;
-use aws_sdk_sns::types::MessageAttributeValue;
 use domain::command::{Command, Message, Purpose};
 use domain::id::TenantId;
 use domain::planted::{self, Planted};
+use std::collections::HashMap;
 use thiserror::Error;
 
 /// The message attribute that queues filter on.
@@ -84,6 +85,16 @@ pub enum NotPublished {
     Failure(#[from] Failure),
 }
 
+impl NotPublished {
+    /// The failure that it is for whoever follows up on a command: its tenant has a topic, or had.
+    pub fn failure(self) -> Failure {
+        match self {
+            NotPublished::Failure(failure) => failure,
+            NotPublished::NoTopic => Failure::transient("publish a command", NotPublished::NoTopic),
+        }
+    }
+}
+
 /// Publishes commands to their tenant's topic.
 #[derive(Debug, Clone)]
 pub struct Bus {
@@ -100,41 +111,10 @@ impl Bus {
     /// Returns once the topic has the command for certain. Sending the same command again within
     /// five minutes is swallowed by the topic; later it meets its own outcome in the table.
     pub async fn publish(&self, command: Command) -> Result<(), NotPublished> {
-        let (tenant, group, deduplication_id) = match &command {
-            Command::PostCheckout(checkout) => {
-                let by_key = planted::is(Planted::DeduplicatedByKey);
-                let id = if by_key { checkout.id.to_string() } else { checkout.request.to_string() };
-                (&checkout.tenant, keys::wallet_group(&checkout.tenant, &checkout.employee), id)
-            }
-            Command::PostBooking(booking) => {
-                let group = keys::wallet_group(&booking.tenant, &booking.employee);
-                (&booking.tenant, group, booking.request.to_string())
-            }
-            Command::Administer(asked) => {
-                let group = keys::admin_group(&asked.tenant, &asked.change.subject());
-                (&asked.tenant, group, asked.request.to_string())
-            }
-            Command::OpenCutoff(tick) => (&tick.tenant, keys::cutoff_group(&tick.tenant), tick.id.clone()),
-            Command::Replenish(part) => {
-                let group = keys::chunk_group(&part.tenant, part.date, part.round, part.chunk);
-                (&part.tenant, group.clone(), group)
-            }
-            Command::ImportFile(dropped) => {
-                let Dropped { tenant, target, .. } = Dropped::parse(&dropped.key)
-                    .filter(|parsed| parsed.tenant == dropped.tenant)
-                    .ok_or_else(|| Failure::malformed("publish a command", "its file is not its tenant's"))?;
-                (&dropped.tenant, keys::import_group(&tenant, &target), dropped.sequencer.clone())
-            }
-            Command::Probe(probe) => (&probe.tenant, keys::probe_group(&probe.tenant), probe.id.to_string()),
-        };
-        let topic_arn = self.names.command_topic_arn(tenant);
-        let kind = MessageAttributeValue::builder()
-            .data_type("String")
-            .string_value(command.kind().as_str())
-            .build()
-            .map_err(|error| Failure::malformed("build a message attribute", error))?;
-        let body = serde_json::to_string(&Message::new(command))
-            .map_err(|error| Failure::malformed("write a command", error))?;
+        let topic_arn = self.names.command_topic_arn(tenant_of(&command));
+        let Outgoing { body, group, deduplication_id, attributes } = outgoing(&command)?;
+        let attributes = attributes.into_iter().map(|(name, value)| Ok((name.to_owned(), attribute(value)?)));
+        let attributes: HashMap<_, _> = attributes.collect::<Result<_, Failure>>()?;
         retry::transient(self.policy, async || {
             let sent = self
                 .client
@@ -143,7 +123,7 @@ impl Bus {
                 .message(&body)
                 .message_group_id(&group)
                 .message_deduplication_id(&deduplication_id)
-                .message_attributes(KIND_ATTRIBUTE, kind.clone())
+                .set_message_attributes(Some(attributes.clone()))
                 .send()
                 .await;
             match sent {
@@ -158,4 +138,76 @@ impl Bus {
         .then_some(())
         .ok_or(NotPublished::NoTopic)
     }
+
+    /// The same for many commands of one tenant, those of a group in order; what the topic has is not sent again.
+    pub async fn publish_all(
+        &self,
+        tenant: &TenantId,
+        commands: impl IntoIterator<Item = Command>,
+    ) -> Result<(), NotPublished> {
+        let grouped = commands.into_iter().map(|command| Ok((outgoing(&command)?.group, command)));
+        let mut lanes = lanes::by_group(grouped.collect::<Result<Vec<_>, Failure>>()?);
+        let topic_arn = self.names.command_topic_arn(tenant);
+        let mut pauses = self.policy.pauses();
+        loop {
+            let mut left: Vec<_> = lanes.iter_mut().collect();
+            match lanes::publish(&self.client, &topic_arn, &mut left, outgoing).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(NotPublished::NoTopic),
+                Err(failure) if !failure.is_transient() || !pauses.pause().await => {
+                    return Err(failure.into());
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+fn tenant_of(command: &Command) -> &TenantId {
+    match command {
+        Command::PostCheckout(checkout) => &checkout.tenant,
+        Command::PostBooking(booking) => &booking.tenant,
+        Command::Administer(asked) => &asked.tenant,
+        Command::OpenCutoff(tick) => &tick.tenant,
+        Command::Replenish(part) => &part.tenant,
+        Command::ImportFile(dropped) => &dropped.tenant,
+        Command::Deliver(told) => &told.tenant,
+        Command::Probe(probe) => &probe.tenant,
+    }
+}
+
+fn outgoing(command: &Command) -> Result<Outgoing, Failure> {
+    let (group, deduplication_id) = match command {
+        Command::PostCheckout(checkout) => {
+            let by_key = planted::is(Planted::DeduplicatedByKey);
+            let id = if by_key { checkout.id.to_string() } else { checkout.request.to_string() };
+            (keys::wallet_group(&checkout.tenant, &checkout.employee), id)
+        }
+        Command::PostBooking(booking) => {
+            (keys::wallet_group(&booking.tenant, &booking.employee), booking.request.to_string())
+        }
+        Command::Administer(asked) => {
+            (keys::admin_group(&asked.tenant, &asked.change.subject()), asked.request.to_string())
+        }
+        Command::OpenCutoff(tick) => (keys::cutoff_group(&tick.tenant), tick.id.clone()),
+        Command::Replenish(part) => {
+            let group = keys::chunk_group(&part.tenant, part.date, part.round, part.chunk);
+            (group.clone(), group)
+        }
+        Command::ImportFile(dropped) => {
+            let Dropped { tenant, target, .. } = Dropped::parse(&dropped.key)
+                .filter(|parsed| parsed.tenant == dropped.tenant)
+                .ok_or_else(|| Failure::malformed("publish a command", "its file is not its tenant's"))?;
+            (keys::import_group(&tenant, &target), dropped.sequencer.clone())
+        }
+        Command::Deliver(told) => {
+            let way = if told.is_aside { "aside" } else { "lane" };
+            (keys::delivery_group(told), format!("{}.{}.{way}", told.webhook, told.id().digest()))
+        }
+        Command::Probe(probe) => (keys::probe_group(&probe.tenant), probe.id.to_string()),
+    };
+    let kind = command.kind().as_str().to_owned();
+    let body = serde_json::to_string(&Message::new(command.clone()))
+        .map_err(|error| Failure::malformed("write a command", error))?;
+    Ok(Outgoing { body, group, deduplication_id, attributes: vec![(KIND_ATTRIBUTE, kind)] })
 }

@@ -68,6 +68,24 @@ pub struct IntakeConfig {
     pub session_key: SessionKey,
     pub ticket_key: TicketKey,
     pub password_key: PasswordKey,
+    pub webhooks: WebhookConfig,
+}
+
+/// What whoever tells webhooks needs besides.
+#[derive(Debug, Clone)]
+pub struct WebhookConfig {
+    pub key: WebhookKey,
+    pub reach: Reach,
+}
+
+/// Where a tenant's receivers may be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// At public addresses alone, behind TLS.
+    #[default]
+    Public,
+    /// At any, and without TLS too: for tests and trials, where the receiver is on the same machine.
+    Loopback,
 }
 
 /// What whoever hears listeners needs besides.
@@ -116,6 +134,10 @@ secret_key!(
 secret_key!(
     /// The secret that makes tickets of listeners tamper-evident.
     SessionKey
+);
+secret_key!(
+    /// The secret that webhooks' secrets are made from.
+    WebhookKey
 );
 secret_key!(
     /// The secret that first passwords are made from.
@@ -192,6 +214,12 @@ impl Environment<'_> {
         PasswordKey(self.parsed("PASSWORD_KEY", |hex| parse_hex(&hex)))
     }
 
+    fn webhooks(&mut self) -> WebhookConfig {
+        let key = WebhookKey(self.parsed("WEBHOOK_KEY", |hex| parse_hex(&hex)));
+        let is_loopback = self.optional("WEBHOOK_REACH").is_some_and(|reach| reach == "loopback");
+        WebhookConfig { key, reach: if is_loopback { Reach::Loopback } else { Reach::Public } }
+    }
+
     fn complete<T>(self, value: T) -> Result<T, ConfigError> {
         if self.missing.is_empty() { Ok(value) } else { Err(ConfigError { names: self.missing }) }
     }
@@ -248,6 +276,21 @@ pub fn announce_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<(Confi
     environment.complete((config, connections_url))
 }
 
+/// The configuration of the function that tells webhooks.
+pub fn deliver() -> Result<(Config, WebhookConfig), ConfigError> {
+    deliver_from(&process_variable)
+}
+
+/// The same from anything that knows variables by name.
+pub fn deliver_from(
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<(Config, WebhookConfig), ConfigError> {
+    let mut environment = Environment { variable, missing: vec![] };
+    let config = environment.config();
+    let webhooks = environment.webhooks();
+    environment.complete((config, webhooks))
+}
+
 /// The configuration of the function behind the socket.
 pub fn listen() -> Result<(Config, ListenConfig), ConfigError> {
     listen_from(&process_variable)
@@ -278,7 +321,8 @@ pub fn intake_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<(Config,
     let session_key = environment.session_key();
     let ticket_key = TicketKey(environment.parsed("TICKET_KEY", |hex| parse_hex(&hex)));
     let password_key = environment.password_key();
-    let intake = IntakeConfig { client_id, listen_url, session_key, ticket_key, password_key };
+    let webhooks = environment.webhooks();
+    let intake = IntakeConfig { client_id, listen_url, session_key, ticket_key, password_key, webhooks };
     environment.complete((config, intake))
 }
 
@@ -437,6 +481,7 @@ mod tests {
             "SESSION_KEY",
             "TICKET_KEY",
             "PASSWORD_KEY",
+            "WEBHOOK_KEY",
         ];
         assert_eq!(error.names, expected);
     }
@@ -445,5 +490,6 @@ mod tests {
     fn secrets_stay_out_of_debug_output() {
         assert_eq!(format!("{:?}", TicketKey([7; 32])), "TicketKey");
         assert_eq!(format!("{:?}", PasswordKey([7; 32])), "PasswordKey");
+        assert_eq!(format!("{:?}", WebhookKey([7; 32])), "WebhookKey");
     }
 }

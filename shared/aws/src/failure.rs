@@ -4,6 +4,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use std::error::Error;
+use std::time::Duration;
 use thiserror::Error as ThisError;
 
 type Source = Box<dyn Error + Send + Sync>;
@@ -14,6 +15,9 @@ pub enum Failure {
     /// Throttled, timed out, unreachable, lost a race: the same call may succeed later.
     #[error("{context}: the service did not answer for now")]
     Transient { context: &'static str, source: Source },
+    /// It is not its turn again before a while is over.
+    #[error("{context}: it waits for {} s", pause.as_secs())]
+    Held { context: &'static str, pause: Duration },
     /// It will fail again: what was read, sent or stored is not what it should be.
     #[error("{context}: malformed")]
     Malformed { context: &'static str, source: Source },
@@ -29,13 +33,25 @@ impl Failure {
     }
 
     pub fn is_transient(&self) -> bool {
-        matches!(self, Failure::Transient { .. })
+        match self {
+            Failure::Transient { .. } | Failure::Held { .. } => true,
+            Failure::Malformed { .. } => false,
+        }
+    }
+
+    /// How long to wait, if it says so.
+    pub fn pause(&self) -> Option<Duration> {
+        match self {
+            Failure::Held { pause, .. } => Some(*pause),
+            Failure::Transient { .. } | Failure::Malformed { .. } => None,
+        }
     }
 
     /// The same failure once more, for another whom it concerns; its sources are flattened.
     pub fn again(&self) -> Self {
         match self {
             Failure::Transient { context, source } => Failure::transient(context, chain(source.as_ref())),
+            Failure::Held { context, pause } => Failure::Held { context, pause: *pause },
             Failure::Malformed { context, source } => Failure::malformed(context, chain(source.as_ref())),
         }
     }
@@ -46,6 +62,7 @@ impl Failure {
             Failure::Transient { context, source } | Failure::Malformed { context, source } => {
                 Failure::Transient { context, source }
             }
+            held @ Failure::Held { .. } => held,
         }
     }
 

@@ -12,6 +12,7 @@ mod listener;
 mod menu;
 mod receipt;
 mod tenant;
+mod webhook;
 
 use crate::failure::Failure;
 use crate::keys::{self, Key};
@@ -42,6 +43,7 @@ pub use tenant::{
     admins, concessionaire, listed_concessionaire, listed_station, listed_user, station, stored_admins,
     stored_station, stored_tenant, stored_user, tenant, user,
 };
+pub use webhook::{delivery, stored_delivery, stored_webhooks, webhooks};
 
 /// An item as the table takes and gives it.
 pub type Item = HashMap<String, AttributeValue>;
@@ -71,6 +73,12 @@ fn from_item<'a, T: Deserialize<'a>>(item: Item) -> Result<T, Failure> {
 fn text<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a str, Failure> {
     let value = item.get(attribute).and_then(|value| value.as_s().ok());
     value.map(String::as_str).ok_or_else(|| Failure::malformed("read a key", attribute))
+}
+
+/// With the time at which DynamoDB may delete it, which it does within days: nobody relies on it.
+fn forgotten(mut item: Item, at: Timestamp) -> Item {
+    item.insert(keys::TTL.to_owned(), AttributeValue::N(at.as_second().to_string()));
+    item
 }
 
 /// How often an item was replaced: what [`crate::table::Write::Replace`] must still find.

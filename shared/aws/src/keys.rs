@@ -22,6 +22,8 @@
 //! | session       | `T#<ten>#L#<uuid>`   | `SESSION`             | `listen`                             |
 //! | audience      | `T#<ten>#A#<audience>` | `AUDIENCE`          | `announce`, `listen`                 |
 //! | what was told | `T#<ten>#J#<ten minutes>` | `TOLD#<milliseconds>#<event>` | `listen`, to resume     |
+//! | webhooks      | `T#<ten>`            | `WEBHOOKS`            | `announce`, `deliver`, lists         |
+//! | delivery      | `T#<ten>#W#<uuidv7>` | `DELIVERY#<milliseconds>-<event>` | `deliver`, lists         |
 //! | receipt       | `T#<ten>#R#<uuidv7>` | `RECEIPT`             | idempotency, `GET receipt`           |
 //!
 //! Index `GSI1`: checkouts by `T#<ten>#C#<con>#<business date>` and uuid; employees by
@@ -32,13 +34,15 @@
 //! whatever joins that partition must sort below `CHECKOUT#`.
 
 use domain::admin::Subject;
+use domain::command::Deliver;
 use domain::event::Event;
 use domain::id::{
     BookingId, CheckoutId, CommandId, ConcessionaireId, EmployeeNumber, MealCode, Rfid, StationId, TenantId,
-    UserName,
+    UserName, WebhookId,
 };
 use domain::import::Target;
 use domain::listener::Audience;
+use domain::webhook::{DeliveryId, lane_of};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use std::fmt;
@@ -170,6 +174,29 @@ pub fn session(tenant: &TenantId, id: Uuid) -> Key {
 
 pub fn audience(tenant: &TenantId, audience: &Audience) -> Key {
     key(format!("T#{tenant}#A#{audience}"), "AUDIENCE")
+}
+
+/// All of a tenant's webhooks: few, counted, and read together.
+pub fn webhooks(tenant: &TenantId) -> Key {
+    key(tenant_pk(tenant), "WEBHOOKS")
+}
+
+pub fn delivery(tenant: &TenantId, webhook: WebhookId, id: &DeliveryId) -> Key {
+    key(webhook_pk(tenant, webhook), format!("{DELIVERY_PREFIX}{id}"))
+}
+
+/// What one webhook was told, by the time at which it happened.
+pub fn deliveries(tenant: &TenantId, webhook: WebhookId) -> Span {
+    Span::of(false, webhook_pk(tenant, webhook), DELIVERY_PREFIX)
+}
+
+/// The same from one on.
+pub fn deliveries_from(tenant: &TenantId, webhook: WebhookId, id: &DeliveryId) -> Span {
+    Span { from: format!("{DELIVERY_PREFIX}{id}"), ..deliveries(tenant, webhook) }
+}
+
+fn webhook_pk(tenant: &TenantId, webhook: WebhookId) -> String {
+    format!("T#{tenant}#W#{webhook}")
 }
 
 /// Where an event is kept that was told at `at`.
@@ -370,6 +397,7 @@ pub fn wallet_group(tenant: &TenantId, employee: &EmployeeNumber) -> String {
 pub fn admin_group(tenant: &TenantId, subject: &Subject<'_>) -> String {
     let subject = match subject {
         Subject::Users(_) => "users".to_owned(),
+        Subject::Webhooks(_) => "webhooks".to_owned(),
         Subject::Menu(concessionaire, _) => format!("menus/{concessionaire}"),
         Subject::Tenant(_)
         | Subject::Employee(_)
@@ -398,6 +426,16 @@ pub fn import_group(tenant: &TenantId, target: &Target) -> String {
         Target::Roster => "employees",
     };
     format!("{}#IMPORT#{what}", tenant_pk(tenant))
+}
+
+/// The message group in which a webhook is told of an event: its lane, or one for this delivery alone.
+pub fn delivery_group(told: &Deliver) -> String {
+    let webhook = webhook_pk(&told.tenant, told.webhook);
+    if told.is_aside {
+        format!("{webhook}#ASIDE#{}", told.id().digest())
+    } else {
+        format!("{webhook}#{}", lane_of(&told.event))
+    }
 }
 
 /// The message group in which an event is told: its wallet's, or one for all else that happens to a tenant.
@@ -437,6 +475,7 @@ const CHUNK_PREFIX: &str = "CHUNK#";
 const IMPORT_PREFIX: &str = "IMPORT#";
 const STATION_PREFIX: &str = "STATION#";
 const USER_PREFIX: &str = "USER#";
+const DELIVERY_PREFIX: &str = "DELIVERY#";
 const TOLD_PREFIX: &str = "TOLD#";
 /// What is told in so long a time is kept in one partition.
 const TOLD_TOGETHER: SignedDuration = SignedDuration::from_mins(10);
@@ -523,6 +562,10 @@ pub(crate) fn parse_import(sk: &str) -> Option<CommandId> {
     sk.strip_prefix(IMPORT_PREFIX)?.parse().ok()
 }
 
+pub(crate) fn parse_delivery(sk: &str) -> Option<DeliveryId> {
+    sk.strip_prefix(DELIVERY_PREFIX)?.parse().ok()
+}
+
 pub(crate) fn parse_meal(sk: &str) -> Option<MealCode> {
     sk.strip_prefix(MEAL_PREFIX)?.parse().ok()
 }
@@ -533,6 +576,10 @@ mod tests {
 
     fn stall_id() -> ConcessionaireId {
         "canteen".parse().unwrap()
+    }
+
+    fn hook_id() -> WebhookId {
+        "01900000-0000-7000-8000-000000000000".parse().unwrap()
     }
 
     fn every_key(tenant: &TenantId) -> Vec<Key> {
@@ -548,6 +595,8 @@ mod tests {
             import(tenant, "01900000-0000-7000-8000-000000000000".parse().unwrap()),
             policy(tenant),
             roster(tenant),
+            webhooks(tenant),
+            delivery(tenant, hook_id(), &"001772434800000-e".parse().unwrap()),
             cutoff(tenant, jiff::civil::date(2026, 3, 15)),
             chunk(tenant, jiff::civil::date(2026, 3, 15), 1, 7),
             receipt(tenant, "01900000-0000-7000-8000-000000000000".parse().unwrap()),
@@ -587,6 +636,8 @@ mod tests {
             users(&acme),
             employees(&acme, "a"),
             checkouts_on(&acme, &stall_id(), date),
+            deliveries(&acme, hook_id()),
+            deliveries_from(&acme, hook_id(), &"001772434800000-e".parse().unwrap()),
             movements_unasked(&acme, &number),
             sales,
             bookings,

@@ -7,10 +7,12 @@ pub mod bus;
 pub mod connections;
 pub mod files;
 pub mod items;
+mod lanes;
 pub mod menus;
 pub mod queue;
 pub mod results;
 pub mod session;
+pub mod signing;
 pub mod table;
 pub mod user_pool;
 

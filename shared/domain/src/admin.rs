@@ -5,17 +5,22 @@
 
 use crate::cutoff::Policy;
 use crate::employee::EmployeePatch;
-use crate::id::{CommandId, ConcessionaireId, EmployeeNumber, MealCode, Rfid, StationId, TenantId, UserName};
+use crate::event::EventKind;
+use crate::id::{
+    CommandId, ConcessionaireId, EmployeeNumber, MealCode, Rfid, StationId, TenantId, UserName, WebhookId,
+};
 use crate::menu::{Meal, MenuVersion};
 use crate::money::{BasisPoints, Money};
 use crate::request::RequestHash;
 use crate::role::{Role, Status};
 use crate::tenant::{BusinessDay, Currency, TenantStatus};
 use crate::text::{ImageUrl, Name, Reason};
+use crate::webhook::{DeliveryId, WebhookUrl};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Change something that sales stand on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +108,38 @@ pub enum Change {
         concessionaire_id: ConcessionaireId,
         status: Status,
     },
+    CreateWebhook {
+        id: WebhookId,
+        url: WebhookUrl,
+        /// Everything if none is named.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        events: BTreeSet<EventKind>,
+    },
+    ChangeWebhook {
+        id: WebhookId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<WebhookUrl>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        events: Option<BTreeSet<EventKind>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<Status>,
+    },
+    DeleteWebhook {
+        id: WebhookId,
+    },
+    /// Gives it a new secret; the one before stays good for a day.
+    RotateWebhookSecret {
+        id: WebhookId,
+    },
+    /// Tells it something of which nothing follows.
+    TestWebhook {
+        id: WebhookId,
+    },
+    /// Tells it something once more.
+    Redeliver {
+        id: WebhookId,
+        delivery: DeliveryId,
+    },
     // A concessionaire's.
     SetMeal {
         concessionaire_id: ConcessionaireId,
@@ -168,11 +205,17 @@ pub enum Subject<'a> {
     Concessionaire(&'a ConcessionaireId),
     Station(&'a StationId),
     Menu(&'a ConcessionaireId, &'a MealCode),
+    /// All of them: they are counted.
+    Webhooks(&'a WebhookId),
 }
 
 const APPOINT_ADMIN: &str = "appoint-admin";
 const CREATE_USER: &str = "create-user";
 const RESET_PASSWORD: &str = "reset-password";
+const CREATE_WEBHOOK: &str = "create-webhook";
+const ROTATE_WEBHOOK_SECRET: &str = "rotate-webhook-secret";
+/// What a snapshot of a webhook calls the number of its newest secret.
+pub const SECRET_GENERATION: &str = "secret_generation";
 
 impl Change {
     /// The stable public name.
@@ -194,6 +237,12 @@ impl Change {
             Change::ResumeCutoff { .. } => "resume-cutoff",
             Change::SetConcessionaire { .. } => "set-concessionaire",
             Change::SetStation { .. } => "set-station",
+            Change::CreateWebhook { .. } => CREATE_WEBHOOK,
+            Change::ChangeWebhook { .. } => "change-webhook",
+            Change::DeleteWebhook { .. } => "delete-webhook",
+            Change::RotateWebhookSecret { .. } => ROTATE_WEBHOOK_SECRET,
+            Change::TestWebhook { .. } => "test-webhook",
+            Change::Redeliver { .. } => "redeliver",
             Change::SetMeal { .. } => "set-meal",
             Change::RemoveMeal { .. } => "remove-meal",
             Change::SetAvailability { .. } => "set-availability",
@@ -218,6 +267,12 @@ impl Change {
             Change::OpenCutoff { date, .. } | Change::ResumeCutoff { date, .. } => Subject::Cutoff(*date),
             Change::SetConcessionaire { id, .. } => Subject::Concessionaire(id),
             Change::SetStation { id, .. } => Subject::Station(id),
+            Change::CreateWebhook { id, .. }
+            | Change::ChangeWebhook { id, .. }
+            | Change::DeleteWebhook { id }
+            | Change::RotateWebhookSecret { id }
+            | Change::TestWebhook { id }
+            | Change::Redeliver { id, .. } => Subject::Webhooks(id),
             Change::SetMeal { concessionaire_id, code, .. }
             | Change::RemoveMeal { concessionaire_id, code, .. }
             | Change::SetAvailability { concessionaire_id, code, .. } => {
@@ -279,6 +334,9 @@ pub enum Refusal {
         next: Date,
     },
     CutoffClosed,
+    TooManyWebhooks,
+    /// It is told nothing.
+    WebhookInactive,
 }
 
 impl Refusal {
@@ -305,6 +363,8 @@ impl Refusal {
             Refusal::CutoffPassed { .. } => "cutoff-passed",
             Refusal::CutoffTooFar { .. } => "cutoff-too-far",
             Refusal::CutoffClosed => "cutoff-closed",
+            Refusal::TooManyWebhooks => "too-many-webhooks",
+            Refusal::WebhookInactive => "webhook-inactive",
         }
     }
 }
@@ -349,6 +409,15 @@ impl Receipt {
         self.subject.strip_prefix("users/").filter(|_| gives_one)?.parse().ok()
     }
 
+    /// The webhook that got a secret by it, and which one in order.
+    pub fn given_a_secret(&self) -> Option<(WebhookId, u32)> {
+        let gives_one = [CREATE_WEBHOOK, ROTATE_WEBHOOK_SECRET].contains(&self.change.as_str());
+        let id = self.subject.strip_prefix("webhooks/").filter(|_| gives_one)?.parse().ok()?;
+        let ReceiptOutcome::Applied { after, .. } = &self.outcome else { return None };
+        let generation = after.get(SECRET_GENERATION)?.as_u64()?.try_into().ok()?;
+        Some((id, generation))
+    }
+
     pub fn of(command: &Administer, outcome: ReceiptOutcome, now: Timestamp) -> Self {
         Self {
             tenant: command.tenant.clone(),
@@ -382,6 +451,7 @@ impl std::fmt::Display for Subject<'_> {
             Subject::Concessionaire(id) => write!(f, "concessionaires/{id}"),
             Subject::Station(id) => write!(f, "stations/{id}"),
             Subject::Menu(id, code) => write!(f, "concessionaires/{id}/meals/{code}"),
+            Subject::Webhooks(id) => write!(f, "webhooks/{id}"),
         }
     }
 }

@@ -5,11 +5,14 @@
 
 use crate::admin::Administer;
 use crate::booking::PostBooking;
+use crate::event::Event;
 use crate::id::{
-    CheckoutId, ConcessionaireId, EmployeeNumber, MealCode, Rfid, StationId, TenantId, UserName,
+    CheckoutId, CommandId, ConcessionaireId, EmployeeNumber, MealCode, Rfid, StationId, TenantId, UserName,
+    WebhookId,
 };
 use crate::money::{Price, Quantity};
 use crate::request::RequestHash;
+use crate::webhook::DeliveryId;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -31,6 +34,7 @@ pub enum Command {
     OpenCutoff(OpenCutoff),
     Replenish(Replenish),
     ImportFile(ImportFile),
+    Deliver(Box<Deliver>),
     Probe(Probe),
 }
 
@@ -44,6 +48,7 @@ impl Command {
             Command::OpenCutoff(_) => Kind::OpenCutoff,
             Command::Replenish(_) => Kind::Replenish,
             Command::ImportFile(_) => Kind::ImportFile,
+            Command::Deliver(_) => Kind::Deliver,
             Command::Probe(probe) => probe.of,
         }
     }
@@ -59,16 +64,18 @@ pub enum Kind {
     OpenCutoff,
     Replenish,
     ImportFile,
+    Deliver,
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::PostCheckout,
         Self::PostBooking,
         Self::Administer,
         Self::OpenCutoff,
         Self::Replenish,
         Self::ImportFile,
+        Self::Deliver,
     ];
 
     /// As attributes, filters and stored items have it.
@@ -80,6 +87,7 @@ impl Kind {
             Self::OpenCutoff => "open_cutoff",
             Self::Replenish => "replenish",
             Self::ImportFile => "import_file",
+            Self::Deliver => "deliver",
         }
     }
 }
@@ -94,11 +102,13 @@ pub enum Purpose {
     Imports,
     /// What happened, to be announced; it comes from the topic of results.
     Results,
+    /// What happened, to be told to webhooks.
+    Deliveries,
 }
 
 impl Purpose {
-    pub const ALL: [Self; 5] =
-        [Self::Checkouts, Self::Admin, Self::Replenishment, Self::Imports, Self::Results];
+    pub const ALL: [Self; 6] =
+        [Self::Checkouts, Self::Admin, Self::Replenishment, Self::Imports, Self::Results, Self::Deliveries];
 
     /// As names have it.
     pub fn as_str(self) -> &'static str {
@@ -108,6 +118,7 @@ impl Purpose {
             Self::Replenishment => "replenishment",
             Self::Imports => "imports",
             Self::Results => "results",
+            Self::Deliveries => "deliveries",
         }
     }
 
@@ -119,6 +130,7 @@ impl Purpose {
             Self::Replenishment => &[Kind::OpenCutoff, Kind::Replenish],
             Self::Imports => &[Kind::ImportFile],
             Self::Results => &[],
+            Self::Deliveries => &[Kind::Deliver],
         }
     }
 }
@@ -214,6 +226,26 @@ pub struct ImportFile {
     pub etag: String,
     /// Another one for each time that something is put there.
     pub sequencer: String,
+}
+
+/// Tell one webhook of one event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deliver {
+    pub tenant: TenantId,
+    pub webhook: WebhookId,
+    pub event: Event,
+    /// The command by which somebody asked for it, if somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<CommandId>,
+    /// Whether it left its lane, because its receiver takes others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_aside: bool,
+}
+
+impl Deliver {
+    pub fn id(&self) -> DeliveryId {
+        DeliveryId::new(&self.event, self.asked)
+    }
 }
 
 /// Sell a basket to one employee.
@@ -378,6 +410,26 @@ mod tests {
             sequencer: "0062E99A88DC407460".to_owned(),
         };
         check(Command::ImportFile(dropped), include_str!("golden/import_file_v1.json"));
+    }
+
+    #[test]
+    fn what_webhooks_are_told_reads_as_it_always_did() {
+        let told = Deliver {
+            tenant: "acme".parse().unwrap(),
+            webhook: "01900000-0000-7000-8000-000000000003".parse().unwrap(),
+            event: Event {
+                id: "cutoff-2026-03-15".to_owned(),
+                kind: crate::event::EventKind::CutoffClosed,
+                subject: "cutoffs/2026-03-15".to_owned(),
+                at: "2026-03-15T00:05:00Z".parse().unwrap(),
+                tenant: "acme".parse().unwrap(),
+                about: crate::event::About::default(),
+                data: serde_json::json!({ "booked": 2 }),
+            },
+            asked: Some("01900000-0000-7000-8000-000000000004".parse().unwrap()),
+            is_aside: true,
+        };
+        check(Command::Deliver(Box::new(told)), include_str!("golden/deliver_v1.json"));
     }
 
     #[test]

@@ -7,16 +7,17 @@ use crate::admin::{Receipt, ReceiptOutcome};
 use crate::booking::{Booking, BookingKind, BookingOutcome, Rejection};
 use crate::checkout::{Checkout, Outcome, SoldLine};
 use crate::cutoff::Totals;
-use crate::id::{CommandId, ConcessionaireId, EmployeeNumber, StationId, TenantId, UserName};
+use crate::id::{CommandId, ConcessionaireId, EmployeeNumber, StationId, TenantId, UserName, WebhookId};
 use crate::import::{Import, Stage};
 use crate::menu::MenuVersion;
+use crate::webhook::{Disabled, Webhook};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// Something that happened. The names are CloudEvents' and, below them, extensions of ours.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Envelope", try_from = "Envelope")]
 pub struct Event {
     pub id: String,
@@ -79,10 +80,16 @@ pub enum EventKind {
     ChangeApplied,
     #[serde(rename = "internal-pos.change.rejected.v1")]
     ChangeRejected,
+    /// Nothing: somebody asked to be told something.
+    #[serde(rename = "internal-pos.webhook.tested.v1")]
+    WebhookTested,
+    /// A webhook's receiver is gone, and it is told no more.
+    #[serde(rename = "internal-pos.webhook.disabled.v1")]
+    WebhookDisabled,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::CheckoutSettled,
         Self::CheckoutRejected,
         Self::CheckoutVoided,
@@ -96,6 +103,8 @@ impl EventKind {
         Self::CutoffClosed,
         Self::ChangeApplied,
         Self::ChangeRejected,
+        Self::WebhookTested,
+        Self::WebhookDisabled,
     ];
 
     /// As envelopes, attributes and filters have it.
@@ -114,6 +123,8 @@ impl EventKind {
             Self::CutoffClosed => "internal-pos.cutoff.closed.v1",
             Self::ChangeApplied => "internal-pos.change.applied.v1",
             Self::ChangeRejected => "internal-pos.change.rejected.v1",
+            Self::WebhookTested => "internal-pos.webhook.tested.v1",
+            Self::WebhookDisabled => "internal-pos.webhook.disabled.v1",
         }
     }
 }
@@ -336,6 +347,33 @@ impl Event {
                 "expired": expired,
                 "skipped": skipped,
             }),
+        }
+    }
+
+    /// What a webhook is told by whom who asks to be told something.
+    pub fn of_test(tenant: &TenantId, webhook: WebhookId, by: CommandId, at: Timestamp) -> Self {
+        Self {
+            id: by.to_string(),
+            kind: EventKind::WebhookTested,
+            subject: format!("webhooks/{webhook}"),
+            at,
+            tenant: tenant.clone(),
+            about: About::default(),
+            data: json!({ "id": webhook }),
+        }
+    }
+
+    /// That a webhook is told no more, because its receiver is gone.
+    pub fn of_disabled(tenant: &TenantId, webhook: &Webhook, disabled: &Disabled) -> Self {
+        let Disabled { at, by } = disabled;
+        Self {
+            id: format!("webhook.{}.{}", webhook.id, at.as_millisecond()),
+            kind: EventKind::WebhookDisabled,
+            subject: webhook.subject(),
+            at: *at,
+            tenant: tenant.clone(),
+            about: About::default(),
+            data: json!({ "id": webhook.id, "url": webhook.url, "delivery": by }),
         }
     }
 }

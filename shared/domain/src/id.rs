@@ -206,6 +206,17 @@ key_id!(
     CommandId
 );
 
+key_id!(
+    /// A webhook: the key of the command that made it.
+    WebhookId
+);
+
+impl From<CommandId> for WebhookId {
+    fn from(id: CommandId) -> Self {
+        Self(id.0)
+    }
+}
+
 impl CommandId {
     /// The id of what no client named: made at an instant, and told from others of it by a hash.
     pub fn made_at(at_ms: i64, hash: &[u8; 32]) -> Result<Self, InvalidKey> {

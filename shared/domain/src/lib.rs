@@ -19,6 +19,7 @@ pub mod menu;
 pub mod role;
 pub mod tenant;
 pub mod wallet;
+pub mod webhook;
 
 pub mod id;
 pub mod ledger;

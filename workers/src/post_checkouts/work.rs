@@ -146,6 +146,7 @@ fn read(message: &Message, queue_arn: &str, group: &str, names: &Names) -> Resul
         | Command::OpenCutoff(_)
         | Command::Replenish(_)
         | Command::ImportFile(_)
+        | Command::Deliver(_)
         | Command::Probe(_) => {
             let what = "it is another worker's, or in another's group";
             return Err(Failure::malformed("read a message", what));

@@ -1,9 +1,8 @@
 //! Who listens: sessions, the audiences that they are in, and what was told lately.
 
-use super::{Item, Millis, from_item, sort_key, to_item};
+use super::{Item, Millis, forgotten, from_item, sort_key, to_item};
 use crate::failure::Failure;
-use crate::keys::{self, TTL};
-use aws_sdk_dynamodb::types::AttributeValue;
+use crate::keys;
 use domain::event::Event;
 use domain::id::{TenantId, UserName};
 use domain::listener::Audience;
@@ -134,10 +133,4 @@ pub fn stored_told(item: Item) -> Result<(String, Event), Failure> {
         .ok_or_else(|| Failure::malformed("read what was told", "the sort key holds no position"))?
         .to_owned();
     Ok((position, from_item::<ToldItem>(item)?.e))
-}
-
-/// With the time at which DynamoDB may delete it, which it does within days: nobody relies on it.
-fn forgotten(mut item: Item, at: Timestamp) -> Item {
-    item.insert(TTL.to_owned(), AttributeValue::N(at.as_second().to_string()));
-    item
 }

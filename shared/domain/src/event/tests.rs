@@ -113,6 +113,10 @@ fn events() -> Vec<Event> {
     let menu = import(Target::Menu("coffee-bar".parse().unwrap()), Stage::Applied(effect));
     let refused = Stage::Refused(Refused::new(Reason::BadRows, "2 of 22 rows are wrong"));
     let totals = Totals { booked: 2, granted: 100_000, expired: 41_900, skipped: [].into() };
+    let url = "https://hooks.example.com/pos".to_owned().try_into().unwrap();
+    let webhook = Webhook::new(id.into(), url, [].into(), at("2026-03-02T07:00:00Z"));
+    let by = "001772434800000-cutoff-2026-03-15".parse().unwrap();
+    let disabled = Disabled { at: at("2026-03-03T07:00:00Z"), by };
     vec![
         Event::of_checkout(&settled()),
         Event::of_checkout(&checkout(Outcome::Rejected(rejection))),
@@ -131,6 +135,8 @@ fn events() -> Vec<Event> {
         Event::of_cutoff(&tenant, "2026-03-15".parse().unwrap(), &totals, at("2026-03-15T00:05:00Z")),
         Event::of_receipt(&receipt(ReceiptOutcome::Applied { before: Value::Null, after: json!({}) })),
         Event::of_receipt(&receipt(ReceiptOutcome::Rejected(crate::admin::Refusal::PreconditionFailed))),
+        Event::of_test(&tenant, id.into(), id, at("2026-03-02T07:00:00Z")),
+        Event::of_disabled(&tenant, &webhook, &disabled),
     ]
 }
 
