@@ -88,10 +88,11 @@ lint-templates: $(VENVS)/lint/.ready ## Template lint: cfn-lint, and checkov for
 	$(LINT)/cfn-lint infra/*.yaml
 	LOG_LEVEL=ERROR $(LINT)/checkov --directory infra --framework cloudformation --compact --quiet --skip-download
 
-conform: $(VENVS)/conform/.ready ## Call every route as its description allows, and not, and hold the answers against it: EXAMPLES=25 [DRAW=1]
+conform: $(VENVS)/conform/.ready ## Call every route as its description allows, and not, and hold the answers against it; and receive webhooks in another language: EXAMPLES=25 [DRAW=1]
 	cargo build --package local
 	$(VENVS)/conform/bin/python tests/api/conform.py --local "$${CARGO_TARGET_DIR:-target}/debug/local" \
 	  --schemathesis $(VENVS)/conform/bin/st --examples $(or $(EXAMPLES),25) --seed $(or $(DRAW),1)
+	$(VENVS)/conform/bin/python tests/api/webhooks.py --local "$${CARGO_TARGET_DIR:-target}/debug/local"
 
 # What Lambda runs on, cheaper by a fifth; and what this machine runs.
 ARCHITECTURE = arm64

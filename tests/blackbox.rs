@@ -20,3 +20,5 @@ mod listeners;
 mod office;
 #[path = "blackbox/tour.rs"]
 mod tour;
+#[path = "blackbox/webhooks.rs"]
+mod webhooks;

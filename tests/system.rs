@@ -26,5 +26,7 @@ mod replay;
 mod results;
 #[path = "system/templates.rs"]
 mod templates;
+#[path = "system/webhooks.rs"]
+mod webhooks;
 #[path = "system/worker.rs"]
 mod worker;

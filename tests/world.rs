@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod faults;
+pub mod receiver;
 pub mod roster;
 pub mod routes;
 pub mod rush;
@@ -15,11 +16,15 @@ pub mod target;
 pub mod terminal;
 
 use aws::clock::Clock;
-use aws::config::Reach;
 use aws::failure::chain;
 use aws::telemetry::Metrics;
+use aws_lambda_events::sqs::SqsEvent;
 use aws_smithy_types::error::display::DisplayErrorContext;
+use domain::command::Purpose;
+use domain::id::TenantId;
+use domain::webhook::Reach;
 use jiff::SignedDuration;
+use local::pump::Source;
 use local::system::{Options, System};
 use std::path::Path;
 use std::sync::Arc;
@@ -100,6 +105,31 @@ impl World {
             left == 0
         })
         .await;
+    }
+
+    /// Works off what is visible in one of a tenant's queues, by the world's own worker.
+    pub async fn work_off(&self, tenant: &str, purpose: Purpose) {
+        let tenant: TenantId = tenant.parse().unwrap();
+        let (source, workers) = (Source::new(&self.system.clients, &tenant, purpose), &self.system.workers);
+        loop {
+            let taken = match purpose {
+                Purpose::Checkouts => source.turn(&workers.checkouts, 0).await,
+                Purpose::Admin => source.turn(&workers.admin, 0).await,
+                Purpose::Replenishment => source.turn(&workers.replenishment, 0).await,
+                Purpose::Imports => source.turn(&workers.imports, 0).await,
+                Purpose::Results => source.turn(&workers.results, 0).await,
+                Purpose::Deliveries => source.turn(&workers.deliveries, 0).await,
+            };
+            if taken.unwrap_or_else(|error| panic!("{}", DisplayErrorContext(error))) == 0 {
+                return;
+            }
+        }
+    }
+
+    /// What is visible in one of a tenant's queues now, taken, as a worker gets it.
+    pub async fn take(&self, tenant: &str, purpose: Purpose) -> SqsEvent {
+        let source = Source::new(&self.system.clients, &tenant.parse().unwrap(), purpose);
+        source.receive(0).await.unwrap_or_else(|error| panic!("{}", DisplayErrorContext(error)))
     }
 
     /// Messages in each queue, in flight or not.

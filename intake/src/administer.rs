@@ -6,7 +6,6 @@ use crate::caller::Identity;
 use crate::problem::Problem;
 use crate::submit::{self, Exchange, Submission};
 use crate::view::{ReceiptView, UndecidedView};
-use aws::config::Reach;
 use aws::failure::Failure;
 use aws::items::{self, Item};
 use aws::keys::{self, Key};
@@ -22,6 +21,7 @@ use domain::id::CommandId;
 use domain::request::RequestHash;
 use domain::role::Caller;
 use domain::tenant::Tenant;
+use domain::webhook::Reach;
 use utoipa::IntoResponses;
 
 /// What an admin command is answered with, besides what any route may answer.

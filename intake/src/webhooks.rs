@@ -10,7 +10,6 @@ use crate::problem::{CommandProblems, Problem, Problems};
 use crate::request::{self, NoBody};
 use crate::users::STATUSES;
 use crate::view::{DeliveryView, EventType, WebhookView};
-use aws::config::Reach;
 use aws::table::Order;
 use aws::{items, keys};
 use axum::Json;
@@ -21,7 +20,7 @@ use domain::admin::Change;
 use domain::event::EventKind;
 use domain::id::{TenantId, WebhookId};
 use domain::role::Status;
-use domain::webhook::{DeliveryId, Webhook, WebhookUrl};
+use domain::webhook::{DeliveryId, Reach, Webhook, WebhookUrl};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use utoipa::ToSchema;
@@ -81,12 +80,12 @@ pub async fn post(office: Office, body: Bytes) -> Result<Response, Problem> {
 }
 
 fn reachable(fields: &mut Fields<'_>, url: WebhookUrl, reach: Reach) -> Option<WebhookUrl> {
-    match url.check_public() {
-        Err(error) if reach == Reach::Public => {
+    match url.check(reach) {
+        Ok(()) => Some(url),
+        Err(error) => {
             fields.error("url", error);
             None
         }
-        _ => Some(url),
     }
 }
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 ROLES = ["platform", "admin", "manager", "cashier", "employee"]
@@ -35,15 +36,21 @@ def main() -> int:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="pos-conform-") as directory:
-        ports = ["--api-port", "0", "--aws-port", "0", "--dynamodb-port", "0"]
-        log = (Path(directory) / "log").open("w")
-        system = subprocess.Popen([arguments.local, "--dir", directory, *ports], stdout=log, stderr=log)
-        try:
-            endpoints = started(system, Path(directory) / "endpoints.json")
+        with local_system(arguments.local, directory) as endpoints:
             return conform(arguments, endpoints, directory)
-        finally:
-            system.kill()
-            system.wait()
+
+
+@contextmanager
+def local_system(local: Path, directory: str, *options: str):
+    """A system of one's own, by its endpoints."""
+    ports = ["--api-port", "0", "--aws-port", "0", "--dynamodb-port", "0"]
+    log = (Path(directory) / "log").open("w")
+    system = subprocess.Popen([local, "--dir", directory, *ports, *options], stdout=log, stderr=log)
+    try:
+        yield started(system, Path(directory) / "endpoints.json")
+    finally:
+        system.kill()
+        system.wait()
 
 
 def started(system: subprocess.Popen, path: Path) -> dict:
@@ -57,7 +64,8 @@ def started(system: subprocess.Popen, path: Path) -> dict:
 
 def conform(arguments: argparse.Namespace, endpoints: dict, directory: str) -> int:
     tokens = {user["role"]: token(endpoints, user) for user in endpoints["users"] if is_acmes(user)}
-    environment = os.environ | {"POS_TOKENS": json.dumps(tokens), "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py")}
+    hooks = {"SCHEMATHESIS_HOOKS": str(HERE / "hooks.py"), "PYTHONPATH": str(HERE)}
+    environment = os.environ | hooks | {"POS_TOKENS": json.dumps(tokens)}
     command = [arguments.schemathesis.absolute(), "run", f"{endpoints['api_url']}/v1/openapi.json"]
     command += ["--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing", "--continue-on-failure"]
     command += ["--max-examples", str(arguments.examples), "--seed", str(arguments.seed)]

@@ -13,8 +13,7 @@ use super::workers::Crew;
 use super::{Shared, Sim};
 use aws::bus::Names;
 use aws::config::{
-    Clients, Cloud, Config, IntakeConfig, PasswordKey, Reach, SessionKey, TicketKey, WebhookConfig,
-    WebhookKey,
+    Clients, Cloud, Config, IntakeConfig, PasswordKey, SessionKey, TicketKey, WebhookConfig, WebhookKey,
 };
 use aws::telemetry::Metrics;
 use aws_credential_types::Credentials;
@@ -22,6 +21,7 @@ use axum::Router;
 use domain::command::Purpose;
 use domain::event::Event;
 use domain::id::TenantId;
+use domain::webhook::Reach;
 use intake::App;
 use local::cloud::ACCOUNT_ID;
 use local::fifo::engine::Engine;

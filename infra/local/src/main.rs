@@ -1,10 +1,10 @@
 //! `make run`: the whole system in one process, until it is interrupted.
 
 use aws::clock::Clock;
-use aws::config::Reach;
 use aws::failure::chain;
 use aws::telemetry::Metrics;
 use clap::Parser;
+use domain::webhook::Reach;
 use local::endpoints::Endpoints;
 use local::system::{Options, System};
 use std::fs::{DirBuilder, File};

@@ -53,7 +53,7 @@ where
         let (source, worker) = (source.clone(), worker.clone());
         pumps.spawn(async move {
             loop {
-                if let Err(error) = source.turn(&worker).await {
+                if let Err(error) = source.turn(&worker, WAIT_S).await {
                     let error = aws_sdk_sqs::error::DisplayErrorContext(&error);
                     tracing::warn!(queue = source.queue_arn, %error, "a queue could not be read or cleared");
                     tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
@@ -79,27 +79,37 @@ impl Source {
         }
     }
 
-    /// One batch: receive, invoke, delete.
-    async fn turn<W>(&self, worker: &Arc<W>) -> Result<(), aws_sdk_sqs::Error>
+    /// One batch: receive, invoke, delete. Says how many messages there were.
+    pub async fn turn<W>(&self, worker: &Arc<W>, wait_s: i32) -> Result<usize, aws_sdk_sqs::Error>
     where
         W: Worker + Send + Sync + 'static,
     {
+        let messages = self.messages(wait_s).await?;
+        if messages.is_empty() {
+            return Ok(0);
+        }
+        let (event, worker) = (self.event(&messages), worker.clone());
+        let kept = invoke(self.purpose, async move { worker.handle(event).await }, &messages).await;
+        self.delete(messages.iter().filter(|message| !kept.contains(id(message)))).await?;
+        Ok(messages.len())
+    }
+
+    /// A batch for whoever does without the rest.
+    pub async fn receive(&self, wait_s: i32) -> Result<SqsEvent, aws_sdk_sqs::Error> {
+        Ok(self.event(&self.messages(wait_s).await?))
+    }
+
+    async fn messages(&self, wait_s: i32) -> Result<Vec<Message>, aws_sdk_sqs::Error> {
         let received = self
             .sqs
             .receive_message()
             .queue_url(&self.queue_url)
             .max_number_of_messages(batch(self.purpose))
-            .wait_time_seconds(WAIT_S)
+            .wait_time_seconds(wait_s)
             .message_system_attribute_names(MessageSystemAttributeName::All)
             .send()
             .await?;
-        let messages = received.messages.unwrap_or_default();
-        if messages.is_empty() {
-            return Ok(());
-        }
-        let (event, worker) = (self.event(&messages), worker.clone());
-        let kept = invoke(self.purpose, async move { worker.handle(event).await }, &messages).await;
-        self.delete(messages.iter().filter(|message| !kept.contains(id(message)))).await
+        Ok(received.messages.unwrap_or_default())
     }
 
     fn event(&self, messages: &[Message]) -> SqsEvent {

@@ -19,7 +19,7 @@ use crate::{demo, docs, drops};
 use aws::bus::{Names, NotPublished};
 use aws::clock::Clock;
 use aws::config::{
-    AdministerConfig, Clients, Config, IntakeConfig, ListenConfig, PasswordKey, Reach, SessionKey, TicketKey,
+    AdministerConfig, Clients, Config, IntakeConfig, ListenConfig, PasswordKey, SessionKey, TicketKey,
     WebhookConfig, WebhookKey,
 };
 use aws::failure::chain;
@@ -29,7 +29,7 @@ use aws_credential_types::Credentials;
 use axum::Router;
 use axum::serve::ListenerExt;
 use domain::command::{Command, Kind, OpenCutoff, Probe, Purpose};
-use domain::webhook::{LANES, MAX_WEBHOOKS};
+use domain::webhook::{LANES, MAX_WEBHOOKS, Reach};
 use intake::App;
 use intake::routes::{self, PUBLIC_PATHS};
 use std::fs::DirBuilder;
@@ -290,6 +290,8 @@ pub struct Workers {
     pub imports: Arc<ImportWorker>,
     pub results: Arc<Announcer>,
     pub deliveries: Arc<DeliverWorker>,
+    /// What it signs with, and where it may call.
+    pub webhooks: WebhookConfig,
 }
 
 impl Workers {
@@ -322,7 +324,13 @@ impl Workers {
                 clock.clone(),
                 metrics.clone(),
             )),
-            deliveries: Arc::new(DeliverWorker::new(clients, webhooks, clock.clone(), metrics.clone())),
+            deliveries: Arc::new(DeliverWorker::new(
+                clients,
+                webhooks.clone(),
+                clock.clone(),
+                metrics.clone(),
+            )),
+            webhooks,
         }
     }
 

@@ -22,6 +22,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::app_name::AppName;
 use aws_types::region::Region;
+use domain::webhook::Reach;
 use std::fmt;
 use std::time::Duration;
 use thiserror::Error;
@@ -76,16 +77,6 @@ pub struct IntakeConfig {
 pub struct WebhookConfig {
     pub key: WebhookKey,
     pub reach: Reach,
-}
-
-/// Where a tenant's receivers may be.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Reach {
-    /// At public addresses alone, behind TLS.
-    #[default]
-    Public,
-    /// At any, and without TLS too: for tests and trials, where the receiver is on the same machine.
-    Loopback,
 }
 
 /// What whoever hears listeners needs besides.

@@ -7,7 +7,7 @@ mod address;
 mod delivery;
 mod url;
 
-pub use address::is_public;
+pub use address::{Reach, is_public};
 pub use delivery::{
     Answer, Attempt, DELIVERIES_KEPT, Delivery, DeliveryId, DeliveryState, Fault, LATEST, STEPS_ASIDE_FROM,
 };

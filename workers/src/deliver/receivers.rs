@@ -3,8 +3,7 @@
 //! Invariant: no connection is made but to addresses that were looked at, and nothing that a receiver does takes longer
 //! than [`PATIENCE`] or more memory than the head of its answer.
 
-use aws::config::Reach;
-use domain::webhook::{Answer, Fault, WebhookUrl, is_public};
+use domain::webhook::{Answer, Fault, Reach, WebhookUrl};
 use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, USER_AGENT};
@@ -87,9 +86,8 @@ impl Receivers {
     fn target(&self, url: &WebhookUrl) -> Result<Url, Fault> {
         let target = Url::parse(url.as_str()).map_err(|_| Fault::NotResolved)?;
         let host = target.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let is_own_address = host.parse().is_ok_and(|address: IpAddr| !is_public(address));
-        let is_public = url.check_public().is_ok() && !is_own_address;
-        if is_public || self.reach == Reach::Loopback { Ok(target) } else { Err(Fault::NotPublic) }
+        let is_forbidden = host.parse().is_ok_and(|address: IpAddr| !self.reach.admits(address));
+        if is_forbidden || url.check(self.reach).is_err() { Err(Fault::NotPublic) } else { Ok(target) }
     }
 }
 
@@ -129,7 +127,7 @@ impl Resolve for Guarded {
             if found.is_empty() {
                 return Err(NotResolved.into());
             }
-            if reach == Reach::Public && !found.iter().all(|address| is_public(address.ip())) {
+            if !found.iter().all(|address| reach.admits(address.ip())) {
                 return Err(NotPublic.into());
             }
             Ok(Box::new(found.into_iter()) as Addrs)

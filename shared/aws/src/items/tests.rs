@@ -8,7 +8,8 @@ use domain::booking::{Booking, BookingKind, BookingOutcome, Cause};
 use domain::checkout::{Bill, Checkout, Outcome, Rejection, Returned, SoldLine, Voided};
 use domain::command::Kind;
 use domain::employee::{BadgeStatus, Employee};
-use domain::id::TenantId;
+use domain::event::{Event, EventKind};
+use domain::id::{TenantId, WebhookId};
 use domain::import::{Effect, Import, Mode, Options, Reason, Refused, RosterEffect, Rows, Stage, Target};
 use domain::menu::{Meal, MenuVersion};
 use domain::money::Money;
@@ -16,6 +17,7 @@ use domain::request::RequestHash;
 use domain::role::{Admins, Role, Status, User};
 use domain::tenant::{BusinessDay, Concessionaire, Station, Tenant, TenantStatus};
 use domain::wallet::Wallet;
+use domain::webhook::{Answer, Attempt, Delivery, Disabled, Fault, Webhook, Webhooks};
 use serde_json::{Value, json};
 
 fn acme() -> TenantId {
@@ -306,6 +308,38 @@ fn a_receipt_reads_back() {
         let item = receipt(&value).unwrap();
         assert_eq!(stored_receipt(item.clone()).unwrap(), value);
         assert_eq!(stored_audited(item).unwrap(), Audited::Receipt(value));
+    }
+}
+
+#[test]
+fn webhooks_and_deliveries_read_back() {
+    let at = |ms: i64| Timestamp::from_millisecond(1_700_000_000_000 + ms).unwrap();
+    let id: WebhookId = "01900000-0000-7000-8000-000000000000".parse().unwrap();
+    let url = "https://hooks.example.com/pos".to_owned().try_into().unwrap();
+    let fresh = Webhook::new(id, url, [EventKind::CutoffClosed].into(), at(0));
+    let event = Event::of_test(&acme(), id, "01900000-0000-7000-8000-000000000001".parse().unwrap(), at(1));
+    let waiting = Delivery::new(event, None);
+    let gone = Webhook {
+        status: Status::Inactive,
+        generation: 2,
+        rotated_at: Some(at(2)),
+        disabled: Some(Disabled { at: at(3), by: waiting.id.clone() }),
+        ..fresh.clone()
+    };
+    for webhook in [fresh, gone] {
+        let all = Webhooks([(id, webhook)].into());
+        assert_eq!(stored_webhooks(webhooks(&acme(), &all).unwrap()).unwrap(), all);
+    }
+    let attempts = [Answer::None(Fault::TimedOut), Answer::Status(200)].map(|answer| Attempt {
+        at: at(9),
+        answer,
+        duration_ms: 7,
+    });
+    let tried = attempts.into_iter().fold(waiting.clone(), Delivery::after);
+    for value in [waiting, tried] {
+        let item = delivery(&acme(), id, &value).unwrap();
+        assert!(item.contains_key(keys::TTL));
+        assert_eq!(stored_delivery(item).unwrap(), value);
     }
 }
 

@@ -40,7 +40,8 @@ struct DisabledEntry {
 
 #[derive(Serialize, Deserialize)]
 struct DeliveryItem {
-    e: Event,
+    /// As JSON, so that it is sent again as it was sent.
+    e: String,
     s: DeliveryState,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     a: Vec<AttemptEntry>,
@@ -128,8 +129,11 @@ pub fn stored_webhooks(item: Item) -> Result<Webhooks, Failure> {
 
 pub fn delivery(tenant: &TenantId, webhook: WebhookId, delivery: &Delivery) -> Result<Item, Failure> {
     let Delivery { id, event, state, attempts } = delivery;
-    let attributes =
-        DeliveryItem { e: event.clone(), s: *state, a: attempts.iter().map(AttemptEntry::from).collect() };
+    let attributes = DeliveryItem {
+        e: serde_json::to_string(event).map_err(|error| Failure::malformed("write an event", error))?,
+        s: *state,
+        a: attempts.iter().map(AttemptEntry::from).collect(),
+    };
     let item = to_item(keys::delivery(tenant, webhook, id), &attributes)?;
     let last = attempts.last().map_or(event.at, |last| last.at);
     Ok(forgotten(item, last + DELIVERIES_KEPT))
@@ -140,5 +144,7 @@ pub fn stored_delivery(item: Item) -> Result<Delivery, Failure> {
         .ok_or_else(|| Failure::malformed("read a delivery", "the sort key holds no id"))?;
     let DeliveryItem { e, s, a } = from_item(item)?;
     let attempts = a.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
-    Ok(Delivery { id, event: e, state: s, attempts })
+    let event: Event = serde_json::from_str(&e)
+        .map_err(|error| Failure::malformed("read an event", format!("column {}", error.column())))?;
+    Ok(Delivery { id, event, state: s, attempts })
 }

@@ -2,6 +2,22 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// Where a tenant's receivers may be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// At public addresses alone, behind TLS.
+    #[default]
+    Public,
+    /// There, and on the same machine, without TLS too: for tests and trials.
+    Loopback,
+}
+
+impl Reach {
+    pub fn admits(self, address: IpAddr) -> bool {
+        is_public(address) || (self == Reach::Loopback && address.is_loopback())
+    }
+}
+
 /// Whether an address is global unicast: no private, loopback, link-local or metadata address, and no other that IANA
 /// has set aside (the registries of special-purpose addresses, RFC 6890 and its successors).
 pub fn is_public(address: IpAddr) -> bool {

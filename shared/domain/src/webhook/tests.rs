@@ -46,7 +46,7 @@ fn only_public_addresses_are_public() {
 #[track_caller]
 fn check_url(url: &str, reads: bool, is_public: bool) {
     let url = WebhookUrl::try_from(url.to_owned());
-    assert_eq!((url.is_ok(), url.is_ok_and(|url| url.check_public().is_ok())), (reads, is_public));
+    assert_eq!((url.is_ok(), url.is_ok_and(|url| url.check(Reach::Public).is_ok())), (reads, is_public));
 }
 
 #[test]
@@ -82,6 +82,21 @@ fn a_receiver_is_behind_https_on_the_internet() {
         check_url(wrong, false, false);
     }
     check_url(&format!("https://a.example/{}", "x".repeat(500)), false, false);
+}
+
+#[test]
+fn a_trial_reaches_its_own_machine_and_no_other() {
+    let is_reached = |url: &str| WebhookUrl::try_from(url.to_owned()).unwrap().check(Reach::Loopback).is_ok();
+    assert!(is_reached("http://127.0.0.1:8080/hook") && is_reached("https://hooks.example.com"));
+    for other in [
+        "http://10.0.0.1",
+        "https://10.0.0.1",
+        "http://hooks.example.com",
+        "http://localhost:1",
+        "http://[::ffff:127.0.0.1]",
+    ] {
+        assert!(!is_reached(other), "{other}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Where a receiver is.
 
-use super::is_public;
+use super::Reach;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use thiserror::Error;
@@ -31,12 +31,8 @@ impl WebhookUrl {
         self.0.starts_with("https://")
     }
 
-    /// Whether it may be called where receivers are anywhere on the Internet: not before its name was resolved, but
-    /// what names an address says enough.
-    pub fn check_public(&self) -> Result<(), InvalidWebhookUrl> {
-        if !self.is_https() {
-            return Err(InvalidWebhookUrl::NotAUrl);
-        }
+    /// Whether it may be called, as far as it says itself: what a name leads to is seen when it is called.
+    pub fn check(&self, reach: Reach) -> Result<(), InvalidWebhookUrl> {
         let host = self.host();
         let is_name_of_ours = host == "localhost" || host.ends_with(".localhost") || host.ends_with('.');
         let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
@@ -44,7 +40,9 @@ impl WebhookUrl {
         let is_number =
             host.rsplit('.').next().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_digit()));
         match address {
-            Some(address) if is_public(address) => Ok(()),
+            Some(address) if address.is_loopback() && reach == Reach::Loopback => Ok(()),
+            _ if !self.is_https() => Err(InvalidWebhookUrl::NotAUrl),
+            Some(address) if reach.admits(address) => Ok(()),
             Some(_) => Err(InvalidWebhookUrl::NotPublic),
             None if is_name_of_ours || is_number => Err(InvalidWebhookUrl::NotPublic),
             None => Ok(()),
