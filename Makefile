@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run tour replay results test conform fuzz simulate mutants cutoff-rush import-rush check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
+.PHONY: help run tour replay results rush test conform fuzz simulate mutants cutoff-rush import-rush check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ replay: ## Sell a file's lunches to a running system and audit: FILE=path.csv [D
 
 results: ## Measure how soon a station of a running system knows what came of a sale, by each way: SALES=300
 	cargo run --quiet --package loadtest -- results --sales $(or $(SALES),300)
+
+rush: ## Sell 1,500 a second to a system of its own for a minute, audit, and draw: ARGS="--rate 750 --curve lunch" [PEER=path]
+	cargo build --quiet --profile rush --package local --package loadtest --bins
+	PEER=$(PEER) loadtest/rush.sh $(or $(ARGS),--floor-seconds 5)
 
 test: check lint-templates ## Everything: formatting, lints, unit and system tests, simulated lunches, a deployment
 	cargo test --workspace

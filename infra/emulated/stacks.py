@@ -93,8 +93,9 @@ class Stacks:
         )
         if "Tenant" in parameters:
             # It reads from a template no more than the name of a FIFO topic, and would lose the groups of a batch.
-            topic = self._topic(parameters["Stage"], parameters["Tenant"], "results")
-            self.client("sns").set_topic_attributes(TopicArn=topic, AttributeName="FifoTopic", AttributeValue="true")
+            for name in ("commands", "results"):
+                topic = self._topic(parameters["Stage"], parameters["Tenant"], name)
+                self.client("sns").set_topic_attributes(TopicArn=topic, AttributeName="FifoTopic", AttributeValue="true")
         status = self.describe(stack)["StackStatus"]
         if not status.endswith("_COMPLETE") or "ROLLBACK" in status:
             raise DeployError(f"{stack} is {status}")

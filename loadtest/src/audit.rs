@@ -22,6 +22,7 @@ use std::fmt;
 use thiserror::Error;
 
 pub use account::{AccountError, Statement};
+pub use sold::is_as_ordered;
 
 /// Buyers read at the same time.
 const READERS: usize = 8;

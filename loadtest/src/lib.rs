@@ -6,6 +6,7 @@ pub mod listener;
 pub mod plan;
 pub mod prepare;
 pub mod run;
+pub mod rush;
 pub mod sales;
 
 pub mod results;
@@ -14,6 +15,7 @@ pub mod station;
 pub mod terminal;
 
 pub mod audit;
+pub mod cost;
 pub mod summary;
 
 pub mod startup;

@@ -1,17 +1,24 @@
-//! `make replay`: real lunches against a running system, and an audit of what it made of them.
+//! Lunches against a running system, real ones and a rush, and an audit of what it made of them.
 
 use aws::clock::Clock;
 use aws::failure::chain;
 use clap::{Args, Parser};
 use jiff::civil::Date;
+use loadtest::cost::{Cost, Prices, Use};
 use loadtest::replay::{Replay, ReplayError};
 use loadtest::results;
+use loadtest::rush::floor::{self, Floor};
+use loadtest::rush::report::Report;
+use loadtest::rush::script::{Curve, Shares};
+use loadtest::rush::{self, Rush, RushError, System};
 use loadtest::send::{Pace, Rate};
 use loadtest::startup::{self, StartupError};
 use loadtest::summary::Summary;
-use std::num::NonZeroUsize;
+use serde::de::DeserializeOwned;
+use std::num::{NonZeroUsize, ParseIntError};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Real lunches against a running Internal POS.
 #[derive(Debug, Parser)]
@@ -45,12 +52,92 @@ enum Command {
         #[arg(long, env = "POS_ENDPOINTS", default_value = ".local/endpoints.json")]
         endpoints: PathBuf,
     },
+    /// Sell at a rate, whatever becomes of it, and audit. Leaves a report: figures as JSON, and a page with charts.
+    Rush {
+        /// Sales a second, at the height of lunch.
+        #[arg(long, default_value = "1500")]
+        rate: u32,
+        #[arg(long, default_value = "60")]
+        seconds: u32,
+        /// Seconds before those that count.
+        #[arg(long, default_value = "5")]
+        warm_up: u32,
+        #[arg(long, value_enum, default_value = "flat")]
+        curve: Curve,
+        /// How many times as much a company sells as the next.
+        #[arg(long, default_value = "4")]
+        skew: u32,
+        /// Buyers of the largest company.
+        #[arg(long, default_value = "4000")]
+        employees: u32,
+        /// Sales in a thousand: sent twice at once, sent again later, at a wrong price, without credit, voided.
+        #[arg(long, value_parser = shares, default_value = "10,10,10,10,5")]
+        shares: Shares,
+        #[arg(long, default_value = "1")]
+        seed: u64,
+        /// Seconds for each figure of the bare engine, first; none for none.
+        #[arg(long, default_value = "0")]
+        floor_seconds: u32,
+        #[arg(long, default_value = "loadtest/target-report")]
+        report: PathBuf,
+        #[arg(long, env = "POS_ENDPOINTS", default_value = ".local/endpoints.json")]
+        endpoints: PathBuf,
+    },
+    /// Measure what the bare engine does with the same calls and nothing else.
+    Floor {
+        /// Seconds for each figure.
+        #[arg(long, default_value = "10")]
+        seconds: u32,
+        #[arg(long, env = "POS_ENDPOINTS", default_value = ".local/endpoints.json")]
+        endpoints: PathBuf,
+    },
+    /// What a million checkouts cost, line by line: the calls and units of a report, times prices.
+    Cost {
+        #[arg(long, default_value = "loadtest/target-report/report.json")]
+        report: PathBuf,
+        /// Messages in a batch.
+        #[arg(long, default_value = "10")]
+        fill: u64,
+        /// Looks at the outcome besides the request itself.
+        #[arg(long, default_value = "0")]
+        polls: u64,
+        /// Milliseconds of intake for a sale, waiting included; of a worker and an announcer for a batch.
+        #[arg(long, default_value = "300")]
+        intake_ms: u64,
+        #[arg(long, default_value = "50")]
+        worker_ms: u64,
+        #[arg(long, default_value = "20")]
+        announce_ms: u64,
+        #[arg(long, default_value = "256")]
+        memory_mb: u64,
+    },
+    /// Show two reports beside each other.
+    Compare { before: PathBuf, after: PathBuf },
     /// Start packaged functions, beside one that does nothing.
     Startup {
         /// Where `make package` left them.
         #[arg(long, default_value = ".package")]
         packages: PathBuf,
     },
+}
+
+fn shares(text: &str) -> Result<Shares, String> {
+    let shares: Vec<u16> = text
+        .split(',')
+        .map(|share| share.trim().parse().map_err(|error: ParseIntError| format!("{share}: {error}")))
+        .collect::<Result<_, _>>()?;
+    match shares.as_slice() {
+        [duplicates, retries, wrong_prices, poor, voids] if shares.iter().sum::<u16>() <= 1_000 => {
+            Ok(Shares {
+                duplicates: *duplicates,
+                retries: *retries,
+                wrong_prices: *wrong_prices,
+                poor: *poor,
+                voids: *voids,
+            })
+        }
+        _ => Err("five shares of a thousand in all".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -77,6 +164,27 @@ async fn main() -> ExitCode {
         Command::Replay { sales, rate, terminals } => report(replay(sales, Pace { rate, terminals }).await),
         Command::Results { sales, endpoints } => results(&endpoints, sales).await.map(|()| true),
         Command::Audit { sales } => report(audit(sales).await),
+        Command::Rush {
+            rate,
+            seconds,
+            warm_up,
+            curve,
+            skew,
+            employees,
+            shares,
+            seed,
+            floor_seconds,
+            report,
+            endpoints,
+        } => {
+            let rush = Rush { rate, seconds, warm_up, curve, skew, employees, shares, seed };
+            Box::pin(lunch(&endpoints, &rush, floor_seconds, &report)).await
+        }
+        Command::Floor { seconds, endpoints } => measured_floor(&endpoints, seconds).await,
+        Command::Compare { before, after } => compare(&before, &after),
+        Command::Cost { report, fill, polls, intake_ms, worker_ms, announce_ms, memory_mb } => {
+            cost(&report, Use { fill, polls, intake_ms, worker_ms, announce_ms, memory_mb })
+        }
     };
     match is_fine {
         Ok(true) => ExitCode::SUCCESS,
@@ -95,10 +203,66 @@ fn startup(packages: &Path) -> Result<(), StartupError> {
     Ok(())
 }
 
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
+    let unreadable = |error: std::io::Error| format!("{}: {error}", path.display());
+    let json = std::fs::read(path).map_err(unreadable)?;
+    serde_json::from_slice(&json).map_err(|error| unreadable(error.into()))
+}
+
+async fn lunch(endpoints: &Path, rush: &Rush, floor_seconds: u32, dir: &Path) -> Result<bool, String> {
+    let (system, words) = (System::new(read(endpoints)?), |error: RushError| chain(&error));
+    let floor = match floor_seconds {
+        0 => None,
+        seconds => Some(
+            floor::measure(&system, Duration::from_secs(seconds.into()))
+                .await
+                .map_err(|error| chain(&error))?,
+        ),
+    };
+    let report = rush::run(&system, rush, Clock::system().now()).await.map_err(words)?;
+    let report = match floor {
+        Some(floor) => report.with_floor(floor),
+        None => report,
+    };
+    let unwritten = |error: std::io::Error| format!("{}: {error}", dir.display());
+    std::fs::create_dir_all(dir).map_err(unwritten)?;
+    let json = serde_json::to_vec_pretty(&report).map_err(|error| error.to_string())?;
+    std::fs::write(dir.join("report.json"), json).map_err(unwritten)?;
+    std::fs::write(dir.join("report.html"), report.html()).map_err(unwritten)?;
+    say(&report.to_string());
+    say(&format!("  charts: {}", dir.join("report.html").display()));
+    Ok(report.is_clean())
+}
+
+async fn measured_floor(endpoints: &Path, seconds: u32) -> Result<bool, String> {
+    let system = System::new(read(endpoints)?);
+    let measured = floor::measure(&system, Duration::from_secs(seconds.into())).await;
+    let Floor { one_per_second, ten_per_second, messages_per_second } =
+        measured.map_err(|error| chain(&error))?;
+    say(&format!("{one_per_second} checkouts/s one a transaction, {ten_per_second} ten a transaction"));
+    say(&format!("{messages_per_second} messages/s published, received and deleted"));
+    Ok(true)
+}
+
+fn cost(report: &Path, used: Use) -> Result<bool, String> {
+    let (prices, report) = (Prices::read().map_err(|error| error.to_string())?, read(report)?);
+    let Use { fill, polls, intake_ms, memory_mb, .. } = used;
+    say(&format!(
+        "a million checkouts, {fill} a batch, {polls} looks each, intake {intake_ms} ms at {memory_mb} MB, prices of {}",
+        prices.of
+    ));
+    say(&Cost::of(&prices, used, &report).to_string());
+    Ok(true)
+}
+
+fn compare(before: &Path, after: &Path) -> Result<bool, String> {
+    let [before, after]: [Report; 2] = [read(before)?, read(after)?];
+    say(&format!("before\n{before}\n\nafter\n{after}"));
+    Ok(true)
+}
+
 async fn results(endpoints: &Path, sales: usize) -> Result<(), String> {
-    let unreadable = |error: std::io::Error| format!("{}: {error}", endpoints.display());
-    let json = std::fs::read(endpoints).map_err(unreadable)?;
-    let endpoints = serde_json::from_slice(&json).map_err(|error| unreadable(error.into()))?;
+    let endpoints = read(endpoints)?;
     say(&results::measure(&endpoints, sales).await.map_err(|error| chain(&error))?.to_string());
     Ok(())
 }

@@ -3,6 +3,7 @@
 //!
 //! All of it follows from file and run, so that two runs, and the audit, mean the same.
 
+use crate::prepare::Stall;
 use crate::run::{self, Run};
 use crate::sales::{Sale, SalesFile};
 use domain::command::{Basket, InvalidBasket, OrderLine};
@@ -123,6 +124,18 @@ impl Plan {
             basket,
             transaction,
         })
+    }
+
+    /// What a system has to have before it can be sold.
+    pub fn stall(&self) -> Stall<'_> {
+        Stall {
+            tenant: &self.tenant,
+            concessionaire: &self.concessionaire,
+            stations: &self.stations,
+            cashier: &self.cashier,
+            meals: &self.meals,
+            buyers: &self.buyers,
+        }
     }
 
     /// The checkouts of one day, or all.

@@ -2,16 +2,16 @@
 //!
 //! The cashier's item is written last: where it stands, all the rest does.
 
-use crate::plan::Plan;
 use aws::failure::Failure;
 use aws::items::{self, Item, MenuHead};
 use aws::keys;
 use aws::table::Table;
 use aws_sdk_cognitoidentityprovider::Client as Cognito;
-use domain::id::{InvalidId, UserName};
-use domain::menu::MenuVersion;
+use domain::employee::Employee;
+use domain::id::{ConcessionaireId, InvalidId, TenantId, UserName};
+use domain::menu::{Meals, MenuVersion};
 use domain::role::{Role, Status, User};
-use domain::tenant::Concessionaire;
+use domain::tenant::{Concessionaire, Station};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use local::demo;
@@ -35,34 +35,45 @@ pub enum PrepareError {
     Id(#[from] InvalidId),
 }
 
+/// A stall of a run's own, and who sells and buys there.
+#[derive(Debug, Clone, Copy)]
+pub struct Stall<'a> {
+    pub tenant: &'a TenantId,
+    pub concessionaire: &'a ConcessionaireId,
+    pub stations: &'a [Station],
+    pub cashier: &'a UserName,
+    pub meals: &'a Meals,
+    pub buyers: &'a [Employee],
+}
+
 /// Makes menu, stations, buyers and cashier, as far as they are not there.
 pub async fn prepare(
     table: &Table,
     cognito: &Cognito,
     pool: &PoolIds,
-    plan: &Plan,
+    own: Stall<'_>,
     now: Timestamp,
 ) -> Result<(), PrepareError> {
-    if table.read_one(&keys::user(&plan.tenant, &plan.cashier)).await?.is_some() {
+    if table.read_one(&keys::user(own.tenant, own.cashier)).await?.is_some() {
         return Ok(());
     }
-    users::ensure_user(cognito, pool, plan.cashier.as_str(), demo::PASSWORD, plan.tenant.as_str()).await?;
-    seed::create(table, stall(plan)?).await?;
+    users::ensure_user(cognito, pool, own.cashier.as_str(), demo::PASSWORD, own.tenant.as_str()).await?;
+    seed::create(table, stall(own)?).await?;
     let by: UserName = "replay".parse()?;
-    let buyers = plan.buyers.iter().map(|buyer| seed::buyer(&plan.tenant, buyer, &by, now));
+    let buyers = own.buyers.iter().map(|buyer| seed::buyer(own.tenant, buyer, &by, now));
     let buyers: Vec<Vec<Item>> = buyers.collect::<Result<_, _>>()?;
     stream::iter(buyers)
         .map(|buyer| seed::create(table, buyer))
         .buffer_unordered(WRITERS)
         .try_collect::<()>()
         .await?;
-    let role = Role::Cashier { concessionaire_id: plan.concessionaire.clone() };
-    let cashier = User { name: plan.cashier.clone(), status: Status::Active, role };
-    Ok(seed::create(table, vec![items::user(&plan.tenant, &cashier)?]).await?)
+    let role = Role::Cashier { concessionaire_id: own.concessionaire.clone() };
+    let cashier = User { name: own.cashier.clone(), status: Status::Active, role };
+    Ok(seed::create(table, vec![items::user(own.tenant, &cashier)?]).await?)
 }
 
-fn stall(plan: &Plan) -> Result<Vec<Item>, Failure> {
-    let Plan { tenant, concessionaire, meals, stations, .. } = plan;
+fn stall(own: Stall<'_>) -> Result<Vec<Item>, Failure> {
+    let Stall { tenant, concessionaire, meals, stations, .. } = own;
     let meals = meals.iter().map(|(code, meal)| items::meal(tenant, concessionaire, MENU.meals, code, meal));
     let head = MenuHead { version: MENU, begun: MENU.meals, ..MenuHead::default() };
     let head = items::menu_head(tenant, concessionaire, &head);

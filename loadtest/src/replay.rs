@@ -104,7 +104,7 @@ impl Replay {
         let cognito = aws_sdk_cognitoidentityprovider::Client::new(self.clients.sdk());
         let Endpoints { user_pool_id, client_id, .. } = &self.endpoints;
         let pool = PoolIds { pool_id: user_pool_id.clone(), client_id: client_id.clone() };
-        prepare::prepare(&table, &cognito, &pool, &self.plan, now).await?;
+        prepare::prepare(&table, &cognito, &pool, self.plan.stall(), now).await?;
 
         let terminal = Terminal::sign_in(&self.endpoints, self.plan.cashier.as_str(), demo::PASSWORD).await?;
         let checkouts = self.plan.of_day(self.day);

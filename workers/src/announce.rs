@@ -87,6 +87,11 @@ impl Announcer {
         }
     }
 
+    /// The table, for whoever counts its calls.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
     async fn work_off(&self, queue_arn: &str, groups: &[Group]) -> SqsBatchResponse {
         let deadline = Instant::now() + BATCH_BUDGET;
         let (mut left, mut lanes) = (Vec::new(), Vec::new());

@@ -14,6 +14,7 @@ use crate::pump::{self, Source};
 use crate::seed::{self, SeedError};
 use crate::sockets::{self, Sockets};
 use crate::table::{TableError, TableServer};
+use crate::usage::UsageOfTables;
 use crate::users::{self, PoolIds, UsersError};
 use crate::{demo, docs, drops};
 use aws::bus::{Names, NotPublished};
@@ -127,7 +128,9 @@ impl System {
         let table = table_server(dir, options.dynamodb_port).await?;
         let engine = engine(&dir.join("fifo.sqlite"), &options.clock)?;
         let sockets = Sockets::default();
-        serve(&mut tasks, aws, fifo::http::router(engine, sockets.management(cloud.router())));
+        let usage = UsageOfTables::default();
+        let others = usage.router(sockets.management(cloud.router()));
+        serve(&mut tasks, aws, fifo::http::router(engine, others));
 
         let clients = clients(&aws_endpoint_url, &table.endpoint_url());
         provision::bucket(&clients.s3(), REGION, &clients.config().names.files()).await?;
@@ -159,6 +162,7 @@ impl System {
 
         let administer = AdministerConfig { user_pool_id: pool.pool_id.clone(), password_key };
         let workers = Workers::new(&clients, administer, &listen, webhooks, &options);
+        usage.count(&app, &workers);
         workers.pump(&mut tasks, &clients, options.max_concurrency)?;
         probe(&clients).await?;
         drops::start(&mut tasks, &clients, cloud.events());

@@ -1,0 +1,39 @@
+#!/bin/sh
+# A lunch rush against a system of its own, and beside it the bare engine and, where there is one, a peer.
+#
+# PEER names a folder with a run.sh that starts another system, drives it for so many seconds, and says what it did;
+# it takes turns with ours. Everything after -- goes to `loadtest rush`. The data are gone afterwards, the report stays.
+set -eu
+cd "$(dirname "$0")/.."
+
+BIN="${CARGO_TARGET_DIR:-target}/rush"
+DIR=$(mktemp -d "${TMPDIR:-/tmp}/pos-rush-XXXXXX")
+SYSTEM=
+
+stop() {
+  [ -z "$SYSTEM" ] || kill "$SYSTEM" 2>/dev/null || true
+  [ -z "$SYSTEM" ] || wait "$SYSTEM" 2>/dev/null || true
+  rm -rf "$DIR"
+}
+trap stop EXIT
+trap 'exit 1' INT TERM
+
+"$BIN/local" --dir "$DIR" --api-port 0 --aws-port 0 --dynamodb-port 0 >"$DIR/out" 2>&1 &
+SYSTEM=$!
+tries=0
+until [ -r "$DIR/endpoints.json" ]; do
+  kill -0 "$SYSTEM" 2>/dev/null || { cat "$DIR/out" >&2; exit 1; }
+  tries=$((tries + 1))
+  [ "$tries" -lt 600 ] || { echo "rush: the system did not start" >&2; exit 1; }
+  sleep 0.1
+done
+
+STATUS=0
+"$BIN/loadtest" rush --endpoints "$DIR/endpoints.json" "$@" || STATUS=$?
+if [ -n "${PEER:-}" ]; then
+  kill "$SYSTEM" && wait "$SYSTEM" 2>/dev/null || true
+  SYSTEM=
+  echo "the peer:"
+  "$PEER/run.sh" "${PEER_SECONDS:-60}"
+fi
+exit "$STATUS"

@@ -1,0 +1,380 @@
+//! What a rush came to, as JSON to compare and as a page to look at.
+
+use super::Rush;
+use super::audit::Audited;
+use super::chart::{Chart, Line};
+use super::drive::Driven;
+use super::floor::Floor;
+use super::script::{Kind, Script};
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The longest latency that is told apart: ten minutes, in microseconds.
+const LATENCY_MAX_US: u64 = 600_000_000;
+const DIGITS: u8 = 3;
+/// Differences that a report names.
+const DIFFERENCES_MAX: usize = 20;
+
+/// What a system counted of its own calls to the table, by who made them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters(pub BTreeMap<String, Counted>);
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    pub calls: u64,
+    /// In tenths of a unit, as the others.
+    pub read_decis: u64,
+    pub write_decis: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Report {
+    pub rate: u32,
+    pub seconds: u32,
+    pub sent: usize,
+    pub settled: usize,
+    pub rejected: usize,
+    pub voided: usize,
+    /// Requests that had to be sent again though nothing asked for it.
+    pub resent: usize,
+    /// Sales accepted and settled within the seconds that count, in each.
+    pub accepted_per_second: u64,
+    pub settled_per_second: u64,
+    /// From when a sale was due until it was accepted.
+    pub answered: Percentiles,
+    /// From accepted to settled, by the system's own clock.
+    pub accept_to_settled: Percentiles,
+    /// From when a sale was due until its terminal knew, of those that looked.
+    pub known: Percentiles,
+    /// Of each company, from the largest on: its sales, and how long they took from accepted to settled.
+    pub companies: Vec<CompanyReport>,
+    /// Of one settled checkout, in hundredths.
+    pub per_checkout: BTreeMap<String, PerCheckout>,
+    pub wallets: usize,
+    pub movements: usize,
+    pub differences: Vec<String>,
+    pub series: Vec<Second>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<Floor>,
+    /// The same as in `floor`, ten at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor_per_second: Option<u64>,
+}
+
+/// In microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Percentiles {
+    pub count: u64,
+    pub p50_us: u64,
+    pub p90_us: u64,
+    pub p99_us: u64,
+    pub max_us: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CompanyReport {
+    pub settled: u64,
+    pub accept_to_settled: Percentiles,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct PerCheckout {
+    pub calls_centi: u64,
+    pub read_units_centi: u64,
+    pub write_units_centi: u64,
+}
+
+/// One second from the beginning.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Second {
+    pub due: u64,
+    pub accepted: u64,
+    pub settled: u64,
+    pub rejected: u64,
+    pub p50_us: u64,
+    pub p99_us: u64,
+    pub backlog: u64,
+}
+
+/// Latencies. They are at most ten minutes, and what is longer counts as that.
+struct Latencies(Option<Histogram<u64>>);
+
+impl Latencies {
+    fn new() -> Self {
+        Self(Histogram::new_with_max(LATENCY_MAX_US, DIGITS).ok())
+    }
+
+    fn of(latencies: impl IntoIterator<Item = u64>) -> Percentiles {
+        let mut all = Self::new();
+        latencies.into_iter().for_each(|one| all.add(one));
+        all.percentiles()
+    }
+
+    fn add(&mut self, us: u64) {
+        if let Some(histogram) = &mut self.0 {
+            histogram.saturating_record(us);
+        }
+    }
+
+    fn percentiles(&self) -> Percentiles {
+        let Some(all) = self.0.as_ref().filter(|all| !all.is_empty()) else { return Percentiles::default() };
+        let at = |quantile| all.value_at_quantile(quantile);
+        Percentiles {
+            count: all.len(),
+            p50_us: at(0.5),
+            p90_us: at(0.9),
+            p99_us: at(0.99),
+            max_us: all.max(),
+        }
+    }
+}
+
+impl Report {
+    pub fn new(
+        rush: &Rush,
+        script: &Script,
+        driven: &Driven,
+        audited: &Audited,
+        counters: Option<(Counters, Counters)>,
+    ) -> Self {
+        let seconds = u64::from(rush.seconds.max(1));
+        let since_us = |at: jiff::Timestamp| {
+            u64::try_from(at.duration_since(driven.started_at).as_micros()).unwrap_or(0)
+        };
+        let counts = micros(script.counts.start)..micros(script.counts.end);
+        let in_time = |at: jiff::Timestamp| counts.contains(&since_us(at));
+        let took = |one: &&super::audit::Decided| {
+            u64::try_from(one.decided_at.duration_since(one.accepted_at).as_micros()).unwrap_or(0)
+        };
+        let settled: Vec<_> = audited.decided.iter().filter(|one| one.is_settled).collect();
+        let counted: Vec<_> = settled.iter().copied().filter(|one| in_time(one.accepted_at)).collect();
+        let companies = audited.decided.iter().map(|one| one.company).max().map_or(0, |last| last + 1);
+        let companies = (0..companies).map(|company| {
+            let own: Vec<_> = counted.iter().copied().filter(|one| one.company == company).collect();
+            CompanyReport {
+                settled: own.len() as u64,
+                accept_to_settled: Latencies::of(own.iter().map(took)),
+            }
+        });
+        let answered =
+            script.sales.iter().zip(&driven.sent).filter(|(sale, _)| script.counts.contains(&sale.due));
+        let sent: Vec<_> = answered.filter_map(|(_, sent)| sent.as_ref()).collect();
+        Self {
+            rate: rush.rate,
+            seconds: rush.seconds,
+            sent: script.len(),
+            settled: settled.len(),
+            rejected: audited.decided.len() - settled.len(),
+            voided: driven.sent.iter().flatten().filter(|sent| sent.is_voided).count(),
+            resent: driven.sent.iter().flatten().map(|sent| sent.resent).sum(),
+            accepted_per_second: audited.decided.iter().filter(|one| in_time(one.accepted_at)).count() as u64
+                / seconds,
+            settled_per_second: settled.iter().filter(|one| in_time(one.decided_at)).count() as u64 / seconds,
+            answered: Latencies::of(sent.iter().map(|sent| sent.answered_us)),
+            accept_to_settled: Latencies::of(counted.iter().map(took)),
+            known: Latencies::of(sent.iter().filter_map(|sent| sent.known_us)),
+            companies: companies.collect(),
+            per_checkout: per_checkout(counters, settled.len() as u64),
+            wallets: audited.wallets,
+            movements: audited.movements,
+            differences: audited.differences.iter().take(DIFFERENCES_MAX).cloned().collect(),
+            series: series(script, driven, audited),
+            floor: None,
+            floor_per_second: None,
+        }
+    }
+
+    pub fn with_floor(self, floor: Floor) -> Self {
+        Self { floor: Some(floor), floor_per_second: Some(floor.ten_per_second), ..self }
+    }
+
+    pub fn is_clean(&self) -> bool {
+        self.differences.is_empty()
+    }
+
+    /// A page of its own: figures, charts, and nothing that is fetched.
+    pub fn html(&self) -> String {
+        let line = |name: &'static str, of: fn(&Second) -> u64| Line {
+            name,
+            values: self.series.iter().map(of).collect(),
+        };
+        let charts = [
+            Chart {
+                title: "Sales a second",
+                unit: "",
+                lines: vec![
+                    line("due", |second| second.due),
+                    line("accepted", |second| second.accepted),
+                    line("settled", |second| second.settled),
+                ],
+            },
+            Chart {
+                title: "From accepted to settled",
+                unit: "ms",
+                lines: vec![
+                    line("p50", |second| second.p50_us / 1_000),
+                    line("p99", |second| second.p99_us / 1_000),
+                ],
+            },
+            Chart {
+                title: "Messages that wait",
+                unit: "",
+                lines: vec![line("checkouts", |second| second.backlog)],
+            },
+            Chart {
+                title: "Rejected a second",
+                unit: "",
+                lines: vec![line("rejected", |second| second.rejected)],
+            },
+        ];
+        let charts: String = charts.iter().map(Chart::svg).collect();
+        let figures = self.to_string().replace('&', "&amp;").replace('<', "&lt;");
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Lunch rush</title>\n<style>\n\
+             body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; color: #1b1f24 }}\n\
+             pre {{ font: 13px/1.5 ui-monospace, monospace; background: #f4f5f7; padding: 1rem; overflow-x: auto }}\n\
+             svg {{ display: block; width: 100%; margin: 1.5rem 0 }}\n</style>\n\
+             <h1>Lunch rush</h1>\n<pre>{figures}</pre>\n{charts}</html>\n"
+        )
+    }
+}
+
+fn per_checkout(counters: Option<(Counters, Counters)>, settled: u64) -> BTreeMap<String, PerCheckout> {
+    let Some((before, after)) = counters else { return BTreeMap::new() };
+    let settled = settled.max(1);
+    let of = |(name, after): (String, Counted)| {
+        let before = before.0.get(&name).copied().unwrap_or_default();
+        let share = |after: u64, before: u64, times: u64| after.saturating_sub(before) * times / settled;
+        let per = PerCheckout {
+            calls_centi: share(after.calls, before.calls, 100),
+            read_units_centi: share(after.read_decis, before.read_decis, 10),
+            write_units_centi: share(after.write_decis, before.write_decis, 10),
+        };
+        (name, per)
+    };
+    after.0.into_iter().map(of).collect()
+}
+
+fn series(script: &Script, driven: &Driven, audited: &Audited) -> Vec<Second> {
+    let length = script.sales.last().map_or(0, |last| last.due.as_secs()) + 1;
+    let length = usize::try_from(length).unwrap_or(0);
+    let mut series = vec![Second::default(); length];
+    let mut latencies: Vec<_> = (0..length).map(|_| Latencies::new()).collect();
+    let second = |at: jiff::Timestamp| usize::try_from(at.duration_since(driven.started_at).as_secs()).ok();
+    for sale in &script.sales {
+        if let Some(second) =
+            usize::try_from(sale.due.as_secs()).ok().and_then(|second| series.get_mut(second))
+        {
+            second.due += 1;
+        }
+    }
+    for one in &audited.decided {
+        if let Some(at) = second(one.accepted_at).and_then(|second| series.get_mut(second)) {
+            at.accepted += 1;
+        }
+        if let Some(at) = second(one.decided_at).and_then(|second| series.get_mut(second)) {
+            if one.is_settled {
+                at.settled += 1;
+            } else {
+                at.rejected += 1;
+            }
+        }
+        if let Some(at) = second(one.accepted_at).and_then(|second| latencies.get_mut(second)) {
+            at.add(u64::try_from(one.decided_at.duration_since(one.accepted_at).as_micros()).unwrap_or(0));
+        }
+    }
+    for (index, second) in series.iter_mut().enumerate() {
+        let percentiles = latencies.get(index).map(Latencies::percentiles).unwrap_or_default();
+        (second.p50_us, second.p99_us) = (percentiles.p50_us, percentiles.p99_us);
+        second.backlog = driven.backlog.get(index).copied().unwrap_or_default();
+    }
+    series
+}
+
+fn micros(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Of the kinds that a script has, how many.
+pub fn kinds(script: &Script) -> BTreeMap<String, usize> {
+    let mut kinds = BTreeMap::new();
+    for sale in &script.sales {
+        *kinds.entry(name(sale.kind).to_owned()).or_default() += 1;
+    }
+    kinds
+}
+
+fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Plain => "plain",
+        Kind::Duplicate => "duplicate",
+        Kind::Retry => "retry",
+        Kind::WrongPrice => "wrong price",
+        Kind::Poor => "without credit",
+        Kind::Void => "void",
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} sales in {} s at up to {} a second", self.sent, self.seconds, self.rate)?;
+        writeln!(
+            f,
+            "  {} settled, {} rejected as foreseen, {} of them voided again; {} requests had to be sent again",
+            self.settled, self.rejected, self.voided, self.resent
+        )?;
+        writeln!(f, "  accepted {}/s, settled {}/s", self.accepted_per_second, self.settled_per_second)?;
+        writeln!(f, "  in ms {:>27}{:>9}{:>9}{:>9}{:>10}", "p50", "p90", "p99", "max", "of")?;
+        let rows = [
+            ("due to accepted", self.answered),
+            ("accepted to settled", self.accept_to_settled),
+            ("due to known", self.known),
+        ];
+        for (name, percentiles) in rows {
+            writeln!(f, "  {name:<24}{percentiles}")?;
+        }
+        for (index, company) in self.companies.iter().enumerate() {
+            writeln!(f, "  company {:<16}{}", index + 1, company.accept_to_settled)?;
+        }
+        for (name, per) in &self.per_checkout {
+            writeln!(
+                f,
+                "  a checkout costs {name:<14} {} calls, {} read and {} write units of the table",
+                centis(per.calls_centi),
+                centis(per.read_units_centi),
+                centis(per.write_units_centi)
+            )?;
+        }
+        if let Some(floor) = &self.floor {
+            writeln!(
+                f,
+                "  the bare engine: {} checkouts/s one at a time, {} ten at a time, {} messages/s; ours is {} of ten at a time",
+                floor.one_per_second,
+                floor.ten_per_second,
+                floor.messages_per_second,
+                centis(self.settled_per_second * 100 / floor.ten_per_second.max(1))
+            )?;
+        }
+        write!(f, "  audit: {} wallets, {} movements, ", self.wallets, self.movements)?;
+        match self.differences.as_slice() {
+            [] => f.write_str("every sale as foreseen, every wallet the sum of its movements"),
+            differences => write!(f, "NOT CLEAN:\n    {}", differences.join("\n    ")),
+        }
+    }
+}
+
+impl fmt::Display for Percentiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for us in [self.p50_us, self.p90_us, self.p99_us, self.max_us] {
+            let tenths = us.div_ceil(100);
+            write!(f, "{:>9}", format!("{}.{}", tenths / 10, tenths % 10))?;
+        }
+        write!(f, "{:>10}", self.count)
+    }
+}
+
+fn centis(value: u64) -> String {
+    format!("{}.{:02}", value / 100, value % 100)
+}
