@@ -1,5 +1,5 @@
 #!/bin/sh
-# A lunch rush against a system of its own, and beside it the bare engine and, where there is one, a peer.
+# A lunch rush against a system of its own, with as many batches at once as a tenant has on AWS, and beside it the bare engine and, where there is one, a peer.
 #
 # PEER names a folder with a run.sh that starts another system, drives it for so many seconds, and says what it did;
 # it takes turns with ours. Everything after -- goes to `loadtest rush`. The data are gone afterwards, the report stays.
@@ -18,7 +18,7 @@ stop() {
 trap stop EXIT
 trap 'exit 1' INT TERM
 
-"$BIN/local" --dir "$DIR" --api-port 0 --aws-port 0 --dynamodb-port 0 >"$DIR/out" 2>&1 &
+"$BIN/local" --dir "$DIR" --max-concurrency "${CONCURRENCY:-4}" --api-port 0 --aws-port 0 --dynamodb-port 0 >"$DIR/out" 2>&1 &
 SYSTEM=$!
 tries=0
 until [ -r "$DIR/endpoints.json" ]; do

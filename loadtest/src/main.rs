@@ -20,6 +20,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Real lunches against a running Internal POS.
 #[derive(Debug, Parser)]
 enum Command {
@@ -55,7 +58,7 @@ enum Command {
     /// Sell at a rate, whatever becomes of it, and audit. Leaves a report: figures as JSON, and a page with charts.
     Rush {
         /// Sales a second, at the height of lunch.
-        #[arg(long, default_value = "1500")]
+        #[arg(long, default_value = "650")]
         rate: u32,
         #[arg(long, default_value = "60")]
         seconds: u32,

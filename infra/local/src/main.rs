@@ -16,6 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Internal POS in one process, on loopback ports.
 #[derive(Debug, Parser)]
 struct Arguments {

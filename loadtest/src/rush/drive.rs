@@ -25,8 +25,9 @@ const UNDER_WAY_MAX: usize = 800;
 const FOLLOWED_ONE_IN: usize = 50;
 /// After which an answer counts as lost.
 const LOST_AFTER: Duration = Duration::from_millis(300);
-/// Between two looks of a terminal that follows its sale.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// Pauses between two looks of a terminal that follows its sale: each half as long again as the one before.
+const FIRST_LOOK: Duration = Duration::from_millis(10);
+const LAST_LOOK: Duration = Duration::from_secs(1);
 /// A request that takes so long has failed.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Times that a request is sent which no answer came to, or an answer that passes.
@@ -188,8 +189,10 @@ impl Till {
     async fn follow(&self, id: CheckoutId, employee: &str) -> String {
         let url = format!("{}/v1/employees/{employee}/checkouts/{id}", self.api_url);
         let deadline = Instant::now() + REQUEST_TIMEOUT;
+        let mut pause = FIRST_LOOK;
         while Instant::now() < deadline {
-            sleep(LOOK_AGAIN).await;
+            sleep(pause).await;
+            pause = LAST_LOOK.min(pause * 3 / 2);
             let Ok(answer) = self.http.get(&url).bearer_auth(&self.token).send().await else { continue };
             let Ok(found) = answer.json::<Value>().await else { continue };
             match found["status"].as_str() {

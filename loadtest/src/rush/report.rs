@@ -17,9 +17,12 @@ const DIGITS: u8 = 3;
 /// Differences that a report names.
 const DIFFERENCES_MAX: usize = 20;
 
-/// What a system counted of its own calls to the table, by who made them.
+/// What a system counted of itself: calls to the table, by who made them, and its time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counters(pub BTreeMap<String, Counted>);
+pub struct Counters {
+    functions: BTreeMap<String, Counted>,
+    cpu_ms: Option<u64>,
+}
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
@@ -52,6 +55,9 @@ pub struct Report {
     pub companies: Vec<CompanyReport>,
     /// Of one settled checkout, in hundredths.
     pub per_checkout: BTreeMap<String, PerCheckout>,
+    /// Of the whole system's process, all functions and services in it, for each sale that was sent.
+    #[serde(default)]
+    pub cpu_us_per_sale: Option<u64>,
     pub wallets: usize,
     pub movements: usize,
     pub differences: Vec<String>,
@@ -176,6 +182,10 @@ impl Report {
             accept_to_settled: Latencies::of(counted.iter().map(took)),
             known: Latencies::of(sent.iter().filter_map(|sent| sent.known_us)),
             companies: companies.collect(),
+            cpu_us_per_sale: counters.as_ref().and_then(|(before, after)| {
+                let spent_ms = after.cpu_ms?.saturating_sub(before.cpu_ms?);
+                Some(spent_ms * 1_000 / (script.len() as u64).max(1))
+            }),
             per_checkout: per_checkout(counters, settled.len() as u64),
             wallets: audited.wallets,
             movements: audited.movements,
@@ -245,7 +255,7 @@ fn per_checkout(counters: Option<(Counters, Counters)>, settled: u64) -> BTreeMa
     let Some((before, after)) = counters else { return BTreeMap::new() };
     let settled = settled.max(1);
     let of = |(name, after): (String, Counted)| {
-        let before = before.0.get(&name).copied().unwrap_or_default();
+        let before = before.functions.get(&name).copied().unwrap_or_default();
         let share = |after: u64, before: u64, times: u64| after.saturating_sub(before) * times / settled;
         let per = PerCheckout {
             calls_centi: share(after.calls, before.calls, 100),
@@ -254,7 +264,7 @@ fn per_checkout(counters: Option<(Counters, Counters)>, settled: u64) -> BTreeMa
         };
         (name, per)
     };
-    after.0.into_iter().map(of).collect()
+    after.functions.into_iter().map(of).collect()
 }
 
 fn series(script: &Script, driven: &Driven, audited: &Audited) -> Vec<Second> {
@@ -346,6 +356,9 @@ impl fmt::Display for Report {
                 centis(per.read_units_centi),
                 centis(per.write_units_centi)
             )?;
+        }
+        if let Some(us) = self.cpu_us_per_sale {
+            writeln!(f, "  a sale costs the system's process {us} us of CPU, services included")?;
         }
         if let Some(floor) = &self.floor {
             writeln!(
