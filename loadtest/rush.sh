@@ -1,8 +1,9 @@
 #!/bin/sh
-# A lunch rush against a system of its own, with as many batches at once as a tenant has on AWS, and beside it the bare engine and, where there is one, a peer.
+# A lunch rush against a system of its own; what is said behind goes to `loadtest rush`. The data are gone afterwards, the
+# report stays. CONCURRENCY is how many batches of a queue are worked on at the same time.
 #
-# PEER names a folder with a run.sh that starts another system, drives it for so many seconds, and says what it did;
-# it takes turns with ours. Everything after -- goes to `loadtest rush`. The data are gone afterwards, the report stays.
+# PEER names a folder with a run.sh that starts another system, drives it for PEER_SECONDS, and says what it did; its
+# turn is after ours.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use std::num::{NonZeroUsize, ParseIntError};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[global_allocator]
@@ -68,7 +69,7 @@ enum Command {
         #[arg(long, value_enum, default_value = "flat")]
         curve: Curve,
         /// How many times as much a company sells as the next.
-        #[arg(long, default_value = "4")]
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10), default_value = "4")]
         skew: u32,
         /// Buyers of the largest company.
         #[arg(long, default_value = "4000")]
@@ -213,7 +214,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
 }
 
 async fn lunch(endpoints: &Path, rush: &Rush, floor_seconds: u32, dir: &Path) -> Result<bool, String> {
-    let (system, words) = (System::new(read(endpoints)?), |error: RushError| chain(&error));
+    let (system, words) = (Arc::new(System::new(read(endpoints)?)), |error: RushError| chain(&error));
     let floor = match floor_seconds {
         0 => None,
         seconds => Some(
@@ -248,7 +249,10 @@ async fn measured_floor(endpoints: &Path, seconds: u32) -> Result<bool, String> 
 }
 
 fn cost(report: &Path, used: Use) -> Result<bool, String> {
-    let (prices, report) = (Prices::read().map_err(|error| error.to_string())?, read(report)?);
+    let (prices, report): (_, Report) = (Prices::read().map_err(|error| error.to_string())?, read(report)?);
+    if report.per_checkout.is_empty() {
+        return Err("the report counts no calls: its system did not say".to_owned());
+    }
     let Use { fill, polls, intake_ms, memory_mb, .. } = used;
     say(&format!(
         "a million checkouts, {fill} a batch, {polls} looks each, intake {intake_ms} ms at {memory_mb} MB, prices of {}",

@@ -28,6 +28,7 @@ use local::users::PoolIds;
 use report::Report;
 use script::{Curve, Script, Shares};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -132,7 +133,7 @@ impl System {
 }
 
 /// Founds the companies' stalls, sells, waits until everything has its end, and audits it.
-pub async fn run(system: &System, rush: &Rush, now: Timestamp) -> Result<Report, RushError> {
+pub async fn run(system: &Arc<System>, rush: &Rush, now: Timestamp) -> Result<Report, RushError> {
     let cognito = aws_sdk_cognitoidentityprovider::Client::new(system.clients.sdk());
     let Endpoints { user_pool_id, client_id, .. } = &system.endpoints;
     let pool = PoolIds { pool_id: user_pool_id.clone(), client_id: client_id.clone() };

@@ -72,9 +72,10 @@ def receive(endpoints: dict, url: str) -> int:
             except WebhookVerificationError:
                 continue
             raise AssertionError("what was altered is taken for what was sent")
-        rotated = asks.command(f"/v1/webhooks/{made['id']}/secret-rotation", None)
-        secrets.append(rotated["webhook_secret"])
-    print(f"webhooks: standardwebhooks verified what was sent under {len(secrets) - 1} secrets, and nothing altered")
+        if len(secrets) == 1:
+            rotated = asks.command(f"/v1/webhooks/{made['id']}/secret-rotation", None)
+            secrets.append(rotated["webhook_secret"])
+    print(f"webhooks: standardwebhooks verified what was sent under {len(secrets)} secrets, and nothing altered")
     return 0
 
 

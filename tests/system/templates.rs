@@ -210,7 +210,7 @@ fn queues_are_called_and_set_as_the_code_expects() {
 
     let queue = properties(&messaging, "Queue");
     assert_eq!(queue["VisibilityTimeout"], json!({ "Ref": "VisibilityTimeoutS" }));
-    assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], provision::MAX_RECEIVES);
+    assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], json!({ "Ref": "MaxReceives" }));
     for resource in ["Queue", "DeadLetters", "Undelivered"] {
         let queue = properties(&messaging, resource);
         assert_eq!(queue["MessageRetentionPeriod"], provision::RETENTION_S, "{resource}");
@@ -242,6 +242,7 @@ fn mappings_feed_workers_as_workers_expect() {
     for way in ways(&tenant) {
         let purpose = Purpose::ALL.into_iter().find(|purpose| way["Purpose"] == purpose.as_str()).unwrap();
         let set = |name: &str| way.get(name).unwrap_or(&defaults[name]["Default"]).as_u64().unwrap();
+        assert_eq!(set("MaxReceives"), u64::from(provision::max_receives(purpose)));
         assert_eq!(set("BatchSize"), u64::try_from(pump::batch(purpose)).unwrap());
         assert_eq!(set("VisibilityTimeoutS"), provision::visibility_timeout_s(purpose));
         if purpose == Purpose::Deliveries {

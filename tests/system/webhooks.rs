@@ -225,7 +225,7 @@ async fn a_receiver_that_fails_for_an_hour_misses_nothing() {
     assert!((3 * 4..3 * 6 * 4).contains(&calls), "{calls} calls");
     assert!(receiver.taken().is_empty());
     is_down.store(false, Ordering::SeqCst);
-    wait(&world, 120).await;
+    wait(&world, 60).await;
     let taken = receiver.taken();
     for employee in employees {
         assert_eq!(versions(&taken, employee), (2..8).collect::<Vec<_>>(), "{employee}");
@@ -256,7 +256,7 @@ async fn an_event_that_is_never_taken_steps_aside() {
     let listed = deliveries(&admin, &webhook).await;
     let failed: Vec<_> = listed.iter().filter(|delivery| delivery["status"] == "failed").collect();
     assert_eq!(failed.len(), 1 + usize::from(versions(&receiver.taken(), "200004").is_empty()), "{failed:?}");
-    assert_eq!(failed[0]["attempts"].as_array().unwrap().len(), 10);
+    assert!(failed[0]["attempts"].as_array().unwrap().len() > 40, "{failed:?}");
     let shown = admin.get(&format!("/v1/webhooks/{webhook}"), &[]).await;
     assert_eq!(shown.body["status"], "active");
     world.settle().await;

@@ -26,12 +26,17 @@ use domain::role::Status;
 use domain::webhook::{
     Answer, Attempt, Delivery, DeliveryState, Disabled, LATEST, STEPS_ASIDE_FROM, Webhook, Webhooks,
 };
+use jiff::SignedDuration;
 use receivers::{Receivers, Told};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Deliveries of one batch at the same time: all that it may have.
 const SIDE_BY_SIDE: usize = 10;
+/// Time for one batch: a call, and what is read and noted around it.
+const BATCH_BUDGET: Duration = Duration::from_millis(7_500);
+/// How long after its last attempt a delivery says something of its receiver.
+const TELLING: SignedDuration = SignedDuration::from_mins(5);
 
 #[derive(Debug, Clone)]
 pub struct DeliverWorker {
@@ -61,7 +66,7 @@ impl DeliverWorker {
             results: clients.results(Policy::WORKER),
             receivers: Receivers::new(config.reach),
             key: config.key,
-            batches: OneByOne::new(clients, Purpose::Deliveries, metrics, SIDE_BY_SIDE),
+            batches: OneByOne::new(clients, Purpose::Deliveries, metrics, SIDE_BY_SIDE).within(BATCH_BUDGET),
             names: clients.config().names.clone(),
             clock,
         }
@@ -148,7 +153,10 @@ impl DeliverWorker {
         let is_ours = |disabled: &Disabled| disabled.by == delivery.id;
         let disabled = match &turn.webhook.disabled {
             Some(disabled) if is_ours(disabled) => disabled.clone(),
-            None if turn.webhook.is_active() && delivery.disables(&self.since(&turn, &delivery).await?) => {
+            None if turn.webhook.is_active()
+                && self.is_telling(&delivery)
+                && delivery.disables(&self.since(&turn, &delivery).await?) =>
+            {
                 let disabled = Disabled { at: self.clock.now(), by: delivery.id };
                 self.disable(&turn, &disabled).await?;
                 disabled
@@ -156,6 +164,12 @@ impl DeliverWorker {
             _ => return Ok(()),
         };
         self.results.tell(tenant, [Event::of_disabled(tenant, &turn.webhook, &disabled)]).await
+    }
+
+    /// Not where somebody has enabled its webhook since, and nothing was tried.
+    fn is_telling(&self, delivery: &Delivery) -> bool {
+        let last = delivery.attempts.last();
+        last.is_some_and(|last| self.clock.now() < last.at + TELLING)
     }
 
     async fn disable(&self, turn: &Turn, disabled: &Disabled) -> Result<(), Failure> {

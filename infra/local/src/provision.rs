@@ -30,8 +30,10 @@ pub fn visibility_timeout_s(purpose: Purpose) -> u64 {
 
 /// Receives before a message goes to the dead-letter queue. With the worker's growing pauses these
 /// last longer than a command may wait, so an outage ends commands as `expired` and not as dead letters.
-/// A delivery, which is taken alone, has ten attempts.
-pub const MAX_RECEIVES: u32 = 30;
+pub fn max_receives(purpose: Purpose) -> u32 {
+    // A delivery has some fifty attempts in a day, and ends by itself, whatever fails meanwhile: the most that SQS allows.
+    if purpose == Purpose::Deliveries { 1_000 } else { 30 }
+}
 
 /// The longest that SQS keeps a message: 14 days, for whoever comes back to a dead letter.
 pub const RETENTION_S: u32 = 1_209_600;
@@ -134,7 +136,7 @@ impl Messaging {
         self.queue(&dead_letters, std::slice::from_ref(&retention)).await?;
         let redrive = json!({
             "deadLetterTargetArn": self.names.queue_arn(&dead_letters),
-            "maxReceiveCount": MAX_RECEIVES,
+            "maxReceiveCount": max_receives(purpose),
         });
         let queue = self.names.queue(tenant, purpose);
         let attributes = [

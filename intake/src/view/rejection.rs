@@ -188,6 +188,9 @@ impl From<Refusal> for RejectionView {
             Refusal::TooManyWebhooks => {
                 ("Too many webhooks", format!("There are {MAX_WEBHOOKS} already; forget one.").into())
             }
+            Refusal::RotatedLately => {
+                ("Rotated lately", "For a day, the secret before is good as well; rotate after that.".into())
+            }
             Refusal::WebhookInactive => {
                 ("Webhook is inactive", "It is told nothing; enable it first.".into())
             }

@@ -6,6 +6,7 @@ use super::drive::{Driven, Sent};
 use super::script::{Kind, Sale, Script, is_rejected_as};
 use crate::audit::{AccountError, Statement, is_as_ordered};
 use aws::failure::Failure;
+use aws::keys;
 use aws::table::Table;
 use domain::checkout::{Checkout, Outcome};
 use domain::id::CheckoutId;
@@ -42,8 +43,20 @@ enum Finding {
     Unreadable(#[source] AccountError),
     #[error("the movements do not explain the wallet")]
     Ledger(#[source] Discrepancy),
-    #[error("checkout {0} was accepted and has no outcome")]
-    Missing(CheckoutId),
+    #[error("checkout {id} was answered with {statuses:?} and has no outcome")]
+    Missing { id: CheckoutId, statuses: Vec<u16> },
+    #[error("checkout {id} was answered with {statuses:?}")]
+    Answered { id: CheckoutId, statuses: Vec<u16> },
+    #[error("checkout {id} is {stored}, and its terminal was told {told:?}")]
+    Told { id: CheckoutId, stored: &'static str, told: Option<String> },
+    #[error("checkout {0} is the outcome of another request")]
+    OtherRequest(CheckoutId),
+    #[error("checkout {0} is not priced as the menu has it")]
+    OtherPrices(CheckoutId),
+    #[error("checkout {0} is voided though nobody asked, or not though somebody did")]
+    OtherVoid(CheckoutId),
+    #[error("it stands in another company, too")]
+    Crossed,
     #[error("checkout {0} was never sent")]
     Unexpected(CheckoutId),
     #[error("checkout {id} has another outcome than {kind:?} foresees")]
@@ -80,7 +93,7 @@ pub async fn audit(
     let mut audited = stream::iter(buyers)
         .map(|(index, company, buyer)| {
             let planned = planned.get(&(index, buyer)).cloned().unwrap_or_default();
-            account(table, company, buyer, planned)
+            account(table, companies, company, buyer, planned)
         })
         .buffer_unordered(READERS);
     while let Some(one) = audited.try_next().await? {
@@ -94,6 +107,7 @@ pub async fn audit(
 
 async fn account(
     table: &Table,
+    companies: &[Company],
     company: &Company,
     buyer: usize,
     mut planned: Planned<'_>,
@@ -101,6 +115,11 @@ async fn account(
     let mut audited = Audited { wallets: 1, ..Audited::default() };
     let Some(employee) = company.buyers.get(buyer) else { return Ok(audited) };
     let mut findings = Vec::new();
+    for other in companies.iter().filter(|other| other.tenant != company.tenant) {
+        let own = [keys::wallet, keys::employee].map(|key| key(&other.tenant, &employee.number));
+        let mut found = table.read(own.clone()).await?;
+        findings.extend(own.iter().any(|key| found.take(key).is_some()).then_some(Finding::Crossed));
+    }
     match Statement::read(table, &company.tenant, &employee.number).await {
         Err(AccountError::Table(failure)) if failure.is_transient() => return Err(failure),
         Err(error) => findings.push(Finding::Unreadable(error)),
@@ -111,7 +130,7 @@ async fn account(
                 match planned.remove(&checkout.id) {
                     None => findings.push(Finding::Unexpected(checkout.id)),
                     Some((sale, sent)) => {
-                        findings.extend(compare(sale, sent, checkout));
+                        findings.extend(compare(company, sale, sent, checkout));
                         audited.decided.push(Decided {
                             company: sale.company,
                             kind: sale.kind,
@@ -124,7 +143,11 @@ async fn account(
             }
         }
     }
-    findings.extend(planned.into_keys().map(Finding::Missing));
+    let missing = |(id, (_, sent)): (CheckoutId, (&Sale, &Sent))| Finding::Missing {
+        id,
+        statuses: sent.statuses.clone(),
+    };
+    findings.extend(planned.into_iter().map(missing));
     let tell = |finding: Finding| {
         format!("{} of {}: {}", employee.number, company.tenant, aws::failure::chain(&finding))
     };
@@ -132,16 +155,29 @@ async fn account(
     Ok(audited)
 }
 
-fn compare(sale: &Sale, sent: &Sent, checkout: &Checkout) -> Option<Finding> {
-    let id = sent.id;
-    let is_as_foreseen = match &checkout.outcome {
-        Outcome::Settled { bill, .. } if !is_as_ordered(bill, &sale.basket) => {
-            return Some(Finding::OtherItems(id));
+fn compare(company: &Company, sale: &Sale, sent: &Sent, checkout: &Checkout) -> Vec<Finding> {
+    let (id, mut findings) = (sent.id, Vec::new());
+    let (stored, is_as_foreseen) = match &checkout.outcome {
+        Outcome::Settled { bill, .. } => {
+            let is_as_ordered = is_as_ordered(bill, &sale.basket);
+            findings.extend((!is_as_ordered).then_some(Finding::OtherItems(id)));
+            findings.extend((!company.prices(bill)).then_some(Finding::OtherPrices(id)));
+            ("settled", sale.kind.rejection().is_none())
         }
-        Outcome::Settled { .. } => sale.kind.rejection().is_none(),
-        Outcome::Rejected(rejection) => is_rejected_as(sale.kind, rejection),
-        Outcome::Withdrawn => false,
+        Outcome::Rejected(rejection) => ("rejected", is_rejected_as(sale.kind, rejection)),
+        Outcome::Withdrawn => ("withdrawn", false),
     };
-    let is_voided = checkout.returned.voided.is_some();
-    (!is_as_foreseen || is_voided != sent.is_voided).then_some(Finding::OtherOutcome { id, kind: sale.kind })
+    findings.extend((!is_as_foreseen).then_some(Finding::OtherOutcome { id, kind: sale.kind }));
+    let is_own = company.request_of(sale, id).is_some_and(|request| checkout.answers(request))
+        && (&checkout.caller, &checkout.concessionaire) == (&company.cashier, &company.concessionaire)
+        && checkout.station.as_ref() == company.stations.get(sale.station).map(|station| &station.id);
+    findings.extend((!is_own).then_some(Finding::OtherRequest(id)));
+    let is_void = checkout.returned.voided.is_some();
+    findings.extend((is_void != (sale.kind == Kind::Void)).then_some(Finding::OtherVoid(id)));
+    let told = sent.told.as_ref().map(|(told, _)| told.clone());
+    let is_told = !sent.is_followed || told.as_deref() == Some(stored);
+    findings.extend((!is_told).then_some(Finding::Told { id, stored, told }));
+    let statuses = sent.statuses.clone();
+    findings.extend((!sent.is_accepted()).then_some(Finding::Answered { id, statuses }));
+    findings
 }

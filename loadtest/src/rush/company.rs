@@ -1,13 +1,16 @@
 //! A company at lunch: a stall of its own with a menu and stations, a cashier, and buyers, of whom some have no credit.
 
 use super::Rush;
+use super::script::Sale;
 use crate::prepare::{self, PrepareError, Stall};
 use aws::table::Table;
 use aws_sdk_cognitoidentityprovider::Client as Cognito;
+use domain::checkout::{Bill, SoldLine};
 use domain::employee::{BadgeStatus, Employee};
-use domain::id::{ConcessionaireId, InvalidId, MealCode, Rfid, TenantId, UserName};
+use domain::id::{CheckoutId, ConcessionaireId, InvalidId, MealCode, Rfid, TenantId, UserName};
 use domain::menu::{Meal, Meals};
 use domain::money::{BasisPoints, InvalidAmount, Money};
+use domain::request::{Buyer, RequestHash};
 use domain::role::Status;
 use domain::tenant::Station;
 use jiff::Timestamp;
@@ -62,7 +65,8 @@ pub struct Company {
 impl Company {
     /// The company with this place among them; each sells `skew` times as much as the next.
     pub fn new(tenant: &str, index: usize, rush: &Rush, now: Timestamp) -> Result<Self, CompanyError> {
-        let tag = format!("{:x}", now.as_second());
+        // Nobody has the number of somebody in another company.
+        let tag = format!("{:x}{index}", now.as_second());
         let concessionaire: ConcessionaireId = format!("rush-{tag}").parse()?;
         let station = |number| -> Result<_, InvalidId> {
             let id = format!("{concessionaire}-{number}").parse()?;
@@ -114,6 +118,25 @@ impl Company {
             buyers: &self.buyers,
         };
         prepare::prepare(table, cognito, pool, stall, now).await
+    }
+
+    /// What a stored sale says was asked for.
+    pub fn request_of(&self, sale: &Sale, id: CheckoutId) -> Option<RequestHash> {
+        let (badge, station) = (self.badges.get(sale.buyer)?.clone(), self.stations.get(sale.station)?);
+        let buyer = Buyer::Badge(badge);
+        Some(RequestHash::of_checkout(&self.tenant, &self.cashier, id, &buyer, &station.id, &sale.basket))
+    }
+
+    /// Whether every line of a bill is as the menu has it, and nothing is taken off.
+    pub fn prices(&self, bill: &Bill) -> bool {
+        let is_on_menu = |line: &SoldLine| {
+            let meal = self.meals.get(&line.code);
+            meal.is_some_and(|meal| {
+                (&meal.name, &meal.category, meal.price, meal.calories)
+                    == (&line.name, &line.category, line.price, line.calories)
+            })
+        };
+        bill.lines.iter().all(is_on_menu) && bill.discount == Money::ZERO
     }
 
     pub fn is_poor(buyer: usize) -> bool {

@@ -4,16 +4,18 @@ use super::company::Company;
 use super::script::{Kind, Sale, Script};
 use super::{RushError, System};
 use crate::terminal::{self, CHECKOUTS};
+use aws::failure::chain;
 use domain::command::Purpose;
 use domain::id::CheckoutId;
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 use local::demo;
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use uuid::Uuid;
@@ -30,6 +32,9 @@ const FIRST_LOOK: Duration = Duration::from_millis(10);
 const LAST_LOOK: Duration = Duration::from_secs(1);
 /// A request that takes so long has failed.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a terminal looks for one outcome.
+const FOLLOWED_MAX: Duration = Duration::from_mins(4);
+const VOID: &str = r#"{"reason":"rung up twice"}"#;
 /// Times that a request is sent which no answer came to, or an answer that passes.
 const ATTEMPTS: usize = 20;
 
@@ -38,11 +43,12 @@ const ATTEMPTS: usize = 20;
 pub struct Driven {
     /// The instant of the script's beginning.
     pub started_at: Timestamp,
-    pub elapsed: Duration,
-    /// By their place in the script; nothing where no id could be made.
+    /// By their place in the script; nothing where a sale was not driven to its end.
     pub sent: Vec<Option<Sent>>,
-    /// Messages that waited, by second.
-    pub backlog: Vec<u64>,
+    /// Messages that waited, by the second in which somebody looked.
+    pub backlog: BTreeMap<u64, u64>,
+    /// How late the latest sale began for reasons of our own.
+    pub late_us: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -50,84 +56,115 @@ pub struct Sent {
     pub id: CheckoutId,
     /// From when it was due until it was accepted, or its outcome was there.
     pub answered_us: u64,
-    /// From when it was due until its terminal knew, of those that are followed.
-    pub known_us: Option<u64>,
+    /// Of those that are followed, what the terminal was told, and from when it was due until then. Nothing if it was
+    /// told nothing in time.
+    pub told: Option<(String, u64)>,
+    pub is_followed: bool,
     /// How often it had to be sent beyond what the script asks for.
     pub resent: usize,
-    /// The status of the last answer; 0 if there was none.
-    pub status: u16,
-    /// Whether its void was accepted.
-    pub is_voided: bool,
+    /// The status of each answer; 0 for none.
+    pub statuses: Vec<u16>,
+}
+
+impl Sent {
+    /// Whether every answer was that it is accepted, or its outcome.
+    pub fn is_accepted(&self) -> bool {
+        self.statuses.iter().all(|status| matches!(status, 200 | 202))
+    }
 }
 
 /// A till: what every request of one cashier begins with.
 #[derive(Debug, Clone)]
 struct Till {
     http: Client,
+    /// Places for requests under way.
+    places: Arc<Semaphore>,
     api_url: String,
     token: String,
 }
 
+/// One sale on its way.
+struct Errand {
+    till: Till,
+    kind: Kind,
+    body: Arc<str>,
+    employee: String,
+    due: Instant,
+    is_followed: bool,
+}
+
 /// Drives the whole script. Returns when the last answer is there.
 pub async fn drive(
-    system: &System,
+    system: &Arc<System>,
     companies: &[Company],
     script: &Script,
     progress: &ProgressBar,
 ) -> Result<Driven, RushError> {
     let http = Client::builder().timeout(REQUEST_TIMEOUT).tcp_nodelay(true).build()?;
+    let places = Arc::new(Semaphore::new(UNDER_WAY_MAX));
     let mut tills = Vec::new();
     for company in companies {
         let name = company.cashier.as_str();
         let answer = terminal::initiate_auth(&http, &system.endpoints, name, demo::PASSWORD).await?;
-        let token = terminal::id_token(&answer)?;
-        tills.push(Till { http: http.clone(), api_url: system.endpoints.api_url.clone(), token });
+        let (http, places, token) = (http.clone(), places.clone(), terminal::id_token(&answer)?);
+        tills.push(Till { http, places, api_url: system.endpoints.api_url.clone(), token });
     }
     let bodies: Vec<Arc<str>> = script.sales.iter().map(|sale| body(companies, sale).into()).collect();
     let (started, started_at) = (Instant::now(), aws::clock::Clock::system().now());
+    let backlog = Arc::default();
+    let mut watching = JoinSet::new();
+    watching.spawn(watch(system.clone(), started, Arc::clone(&backlog), progress.clone()));
     let mut under_way: JoinSet<(usize, Option<Sent>)> = JoinSet::new();
-    let mut sent: HashMap<usize, Sent> = HashMap::with_capacity(script.len());
-    let mut backlog = Vec::new();
-    let mut watch = interval(Duration::from_secs(1));
-    watch.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut late_us = 0;
     for (index, (sale, body)) in script.sales.iter().zip(bodies).enumerate() {
         let due = started + sale.due;
-        loop {
-            tokio::select! {
-                biased;
-                Some(done) = under_way.join_next(), if !under_way.is_empty() => keep(&mut sent, done, progress),
-                _ = watch.tick() => {
-                    backlog.push(system.backlog(Purpose::Checkouts).await?);
-                    progress.set_message(format!("{} wait", backlog.last().copied().unwrap_or_default()));
-                }
-                () = sleep_until(due), if under_way.len() < UNDER_WAY_MAX => break,
-            }
-        }
+        sleep_until(due).await;
+        late_us = late_us.max(since_us(due));
         let Some(till) = tills.get(sale.company).cloned() else { continue };
         let company = companies.get(sale.company);
         let employee = company.and_then(|company| company.buyers.get(sale.buyer));
         let employee = employee.map(|employee| employee.number.to_string()).unwrap_or_default();
-        let (kind, is_followed) = (sale.kind, index.is_multiple_of(FOLLOWED_ONE_IN));
+        let is_followed = index.is_multiple_of(FOLLOWED_ONE_IN) || sale.kind == Kind::Void;
+        let (errand, progress) =
+            (Errand { till, kind: sale.kind, body, employee, due, is_followed }, progress.clone());
         under_way.spawn(async move {
-            let sold = till.sell(kind, &body, &employee, due, is_followed).await;
-            (index, sold)
+            let sent = errand.run().await;
+            progress.inc(1);
+            (index, sent)
         });
     }
+    let mut sent = vec![None; script.len()];
     while let Some(done) = under_way.join_next().await {
-        keep(&mut sent, done, progress);
+        if let Ok((index, one)) = done
+            && let Some(place) = sent.get_mut(index)
+        {
+            *place = one;
+        }
     }
-    let sent = (0..script.len()).map(|index| sent.remove(&index)).collect();
-    Ok(Driven { started_at, elapsed: started.elapsed(), sent, backlog })
+    drop(watching);
+    let backlog = backlog.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok(Driven { started_at, sent, backlog, late_us })
 }
 
-fn keep(
-    sent: &mut HashMap<usize, Sent>,
-    done: Result<(usize, Option<Sent>), tokio::task::JoinError>,
-    progress: &ProgressBar,
+/// Looks at the queues once a second, apart from what sends: a look that takes long delays no sale.
+async fn watch(
+    system: Arc<System>,
+    started: Instant,
+    backlog: Arc<Mutex<BTreeMap<u64, u64>>>,
+    progress: ProgressBar,
 ) {
-    if let Ok((index, Some(one))) = done {
-        sent.insert(index, one);
-        progress.inc(1);
+    let mut ticks = interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        ticks.tick().await;
+        match system.backlog(Purpose::Checkouts).await {
+            Ok(waiting) => {
+                progress.set_message(format!("{waiting} wait"));
+                let mut backlog = backlog.lock().unwrap_or_else(PoisonError::into_inner);
+                backlog.insert(started.elapsed().as_secs(), waiting);
+            }
+            Err(error) => progress.set_message(chain(&error)),
+        }
     }
 }
 
@@ -138,79 +175,96 @@ fn body(companies: &[Company], sale: &Sale) -> String {
     json!({ "rfid": badge, "station": station, "items": sale.basket }).to_string()
 }
 
-impl Till {
-    async fn sell(
-        &self,
-        kind: Kind,
-        body: &Arc<str>,
-        employee: &str,
-        due: Instant,
-        is_followed: bool,
-    ) -> Option<Sent> {
+impl Errand {
+    async fn run(self) -> Option<Sent> {
         let id: CheckoutId = Uuid::now_v7().try_into().ok()?;
-        let mut sent = Sent { id, answered_us: 0, known_us: None, resent: 0, status: 0, is_voided: false };
-        if kind == Kind::Duplicate {
-            let (one, other) = tokio::join!(self.send(id, body), self.send(id, body));
-            sent.status = if one.0 == 0 { other.0 } else { one.0 };
-            sent.resent = one.1 + other.1;
-        } else {
-            (sent.status, sent.resent) = self.send(id, body).await;
-        }
-        sent.answered_us = since_us(due);
-        if kind == Kind::Retry {
-            sleep(LOST_AFTER).await;
-            self.send(id, body).await;
-        }
-        if is_followed || kind == Kind::Void {
-            let status = self.follow(id, employee).await;
-            sent.known_us = is_followed.then(|| since_us(due));
-            if kind == Kind::Void && status == "settled" {
-                sent.is_voided = self.void(id, employee).await;
+        let (one, other) = match self.kind {
+            Kind::Duplicate => {
+                let (one, other) = tokio::join!(self.send(id), self.send(id));
+                (one, Some(other))
             }
+            _ => (self.send(id).await, None),
+        };
+        let answered_us = since_us(self.due);
+        let again = match self.kind {
+            Kind::Retry => {
+                sleep(LOST_AFTER).await;
+                Some(self.send(id).await)
+            }
+            _ => None,
+        };
+        let answers: Vec<_> = [Some(one), other, again].into_iter().flatten().collect();
+        let mut sent = Sent {
+            id,
+            answered_us,
+            told: None,
+            is_followed: self.is_followed,
+            resent: answers.iter().map(|(_, resent)| resent).sum(),
+            statuses: answers.iter().map(|(status, _)| *status).collect(),
+        };
+        if self.is_followed {
+            let told = self.follow(id).await;
+            sent.told = told.map(|told| (told, since_us(self.due)));
+        }
+        if self.kind == Kind::Void {
+            let (status, resent) = self.void(id).await;
+            sent.statuses.push(status);
+            sent.resent += resent;
         }
         Some(sent)
     }
 
     /// Sends a sale until it has an answer that does not pass; its status, and how often it was sent again.
-    async fn send(&self, id: CheckoutId, body: &Arc<str>) -> (u16, usize) {
+    async fn send(&self, id: CheckoutId) -> (u16, usize) {
+        let url = format!("{}{CHECKOUTS}", self.till.api_url);
+        self.persist(|http| http.post(&url), id.into(), &self.body).await
+    }
+
+    async fn void(&self, id: CheckoutId) -> (u16, usize) {
+        let url = format!("{}/v1/employees/{}/checkouts/{id}/void", self.till.api_url, self.employee);
+        self.persist(|http| http.post(&url).header("prefer", "wait=5"), Uuid::now_v7(), VOID).await
+    }
+
+    async fn persist(
+        &self,
+        request: impl Fn(&Client) -> RequestBuilder,
+        key: Uuid,
+        body: &str,
+    ) -> (u16, usize) {
         for resent in 0..ATTEMPTS {
-            let request = self.http.post(format!("{}{CHECKOUTS}", self.api_url)).bearer_auth(&self.token);
-            let request = request.header("idempotency-key", id.to_string());
-            let request = request.header("content-type", "application/json").body(body.to_string());
-            match request.send().await.map(|answer| answer.status().as_u16()) {
-                Ok(429 | 500..) | Err(_) => sleep(LOST_AFTER).await,
-                Ok(status) => return (status, resent),
+            let request = request(&self.till.http).header("idempotency-key", key.to_string());
+            let request = request.header("content-type", "application/json").body(body.to_owned());
+            match self.till.call(request).await.map(|answer| answer.status().as_u16()) {
+                Some(429 | 500..) | None => sleep(LOST_AFTER).await,
+                Some(status) => return (status, resent),
             }
         }
         (0, ATTEMPTS)
     }
 
-    /// Looks until a sale is decided: its status.
-    async fn follow(&self, id: CheckoutId, employee: &str) -> String {
-        let url = format!("{}/v1/employees/{employee}/checkouts/{id}", self.api_url);
-        let deadline = Instant::now() + REQUEST_TIMEOUT;
+    /// Looks until a sale is decided: its status. Nothing if it is not in time.
+    async fn follow(&self, id: CheckoutId) -> Option<String> {
+        let url = format!("{}/v1/employees/{}/checkouts/{id}", self.till.api_url, self.employee);
+        let deadline = Instant::now() + FOLLOWED_MAX;
         let mut pause = FIRST_LOOK;
         while Instant::now() < deadline {
             sleep(pause).await;
             pause = LAST_LOOK.min(pause * 3 / 2);
-            let Ok(answer) = self.http.get(&url).bearer_auth(&self.token).send().await else { continue };
+            let Some(answer) = self.till.call(self.till.http.get(&url)).await else { continue };
             let Ok(found) = answer.json::<Value>().await else { continue };
-            match found["status"].as_str() {
-                Some("settled") => return "settled".to_owned(),
-                Some("rejected") => return "rejected".to_owned(),
-                _ => {}
+            if let Some(status @ ("settled" | "rejected")) = found["status"].as_str() {
+                return Some(status.to_owned());
             }
         }
-        String::new()
+        None
     }
+}
 
-    async fn void(&self, id: CheckoutId, employee: &str) -> bool {
-        let url = format!("{}/v1/employees/{employee}/checkouts/{id}/void", self.api_url);
-        let request = self.http.post(url).bearer_auth(&self.token).header("prefer", "wait=5");
-        let request = request.header("idempotency-key", Uuid::now_v7().to_string());
-        let request =
-            request.header("content-type", "application/json").body(r#"{"reason":"rung up twice"}"#);
-        request.send().await.is_ok_and(|answer| matches!(answer.status().as_u16(), 200 | 202))
+impl Till {
+    /// One request in a place of its own; nothing if nobody answered.
+    async fn call(&self, request: RequestBuilder) -> Option<Response> {
+        let _place = self.places.acquire().await.ok()?;
+        request.bearer_auth(&self.token).send().await.ok()
     }
 }
 

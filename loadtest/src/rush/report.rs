@@ -47,11 +47,13 @@ pub struct Report {
     pub settled_per_second: u64,
     /// From when a sale was due until it was accepted.
     pub answered: Percentiles,
-    /// From accepted to settled, by the system's own clock.
-    pub accept_to_settled: Percentiles,
+    /// From accepted to decided, by the system's own clocks: before its commit, which `known` includes.
+    pub accepted_to_decided: Percentiles,
     /// From when a sale was due until its terminal knew, of those that looked.
     pub known: Percentiles,
-    /// Of each company, from the largest on: its sales, and how long they took from accepted to settled.
+    /// How late a sale began for reasons of the load generator's own, at most.
+    pub late_us: u64,
+    /// Of each company, from the largest on: its sales, and how long they took from accepted to decided.
     pub companies: Vec<CompanyReport>,
     /// Of one settled checkout, in hundredths.
     pub per_checkout: BTreeMap<String, PerCheckout>,
@@ -82,7 +84,7 @@ pub struct Percentiles {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CompanyReport {
     pub settled: u64,
-    pub accept_to_settled: Percentiles,
+    pub accepted_to_decided: Percentiles,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -161,7 +163,7 @@ impl Report {
             let own: Vec<_> = counted.iter().copied().filter(|one| one.company == company).collect();
             CompanyReport {
                 settled: own.len() as u64,
-                accept_to_settled: Latencies::of(own.iter().map(took)),
+                accepted_to_decided: Latencies::of(own.iter().map(took)),
             }
         });
         let answered =
@@ -173,14 +175,17 @@ impl Report {
             sent: script.len(),
             settled: settled.len(),
             rejected: audited.decided.len() - settled.len(),
-            voided: driven.sent.iter().flatten().filter(|sent| sent.is_voided).count(),
+            voided: script.sales.iter().filter(|sale| sale.kind == Kind::Void).count(),
             resent: driven.sent.iter().flatten().map(|sent| sent.resent).sum(),
             accepted_per_second: audited.decided.iter().filter(|one| in_time(one.accepted_at)).count() as u64
                 / seconds,
             settled_per_second: settled.iter().filter(|one| in_time(one.decided_at)).count() as u64 / seconds,
-            answered: Latencies::of(sent.iter().map(|sent| sent.answered_us)),
-            accept_to_settled: Latencies::of(counted.iter().map(took)),
-            known: Latencies::of(sent.iter().filter_map(|sent| sent.known_us)),
+            answered: Latencies::of(
+                sent.iter().filter(|sent| sent.is_accepted()).map(|sent| sent.answered_us),
+            ),
+            accepted_to_decided: Latencies::of(counted.iter().map(took)),
+            known: Latencies::of(sent.iter().filter_map(|sent| Some(sent.told.as_ref()?.1))),
+            late_us: driven.late_us,
             companies: companies.collect(),
             cpu_us_per_sale: counters.as_ref().and_then(|(before, after)| {
                 let spent_ms = after.cpu_ms?.saturating_sub(before.cpu_ms?);
@@ -221,7 +226,7 @@ impl Report {
                 ],
             },
             Chart {
-                title: "From accepted to settled",
+                title: "From accepted to decided",
                 unit: "ms",
                 lines: vec![
                     line("p50", |second| second.p50_us / 1_000),
@@ -298,7 +303,7 @@ fn series(script: &Script, driven: &Driven, audited: &Audited) -> Vec<Second> {
     for (index, second) in series.iter_mut().enumerate() {
         let percentiles = latencies.get(index).map(Latencies::percentiles).unwrap_or_default();
         (second.p50_us, second.p99_us) = (percentiles.p50_us, percentiles.p99_us);
-        second.backlog = driven.backlog.get(index).copied().unwrap_or_default();
+        second.backlog = driven.backlog.get(&(index as u64)).copied().unwrap_or_default();
     }
     series
 }
@@ -307,46 +312,30 @@ fn micros(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Of the kinds that a script has, how many.
-pub fn kinds(script: &Script) -> BTreeMap<String, usize> {
-    let mut kinds = BTreeMap::new();
-    for sale in &script.sales {
-        *kinds.entry(name(sale.kind).to_owned()).or_default() += 1;
-    }
-    kinds
-}
-
-fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Plain => "plain",
-        Kind::Duplicate => "duplicate",
-        Kind::Retry => "retry",
-        Kind::WrongPrice => "wrong price",
-        Kind::Poor => "without credit",
-        Kind::Void => "void",
-    }
-}
-
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} sales in {} s at up to {} a second", self.sent, self.seconds, self.rate)?;
         writeln!(
             f,
-            "  {} settled, {} rejected as foreseen, {} of them voided again; {} requests had to be sent again",
+            "{} s that count, at up to {} sales a second; {} sales with those before",
+            self.seconds, self.rate, self.sent
+        )?;
+        writeln!(
+            f,
+            "  {} settled, {} rejected, {} to be voided again; {} requests had to be sent again",
             self.settled, self.rejected, self.voided, self.resent
         )?;
         writeln!(f, "  accepted {}/s, settled {}/s", self.accepted_per_second, self.settled_per_second)?;
         writeln!(f, "  in ms {:>27}{:>9}{:>9}{:>9}{:>10}", "p50", "p90", "p99", "max", "of")?;
         let rows = [
             ("due to accepted", self.answered),
-            ("accepted to settled", self.accept_to_settled),
+            ("accepted to decided", self.accepted_to_decided),
             ("due to known", self.known),
         ];
         for (name, percentiles) in rows {
             writeln!(f, "  {name:<24}{percentiles}")?;
         }
         for (index, company) in self.companies.iter().enumerate() {
-            writeln!(f, "  company {:<16}{}", index + 1, company.accept_to_settled)?;
+            writeln!(f, "  company {:<16}{}", index + 1, company.accepted_to_decided)?;
         }
         for (name, per) in &self.per_checkout {
             writeln!(
@@ -363,13 +352,15 @@ impl fmt::Display for Report {
         if let Some(floor) = &self.floor {
             writeln!(
                 f,
-                "  the bare engine: {} checkouts/s one at a time, {} ten at a time, {} messages/s; ours is {} of ten at a time",
+                "  the bare engine, the same writes alone: {} checkouts/s one at a time, {} ten at a time, {} messages/s; \
+                 this rate is {} of ten at a time",
                 floor.one_per_second,
                 floor.ten_per_second,
                 floor.messages_per_second,
                 centis(self.settled_per_second * 100 / floor.ten_per_second.max(1))
             )?;
         }
+        writeln!(f, "  no sale began more than {} ms late", self.late_us.div_ceil(1_000))?;
         write!(f, "  audit: {} wallets, {} movements, ", self.wallets, self.movements)?;
         match self.differences.as_slice() {
             [] => f.write_str("every sale as foreseen, every wallet the sum of its movements"),

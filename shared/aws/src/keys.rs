@@ -432,7 +432,9 @@ pub fn import_group(tenant: &TenantId, target: &Target) -> String {
 pub fn delivery_group(told: &Deliver) -> String {
     let webhook = webhook_pk(&told.tenant, told.webhook);
     if told.is_aside {
-        format!("{webhook}#ASIDE#{}", told.id().digest())
+        // 128 characters are the limit of a group, and a tenant may have 32.
+        let digest = told.id().digest().to_string();
+        format!("{webhook}#A#{}", digest.get(..32).unwrap_or_default())
     } else {
         format!("{webhook}#{}", lane_of(&told.event))
     }
@@ -677,6 +679,19 @@ mod tests {
         keys.sort_by(|a, b| b.cmp(a));
         let kinds: Vec<_> = keys.iter().map(|sk| sk.split('#').next().unwrap()).collect();
         assert_eq!(kinds, ["WALLET", "EMPLOYEE", "CHECKOUT", "BOOKING"]);
+    }
+
+    #[test]
+    fn the_longest_group_of_a_delivery_is_short_enough() {
+        const GROUP_MAX: usize = 128;
+        let tenant: TenantId = "t".repeat(32).parse().unwrap();
+        let asked = "01900000-0000-7000-8000-000000000001".parse().unwrap();
+        let event = Event::of_test(&tenant, hook_id(), asked, Timestamp::UNIX_EPOCH);
+        for is_aside in [false, true] {
+            let (tenant, event) = (tenant.clone(), event.clone());
+            let told = Deliver { tenant, webhook: hook_id(), event, asked: Some(asked), is_aside };
+            assert!(delivery_group(&told).len() <= GROUP_MAX);
+        }
     }
 
     #[test]

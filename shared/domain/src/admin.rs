@@ -337,6 +337,8 @@ pub enum Refusal {
     TooManyWebhooks,
     /// It is told nothing.
     WebhookInactive,
+    /// Two secrets are good already.
+    RotatedLately,
 }
 
 impl Refusal {
@@ -365,6 +367,7 @@ impl Refusal {
             Refusal::CutoffClosed => "cutoff-closed",
             Refusal::TooManyWebhooks => "too-many-webhooks",
             Refusal::WebhookInactive => "webhook-inactive",
+            Refusal::RotatedLately => "rotated-lately",
         }
     }
 }

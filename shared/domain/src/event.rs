@@ -373,7 +373,8 @@ impl Event {
             at: *at,
             tenant: tenant.clone(),
             about: About::default(),
-            data: json!({ "id": webhook.id, "url": webhook.url, "delivery": by }),
+            // Without the URL, which may hold a secret of another receiver.
+            data: json!({ "id": webhook.id, "delivery": by }),
         }
     }
 }

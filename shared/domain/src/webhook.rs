@@ -1,7 +1,7 @@
 //! Webhooks: systems of a tenant's own that are told what happened, and what came of telling them.
 //!
 //! Invariant: what is told is told in order of each wallet for as long as the receiver takes nothing; an event that it
-//! refuses while it takes others steps aside, and delays nobody.
+//! alone refuses steps aside after three attempts.
 
 mod address;
 mod delivery;

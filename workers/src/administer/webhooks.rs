@@ -70,6 +70,7 @@ fn becomes(
             disabled: webhook.disabled.filter(|_| status.is_none()),
             ..webhook
         }),
+        Asked::Rotate if webhook.generations(now).count() > 1 => return Err(Refusal::RotatedLately),
         Asked::Rotate => {
             Some(Webhook { generation: webhook.generation + 1, rotated_at: Some(now), ..webhook })
         }

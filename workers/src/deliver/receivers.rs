@@ -16,7 +16,7 @@ use thiserror::Error;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-/// Time for one call, from the resolution of the name to the head of the answer. A batch has a second more.
+/// Time for one call, from the resolution of the name to the head of the answer.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
 /// What is sent is a CloudEvent as a whole.
@@ -50,6 +50,8 @@ impl Receivers {
         let client = Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
+            // A function that was frozen meanwhile finds only dead ones.
+            .pool_max_idle_per_host(0)
             .referer(false)
             .https_only(reach == Reach::Public)
             .connect_timeout(CONNECT_PATIENCE)

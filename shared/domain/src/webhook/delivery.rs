@@ -12,23 +12,24 @@ use thiserror::Error;
 
 /// How long a delivery can be looked up and repeated.
 pub const DELIVERIES_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// Pauses between the attempts of one delivery: within a day and a half hour there are ten.
-pub(super) const PAUSES: [SignedDuration; 9] = [
+/// Pauses between the first attempts of one delivery.
+pub(super) const PAUSES: [SignedDuration; 4] = [
     SignedDuration::from_secs(5),
     SignedDuration::from_secs(30),
     SignedDuration::from_mins(2),
     SignedDuration::from_mins(10),
-    SignedDuration::from_mins(45),
-    SignedDuration::from_hours(2),
-    SignedDuration::from_hours(4),
-    SignedDuration::from_hours(7),
-    SignedDuration::from_mins(630),
 ];
+/// The pause between any further ones: no receiver that is back waits for longer.
+pub(super) const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(30);
+/// How long after the first attempt a delivery is given up.
+pub const TRIED_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// From this attempt on, an event that is refused while others are taken steps aside.
 pub const STEPS_ASIDE_FROM: usize = 3;
 /// Of the latest deliveries, at most this many are looked at to tell a receiver that is gone from one that refuses
 /// something.
 pub const LATEST: i32 = 100;
+/// Fewer that were tried say nothing of a receiver that answers that it refuses something.
+const TRIED_MIN: usize = 10;
 /// A webhook is disabled when a delivery is given up and of the latest since then this share was not taken.
 pub const FAILED_PERCENT_TO_DISABLE: usize = 95;
 /// What a receiver answers that wants no more.
@@ -104,7 +105,7 @@ pub struct Delivery {
     pub id: DeliveryId,
     pub event: Event,
     pub state: DeliveryState,
-    /// In order; at most one more than there are pauses.
+    /// In order; some fifty in a day.
     pub attempts: Vec<Attempt>,
 }
 
@@ -183,7 +184,7 @@ impl Delivery {
             Some(Answer::Status(GONE)) => DeliveryState::Failed,
             // Whoever tries it out looks at once.
             _ if self.is_test() => DeliveryState::Failed,
-            _ if self.attempts.len() > PAUSES.len() => DeliveryState::Failed,
+            _ if self.is_old() => DeliveryState::Failed,
             _ => DeliveryState::Waiting,
         };
         self
@@ -192,7 +193,13 @@ impl Delivery {
     /// How long after the last attempt the next one is due, if there is one to be.
     pub fn pause(&self) -> Option<SignedDuration> {
         let index = self.attempts.len().checked_sub(1)?;
-        PAUSES.get(index).copied().filter(|_| self.state == DeliveryState::Waiting)
+        let pause = PAUSES.get(index).copied().unwrap_or(LONGEST_PAUSE);
+        (self.state == DeliveryState::Waiting).then_some(pause)
+    }
+
+    fn is_old(&self) -> bool {
+        let span = self.attempts.first().zip(self.attempts.last());
+        span.is_some_and(|(first, last)| last.at >= first.at + TRIED_FOR)
     }
 
     /// Whether its receiver said that it wants no more.
@@ -209,18 +216,38 @@ impl Delivery {
         Some(last.at)
     }
 
-    /// Whether its receiver has taken others since it first refused this one: then it is this event that it does not
-    /// take.
+    /// Whether it is this event that its receiver does not take: it says so, or it was refused twice more after another
+    /// was taken.
     pub fn steps_aside(&self, latest: &[Delivery]) -> bool {
-        let Some(first) = self.attempts.first().map(|attempt| attempt.at) else { return false };
-        let has_taken = || latest.iter().filter_map(Delivery::delivered_at).any(|at| at > first);
-        self.attempts.len() >= STEPS_ASIDE_FROM && has_taken()
+        let Some(before_last) = self.attempts.len().checked_sub(2).and_then(|index| self.attempts.get(index))
+        else {
+            return false;
+        };
+        let first = self.attempts.first().map_or(before_last.at, |first| first.at);
+        let has_taken = || {
+            let taken = latest.iter().filter_map(Delivery::delivered_at);
+            taken.into_iter().any(|at| first < at && at < before_last.at)
+        };
+        self.attempts.len() >= STEPS_ASIDE_FROM && (self.is_refused() || has_taken())
+    }
+
+    /// Whether its receiver, alive, says that it does not want this event.
+    fn is_refused(&self) -> bool {
+        // Too slow, in conflict, too early and too many are said of the moment.
+        let last = self.attempts.last().map(|last| last.answer);
+        matches!(last, Some(Answer::Status(status @ 400..=499)) if ![408, 409, GONE, 425, 429].contains(&status))
     }
 
     /// Whether its receiver is gone, now that this one is given up; `latest` are those since, this one included.
     pub fn disables(&self, latest: &[Delivery]) -> bool {
-        let taken = latest.iter().filter(|other| other.state == DeliveryState::Delivered).count();
-        let is_share_reached = (latest.len() - taken) * 100 >= latest.len() * FAILED_PERCENT_TO_DISABLE;
-        self.state == DeliveryState::Failed && !self.is_test() && (self.is_gone() || is_share_reached)
+        let is_tried = |other: &&Delivery| !other.attempts.is_empty() && !other.is_test();
+        let tried = latest.iter().filter(is_tried).count();
+        let taken =
+            latest.iter().filter(is_tried).filter(|other| other.state == DeliveryState::Delivered).count();
+        let is_share_reached = (tried - taken) * 100 >= tried * FAILED_PERCENT_TO_DISABLE;
+        let is_telling = !self.is_refused() || tried >= TRIED_MIN;
+        self.state == DeliveryState::Failed
+            && !self.is_test()
+            && (self.is_gone() || (is_share_reached && is_telling))
     }
 }

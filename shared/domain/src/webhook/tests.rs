@@ -1,4 +1,4 @@
-use super::delivery::{InvalidDeliveryId, PAUSES};
+use super::delivery::{InvalidDeliveryId, LONGEST_PAUSE, PAUSES, TRIED_FOR};
 use super::*;
 use crate::event::About;
 use crate::id::CommandId;
@@ -101,16 +101,18 @@ fn a_trial_reaches_its_own_machine_and_no_other() {
 
 #[test]
 fn a_delivery_is_tried_for_a_day_with_growing_pauses() {
-    let day: i64 = PAUSES.iter().map(SignedDuration::as_secs).sum();
-    assert!((24 * 3_600..25 * 3_600).contains(&day), "{day} s");
-    assert!(PAUSES.is_sorted());
-    let mut delivery = Delivery::new(event("1"), None);
-    for pause in PAUSES {
-        delivery = delivery.after(attempt(1, 500));
-        assert_eq!((delivery.state, delivery.pause()), (DeliveryState::Waiting, Some(pause)));
+    let (mut delivery, mut now, mut pauses) = (Delivery::new(event("1"), None), at(0), vec![]);
+    loop {
+        let attempt = Attempt { at: now, answer: Answer::Status(500), duration_ms: 1 };
+        delivery = delivery.after(attempt);
+        let Some(pause) = delivery.pause() else { break };
+        pauses.push(pause);
+        now += pause;
     }
-    delivery = delivery.after(attempt(1, 500));
-    assert_eq!((delivery.state, delivery.pause()), (DeliveryState::Failed, None));
+    assert_eq!(delivery.state, DeliveryState::Failed);
+    assert!(pauses.is_sorted() && pauses.starts_with(&PAUSES) && pauses.ends_with(&[LONGEST_PAUSE]));
+    assert!((at(0) + TRIED_FOR..at(0) + TRIED_FOR + LONGEST_PAUSE).contains(&now));
+    assert_eq!(delivery.attempts.len(), 53);
 }
 
 #[test]
@@ -129,23 +131,34 @@ fn what_is_taken_is_delivered() {
 
 #[test]
 fn an_event_that_alone_is_refused_steps_aside() {
-    let refused = tried(&[(10, 500), (20, 500), (30, 500)]);
-    assert!(!refused.steps_aside(&[]));
-    assert!(!refused.steps_aside(&[tried(&[(9, 200)]), tried(&[(15, 500)])]));
-    assert!(refused.steps_aside(&[tried(&[(9, 500), (11, 200)])]));
-    assert!(!tried(&[(10, 500), (20, 500)]).steps_aside(&[tried(&[(11, 200)])]));
+    let failed = tried(&[(10, 500), (20, 500), (30, 500)]);
+    assert!(!failed.steps_aside(&[]));
+    assert!(!failed.steps_aside(&[tried(&[(9, 200)]), tried(&[(15, 500)])]));
+    assert!(failed.steps_aside(&[tried(&[(9, 500), (15, 200)])]));
+    // One hiccup after others were taken is none of its own.
+    assert!(!failed.steps_aside(&[tried(&[(25, 200)])]));
+    assert!(!tried(&[(10, 500), (20, 500)]).steps_aside(&[tried(&[(15, 200)])]));
+    // Who is alive and says no needs no other.
+    assert!(tried(&[(10, 422), (20, 422), (30, 422)]).steps_aside(&[]));
+    assert!(!tried(&[(10, 429), (20, 429), (30, 429)]).steps_aside(&[]));
 }
 
 #[test]
 fn a_receiver_that_takes_nothing_for_a_day_is_disabled() {
-    let given_up = tried(&[(1, 500); PAUSES.len() + 1]);
+    let given_up = |status| tried(&[(1, status), (2, status), (100_000, status)]);
     let latest = |taken: usize, of: usize| {
         let states = (0..of).map(|index| tried(&[(1, if index < taken { 200 } else { 503 })]));
         states.collect::<Vec<_>>()
     };
-    assert!(given_up.disables(&latest(0, 1)));
-    assert!(given_up.disables(&latest(5, 100)));
-    assert!(!given_up.disables(&latest(6, 100)));
+    assert!(given_up(500).disables(&latest(0, 1)));
+    assert!(given_up(500).disables(&latest(5, 100)));
+    assert!(!given_up(500).disables(&latest(6, 100)));
+    // One event that is not wanted says nothing of a receiver, nor what was never tried.
+    assert!(!given_up(422).disables(&latest(0, 9)));
+    assert!(given_up(422).disables(&latest(0, 10)));
+    let untried = Delivery { state: DeliveryState::Skipped, ..Delivery::new(event("1"), None) };
+    let latest_and = [latest(1, 10), vec![untried; 90]].concat();
+    assert!(!given_up(500).disables(&latest_and));
     assert!(!tried(&[(1, 500)]).disables(&latest(0, 100)));
     assert!(tried(&[(1, 410)]).disables(&latest(100, 100)));
 }
