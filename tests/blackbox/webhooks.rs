@@ -1,6 +1,7 @@
 //! A receiver of a company's own, as its admin lives it.
 
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tests::eventually;
 use tests::receiver::Receiver;
 use tests::target::Target;
@@ -24,10 +25,16 @@ async fn webhook(admin: &Terminal, url: &str) -> Answer {
 async fn a_receiver_is_told_until_it_is_gone() {
     let target = Target::find().await;
     let [admin, cashier] = [target.terminal("acme-admin").await, target.terminal("acme-cashier").await];
-    // Takes what others sell meanwhile, until somebody buys under this number for the second time.
-    let receiver = Receiver::start(|event| {
+    // Takes what others sell meanwhile, and of ours the first at the second attempt; the second sale is the end.
+    let is_tried = AtomicBool::new(false);
+    let receiver = Receiver::start(move |event| {
         let is_ours = event["employeenumber"] == "100153";
-        Some(if is_ours && event["data"]["items"][0]["qty"] == 2 { 410 } else { 204 })
+        let is_last = event["data"]["items"][0]["qty"] == 2;
+        Some(match (is_ours, is_last) {
+            (true, true) => 410,
+            (true, false) if !is_tried.swap(true, Ordering::SeqCst) => 503,
+            _ => 204,
+        })
     })
     .await;
     let made = webhook(&admin, &receiver.url).await;
@@ -50,7 +57,10 @@ async fn a_receiver_is_told_until_it_is_gone() {
     eventually("it is noted", async || {
         let listed = admin.get(&deliveries, &[]).await;
         let mut noted = listed.body["items"].as_array().unwrap().iter();
-        noted.any(|one| one["event_id"] == heard.id && one["attempts"][0]["http_status"] == 204)
+        noted.any(|one| {
+            let statuses = [&one["attempts"][0]["http_status"], &one["attempts"][1]["http_status"]];
+            one["event_id"] == heard.id && statuses == [&json!(503), &json!(204)]
+        })
     })
     .await;
 
