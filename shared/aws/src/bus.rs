@@ -7,7 +7,7 @@ use crate::lanes::{self, Outgoing, attribute};
 use crate::retry::{self, Policy};
 use aws_sdk_sns::Client;
 use aws_sdk_sns::operation::publish::PublishError;
-use domain::command::{Command, Message, Purpose};
+use domain::command::{Command, Purpose};
 use domain::id::TenantId;
 use domain::planted::{self, Planted};
 use std::collections::HashMap;
@@ -145,7 +145,7 @@ impl Bus {
         tenant: &TenantId,
         commands: impl IntoIterator<Item = Command>,
     ) -> Result<(), NotPublished> {
-        let grouped = commands.into_iter().map(|command| Ok((outgoing(&command)?.group, command)));
+        let grouped = commands.into_iter().map(|command| Ok((place(&command)?.0, command)));
         let mut lanes = lanes::by_group(grouped.collect::<Result<Vec<_>, Failure>>()?);
         let topic_arn = self.names.command_topic_arn(tenant);
         let mut pauses = self.policy.pauses();
@@ -176,8 +176,9 @@ fn tenant_of(command: &Command) -> &TenantId {
     }
 }
 
-fn outgoing(command: &Command) -> Result<Outgoing, Failure> {
-    let (group, deduplication_id) = match command {
+/// A command's message group, and what tells a resend from another.
+fn place(command: &Command) -> Result<(String, String), Failure> {
+    Ok(match command {
         Command::PostCheckout(checkout) => {
             let by_key = planted::is(Planted::DeduplicatedByKey);
             let id = if by_key { checkout.id.to_string() } else { checkout.request.to_string() };
@@ -205,9 +206,12 @@ fn outgoing(command: &Command) -> Result<Outgoing, Failure> {
             (keys::delivery_group(told), format!("{}.{}.{way}", told.webhook, told.id().digest()))
         }
         Command::Probe(probe) => (keys::probe_group(&probe.tenant), probe.id.to_string()),
-    };
+    })
+}
+
+fn outgoing(command: &Command) -> Result<Outgoing, Failure> {
+    let (group, deduplication_id) = place(command)?;
     let kind = command.kind().as_str().to_owned();
-    let body = serde_json::to_string(&Message::new(command.clone()))
-        .map_err(|error| Failure::malformed("write a command", error))?;
+    let body = command.written().map_err(|error| Failure::malformed("write a command", error))?;
     Ok(Outgoing { body, group, deduplication_id, attributes: vec![(KIND_ATTRIBUTE, kind)] })
 }

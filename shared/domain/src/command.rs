@@ -39,6 +39,17 @@ pub enum Command {
 }
 
 impl Command {
+    /// As a message, without giving it away.
+    pub fn written(&self) -> serde_json::Result<String> {
+        #[derive(Serialize)]
+        struct Written<'a> {
+            v: FormatVersion,
+            #[serde(flatten)]
+            command: &'a Command,
+        }
+        serde_json::to_string(&Written { v: FormatVersion, command: self })
+    }
+
     /// What queues filter on; a probe goes the way of the kind that it probes.
     pub fn kind(&self) -> Kind {
         match self {
@@ -326,6 +337,7 @@ mod tests {
         let message = Message::new(command);
         assert_eq!(serde_json::to_string_pretty(&message).unwrap(), golden.trim_end());
         assert_eq!(serde_json::from_str::<Message>(golden).unwrap(), message);
+        assert_eq!(message.command.written().unwrap(), serde_json::to_string(&message).unwrap());
         let v2 = golden.replacen("\"v\": 1", "\"v\": 2", 1);
         assert!(serde_json::from_str::<Message>(&v2).is_err());
     }
