@@ -22,7 +22,7 @@ use std::fmt;
 use thiserror::Error;
 
 pub use account::{AccountError, Statement};
-pub use sold::is_as_ordered;
+pub use sold::{is_as_ordered, is_as_priced};
 
 /// Buyers read at the same time.
 const READERS: usize = 8;

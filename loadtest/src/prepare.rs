@@ -21,7 +21,7 @@ use thiserror::Error;
 
 /// Transactions under way at the same time.
 const WRITERS: usize = 8;
-const MENU: MenuVersion = MenuVersion { meals: 1, edit: 0 };
+pub const MENU: MenuVersion = MenuVersion { meals: 1, edit: 0 };
 
 #[derive(Debug, Error)]
 pub enum PrepareError {

@@ -115,7 +115,7 @@ impl System {
         if !answer.status().is_success() {
             return Ok(None);
         }
-        Ok(answer.json().await.ok())
+        Ok(Some(answer.json().await?))
     }
 
     async fn drain(&self) -> Result<(), RushError> {

@@ -4,13 +4,14 @@
 use super::company::Company;
 use super::drive::{Driven, Sent};
 use super::script::{Kind, Sale, Script, is_rejected_as};
-use crate::audit::{AccountError, Statement, is_as_ordered};
+use crate::audit::{AccountError, Statement, is_as_ordered, is_as_priced};
 use aws::failure::Failure;
 use aws::keys;
 use aws::table::Table;
 use domain::checkout::{Checkout, Outcome};
 use domain::id::CheckoutId;
 use domain::ledger::Discrepancy;
+use domain::money::BasisPoints;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -161,7 +162,9 @@ fn compare(company: &Company, sale: &Sale, sent: &Sent, checkout: &Checkout) -> 
         Outcome::Settled { bill, .. } => {
             let is_as_ordered = is_as_ordered(bill, &sale.basket);
             findings.extend((!is_as_ordered).then_some(Finding::OtherItems(id)));
-            findings.extend((!company.prices(bill)).then_some(Finding::OtherPrices(id)));
+            findings.extend(
+                (!is_as_priced(bill, &company.menu, BasisPoints::NONE)).then_some(Finding::OtherPrices(id)),
+            );
             ("settled", sale.kind.rejection().is_none())
         }
         Outcome::Rejected(rejection) => ("rejected", is_rejected_as(sale.kind, rejection)),

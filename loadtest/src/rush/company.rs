@@ -5,16 +5,16 @@ use super::script::Sale;
 use crate::prepare::{self, PrepareError, Stall};
 use aws::table::Table;
 use aws_sdk_cognitoidentityprovider::Client as Cognito;
-use domain::checkout::{Bill, SoldLine};
 use domain::employee::{BadgeStatus, Employee};
 use domain::id::{CheckoutId, ConcessionaireId, InvalidId, MealCode, Rfid, TenantId, UserName};
-use domain::menu::{Meal, Meals};
+use domain::menu::{Edits, Meal, Menu, SoldOut};
 use domain::money::{BasisPoints, InvalidAmount, Money};
 use domain::request::{Buyer, RequestHash};
 use domain::role::Status;
 use domain::tenant::Station;
 use jiff::Timestamp;
 use local::users::PoolIds;
+use std::sync::Arc;
 use thiserror::Error;
 
 const STATIONS: usize = 20;
@@ -54,7 +54,7 @@ pub struct Company {
     pub concessionaire: ConcessionaireId,
     pub stations: Vec<Station>,
     pub cashier: UserName,
-    pub meals: Meals,
+    pub menu: Menu,
     pub codes: Vec<MealCode>,
     pub buyers: Vec<Employee>,
     pub badges: Vec<Rfid>,
@@ -91,7 +91,12 @@ impl Company {
             tenant: tenant.parse()?,
             stations: (1..=STATIONS).map(station).collect::<Result<_, _>>()?,
             cashier: format!("{tenant}-{concessionaire}").parse()?,
-            meals: meals.collect::<Result<_, CompanyError>>()?,
+            menu: Menu {
+                version: prepare::MENU,
+                base: Arc::new(meals.collect::<Result<_, CompanyError>>()?),
+                edits: Edits::default(),
+                sold_out: SoldOut::default(),
+            },
             codes,
             badges: buyers.iter().flat_map(|buyer| buyer.badges.keys().cloned()).collect(),
             buyers,
@@ -114,7 +119,7 @@ impl Company {
             concessionaire: &self.concessionaire,
             stations: &self.stations,
             cashier: &self.cashier,
-            meals: &self.meals,
+            meals: &self.menu.base,
             buyers: &self.buyers,
         };
         prepare::prepare(table, cognito, pool, stall, now).await
@@ -125,18 +130,6 @@ impl Company {
         let (badge, station) = (self.badges.get(sale.buyer)?.clone(), self.stations.get(sale.station)?);
         let buyer = Buyer::Badge(badge);
         Some(RequestHash::of_checkout(&self.tenant, &self.cashier, id, &buyer, &station.id, &sale.basket))
-    }
-
-    /// Whether every line of a bill is as the menu has it, and nothing is taken off.
-    pub fn prices(&self, bill: &Bill) -> bool {
-        let is_on_menu = |line: &SoldLine| {
-            let meal = self.meals.get(&line.code);
-            meal.is_some_and(|meal| {
-                (&meal.name, &meal.category, meal.price, meal.calories)
-                    == (&line.name, &line.category, line.price, line.calories)
-            })
-        };
-        bill.lines.iter().all(is_on_menu) && bill.discount == Money::ZERO
     }
 
     pub fn is_poor(buyer: usize) -> bool {

@@ -145,7 +145,7 @@ fn sale(
     let mut codes = company.codes.clone();
     random.shuffle(&mut codes);
     let lines = codes.into_iter().take(lines).map(|code| {
-        let price = company.meals.get(&code)?.price;
+        let price = company.menu.meal(&code)?.price;
         let shown = if kind == Kind::WrongPrice { Price::try_from(price.get() + 50).ok()? } else { price };
         Some(OrderLine { code, qty: Quantity::try_from(1).ok()?, price: Some(shown) })
     });
