@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run tour replay results rush test conform fuzz simulate mutants cutoff-rush import-rush check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
+.PHONY: help run tour replay results rush cpu test conform fuzz simulate mutants cutoff-rush import-rush check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +21,11 @@ results: ## Measure how soon a station of a running system knows what came of a 
 
 rush: ## Lunch in an open loop against a system of its own, audited and drawn: ARGS="--rate 325 --curve lunch" [PEER=path]
 	cargo build --quiet --profile rush --package local --package loadtest --bins
-	PEER=$(PEER) loadtest/rush.sh $(or $(ARGS),--floor-seconds 5)
+	PEER=$(PEER) loadtest/alone.sh rush $(or $(ARGS),--floor-seconds 5)
+
+cpu: ## What a checkout costs the packaged functions in CPU, fed through the Runtime API: SALES=5000, after make package
+	cargo build --quiet --profile rush --package local --package loadtest --bins
+	CONCURRENCY=0 loadtest/alone.sh cpu --sales $(or $(SALES),5000)
 
 test: check lint-templates ## Everything: formatting, lints, unit and system tests, simulated lunches, a deployment
 	cargo test --workspace

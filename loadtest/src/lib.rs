@@ -16,6 +16,7 @@ pub mod terminal;
 
 pub mod audit;
 pub mod cost;
+pub mod cpu;
 pub mod summary;
 
 pub mod startup;

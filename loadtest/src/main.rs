@@ -5,6 +5,7 @@ use aws::failure::chain;
 use clap::{Args, Parser};
 use jiff::civil::Date;
 use loadtest::cost::{Cost, Prices, Use};
+use loadtest::cpu;
 use loadtest::replay::{Replay, ReplayError};
 use loadtest::results;
 use loadtest::rush::floor::{self, Floor};
@@ -115,6 +116,16 @@ enum Command {
         #[arg(long, default_value = "256")]
         memory_mb: u64,
     },
+    /// Sell through packaged functions, and say what CPU each took, against a system that has no workers.
+    Cpu {
+        #[arg(long, default_value = "5000")]
+        sales: usize,
+        /// Where `make package` left them.
+        #[arg(long, default_value = ".package")]
+        packages: PathBuf,
+        #[arg(long, env = "POS_ENDPOINTS", default_value = ".local/endpoints.json")]
+        endpoints: PathBuf,
+    },
     /// Show two reports beside each other.
     Compare { before: PathBuf, after: PathBuf },
     /// Start packaged functions, beside one that does nothing.
@@ -161,7 +172,8 @@ fn date(text: &str) -> Result<Date, String> {
     text.parse().map_err(|error: jiff::Error| error.to_string())
 }
 
-#[tokio::main]
+// What sends is to take as little of a machine as it can.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let is_fine = match Command::parse() {
         Command::Startup { packages } => startup(&packages).map(|()| true).map_err(|error| chain(&error)),
@@ -185,6 +197,7 @@ async fn main() -> ExitCode {
             Box::pin(lunch(&endpoints, &rush, floor_seconds, &report)).await
         }
         Command::Floor { seconds, endpoints } => measured_floor(&endpoints, seconds).await,
+        Command::Cpu { sales, packages, endpoints } => cpu(&packages, &endpoints, sales).await,
         Command::Compare { before, after } => compare(&before, &after),
         Command::Cost { report, fill, polls, intake_ms, worker_ms, announce_ms, memory_mb } => {
             cost(&report, Use { fill, polls, intake_ms, worker_ms, announce_ms, memory_mb })
@@ -245,6 +258,18 @@ async fn measured_floor(endpoints: &Path, seconds: u32) -> Result<bool, String> 
         measured.map_err(|error| chain(&error))?;
     say(&format!("{one_per_second} checkouts/s one a transaction, {ten_per_second} ten a transaction"));
     say(&format!("{messages_per_second} messages/s published, received and deleted"));
+    Ok(true)
+}
+
+async fn cpu(packages: &Path, endpoints: &Path, sales: usize) -> Result<bool, String> {
+    let system = System::new(read(endpoints)?);
+    let spent = cpu::measure(packages, &system, sales, Clock::system().now()).await;
+    let spent = spent.map_err(|error| chain(&error))?;
+    for one in &spent {
+        say(&one.to_string());
+    }
+    let all: u64 = spent.iter().map(|one| one.us_per_checkout).sum();
+    say(&format!("  together        {all:>6} us of CPU a checkout"));
     Ok(true)
 }
 

@@ -88,7 +88,7 @@ impl System {
         Self { endpoints, clients, table }
     }
 
-    fn tenants(&self) -> BTreeSet<&str> {
+    pub fn tenants(&self) -> BTreeSet<&str> {
         self.endpoints.users.iter().map(|user| user.tenant_id.as_str()).collect()
     }
 

@@ -17,7 +17,7 @@ const EMPTY: &str = "empty";
 /// Starts of each function.
 const STARTS: usize = 31;
 /// An environment in which every function starts. Nothing is called before the first event.
-const ENVIRONMENT: [(&str, &str); 14] = [
+pub(crate) const ENVIRONMENT: [(&str, &str); 14] = [
     ("AWS_ACCESS_KEY_ID", "none"),
     ("AWS_SECRET_ACCESS_KEY", "none"),
     ("AWS_REGION", "eu-west-1"),
@@ -141,7 +141,9 @@ fn start(packages: &Path, function: &str) -> Result<Start, StartupError> {
     Ok(Start { elapsed: at.duration_since(began), resident_kib })
 }
 
-struct Running(Child);
+/// A function's process, which ends with its owner.
+#[derive(Debug)]
+pub(crate) struct Running(pub(crate) Child);
 
 impl Running {
     fn stop(&mut self) -> io::Result<()> {
@@ -159,7 +161,7 @@ impl Drop for Running {
 }
 
 /// Nothing where there is no `/proc`.
-fn resident_kib(process: u32) -> u64 {
+pub(crate) fn resident_kib(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()

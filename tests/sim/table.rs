@@ -6,46 +6,22 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use dynoxide::{Database, DynoxideError};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use local::table::engine::{Engine as Table, Reply};
 use serde_json::{Map, Value, json};
-use std::fmt;
 
 pub const TABLE_NAME: &str = "pos-sim";
 
-pub struct TableModel(Database);
-
-impl fmt::Debug for TableModel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TableModel")
-    }
-}
-
-/// Status and body of an answer.
-pub type Reply = (u16, String);
+#[derive(Debug)]
+pub struct TableModel(Table);
 
 impl TableModel {
     pub fn new() -> Self {
-        Self(Database::memory().expect("a database in memory"))
+        Self(Table::in_memory().expect("a database in memory"))
     }
 
     /// Carries out one operation.
     pub fn answer(&self, operation: &str, body: &str) -> Reply {
-        let database = &self.0;
-        let done = match operation {
-            "CreateTable" => run(body, |request| database.create_table(request)),
-            "BatchGetItem" => run(body, |request| database.batch_get_item(request)),
-            "GetItem" => run(body, |request| database.get_item(request)),
-            "PutItem" => run(body, |request| database.put_item(request)),
-            "Query" => run(body, |request| database.query(request)),
-            "TransactWriteItems" => run(body, |request| database.transact_write_items(request)),
-            other => panic!("{other} is no operation of ours"),
-        };
-        match done {
-            Ok(answer) => (200, answer),
-            Err(error) => (error.status_code(), error.to_json()),
-        }
+        self.0.answer(operation, body.as_bytes())
     }
 
     /// The table and its index, as the templates make them.
@@ -89,14 +65,6 @@ impl TableModel {
         let (status, answer) = self.answer("PutItem", &put.to_string());
         assert_eq!(status, 200, "{answer}");
     }
-}
-
-fn run<Q: DeserializeOwned, A: Serialize>(
-    body: &str,
-    operation: impl FnOnce(Q) -> Result<A, DynoxideError>,
-) -> Result<String, DynoxideError> {
-    let request = serde_json::from_str(body).expect("the SDK writes requests that read");
-    operation(request).map(|answer| serde_json::to_string(&answer).unwrap())
 }
 
 fn item_of(json: Value) -> Item {

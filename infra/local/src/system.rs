@@ -1,5 +1,5 @@
 //! The whole system in one process: the same handlers over the same SDK calls as on AWS, against
-//! AWS-compatible services on loopback ports. Only endpoints differ.
+//! AWS-compatible services. These listen on loopback ports; the system itself reaches them without.
 //!
 //! Invariant: whatever was answered before a `kill -9` is there after the next start.
 
@@ -9,6 +9,7 @@ use crate::fifo::engine::Engine;
 use crate::fifo::store::StoreError;
 use crate::fifo::{self, Realm};
 use crate::gateway::{self, Authorizer, KeysError, Pool};
+use crate::inside::Inside;
 use crate::provision::{self, Messaging, ProvisionError};
 use crate::pump::{self, Source};
 use crate::seed::{self, SeedError};
@@ -130,9 +131,11 @@ impl System {
         let sockets = Sockets::default();
         let usage = UsageOfTables::default();
         let others = usage.router(sockets.management(cloud.router()));
-        serve(&mut tasks, aws, fifo::http::router(engine, others));
+        let services = fifo::http::router(engine, others);
+        serve(&mut tasks, aws, services.clone());
 
-        let clients = clients(&aws_endpoint_url, &table.endpoint_url());
+        let config = config(&aws_endpoint_url, &table.endpoint_url());
+        let clients = Clients::over(config, Inside::client(services, table.router(), table.threads()));
         provision::bucket(&clients.s3(), REGION, &clients.config().names.files()).await?;
         let pool = furnish(&clients, &options.clock).await?;
         let password_key = PasswordKey::new(secret_key(&dir.join("password.key"))?);
@@ -250,8 +253,13 @@ fn engine(path: &Path, clock: &Clock) -> Result<Engine, StoreError> {
     Engine::open(path, realm, Arc::new(move || clock.now().as_millisecond()))
 }
 
-/// Clients with made-up credentials for the services of a local system.
+/// Clients of the services of a local system in another process.
 pub fn clients(aws_endpoint_url: &str, dynamodb_endpoint_url: &str) -> Clients {
+    Clients::new(config(aws_endpoint_url, dynamodb_endpoint_url))
+}
+
+/// With made-up credentials.
+fn config(aws_endpoint_url: &str, dynamodb_endpoint_url: &str) -> Config {
     let cloud = aws::config::Cloud {
         region: REGION.to_owned(),
         credentials: Credentials::new("local", "local", None, None, "local"),
@@ -264,7 +272,7 @@ pub fn clients(aws_endpoint_url: &str, dynamodb_endpoint_url: &str) -> Clients {
         account_id: cloud::ACCOUNT_ID.to_owned(),
         stage: STAGE.to_owned(),
     };
-    Clients::new(Config { cloud, names, table_name: TABLE_NAME.to_owned() })
+    Config { cloud, names, table_name: TABLE_NAME.to_owned() }
 }
 
 /// Topics, queues, user pool and the demo, as far as they are not there.

@@ -1,8 +1,7 @@
 //! What functions spent on the table so far, and the process on everything, for whoever measures: `GET /@usage` on the port of the services.
 
 use crate::system::Workers;
-use aws::table::Table;
-use aws::usage::Spent;
+use aws::usage::{Spent, Usage};
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -11,9 +10,13 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-/// The tables of the functions that take part in a sale, once there are functions.
+/// What the functions that take part in a sale spent on the table, once there are functions. Only that: a service that
+/// held its own clients would never end.
 #[derive(Debug, Clone, Default)]
-pub struct UsageOfTables(Arc<OnceLock<Vec<(&'static str, Table)>>>);
+pub struct UsageOfTables(Arc<OnceLock<Functions>>);
+
+/// Name and counters of each.
+type Functions = Vec<(&'static str, Arc<Usage>)>;
 
 #[derive(Debug, Serialize)]
 struct SoFar {
@@ -34,9 +37,9 @@ impl UsageOfTables {
     pub fn count(&self, app: &App, workers: &Workers) {
         self.0.get_or_init(|| {
             vec![
-                ("intake", app.table().clone()),
-                ("post_checkouts", workers.checkouts.table().clone()),
-                ("announce", workers.results.table().clone()),
+                ("intake", app.table().usage().clone()),
+                ("post_checkouts", workers.checkouts.table().usage().clone()),
+                ("announce", workers.results.table().usage().clone()),
             ]
         });
     }
@@ -48,17 +51,18 @@ impl UsageOfTables {
 }
 
 async fn spent(State(usage): State<UsageOfTables>) -> Json<SoFar> {
-    let tables = usage.0.get().into_iter().flatten();
-    let counted = tables.map(|(name, table)| {
-        let Spent { calls, read_decis, write_decis } = table.usage().reading();
+    let functions = usage.0.get().into_iter().flatten();
+    let counted = functions.map(|(name, usage)| {
+        let Spent { calls, read_decis, write_decis } = usage.reading();
         (*name, Counted { calls: calls.values().sum(), read_decis, write_decis })
     });
-    Json(SoFar { functions: counted.collect(), cpu_ms: cpu_ms() })
+    Json(SoFar { functions: counted.collect(), cpu_ms: cpu_ms(std::process::id()) })
 }
 
-/// As Linux has it: the 14th and 15th field, in hundredths of a second, counted behind the name in brackets.
-fn cpu_ms() -> Option<u64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+/// User and system time of a process so far, in milliseconds; nothing where the system does not tell. As Linux has it: the
+/// 14th and 15th field, in hundredths of a second, counted behind the name in brackets.
+pub fn cpu_ms(process: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(')')?;
     let mut ticks = fields.split_whitespace().skip(11).map(str::parse::<u64>);
     Some((ticks.next()?.ok()? + ticks.next()?.ok()?) * 10)

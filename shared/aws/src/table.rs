@@ -184,7 +184,7 @@ impl Table {
         Self { client, name, policy, usage: Arc::default() }
     }
 
-    pub fn usage(&self) -> &Usage {
+    pub fn usage(&self) -> &Arc<Usage> {
         &self.usage
     }
 

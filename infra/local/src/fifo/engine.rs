@@ -1,6 +1,7 @@
 //! The machine on its own thread behind a bounded channel, answered only after its changes are stored.
-//! Whatever waits is applied together and written in one transaction; if that fails, all of it is answered
-//! with an internal error and the machine is loaded again from the file, which so always has the last word.
+//! Whatever waits is applied together and written in one transaction, and where several did, the next ones wait a moment
+//! for company. If a transaction fails, all of it is answered with an internal error and the machine is loaded again from
+//! the file, which so always has the last word.
 
 mod inline;
 
@@ -21,6 +22,8 @@ use inline::Inline;
 const REQUESTS_MAX: usize = 1_024;
 /// Requests of one transaction: enough to share a sync, few enough to answer within milliseconds.
 const COMMIT_MAX: usize = 256;
+/// How long requests that are not alone wait for others to share a sync with.
+const GATHERING: Duration = Duration::from_millis(1);
 
 /// Epoch milliseconds, now.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -224,7 +227,11 @@ struct Thread {
 
 impl Thread {
     fn run(mut self, mut inbox: mpsc::Receiver<Request>) {
+        let mut is_busy = false;
         while let Some(first) = inbox.blocking_recv() {
+            if is_busy {
+                gather();
+            }
             let now_ms = (self.clock)();
             let mut replies = vec![first(&mut self.fifo, now_ms)];
             while replies.len() < COMMIT_MAX
@@ -232,6 +239,7 @@ impl Thread {
             {
                 replies.push(request(&mut self.fifo, now_ms));
             }
+            is_busy = replies.len() > 1;
             let stored = match self.commit() {
                 Ok(()) => true,
                 Err(error) => {
@@ -266,6 +274,11 @@ impl Thread {
             }
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "nobody says when there will be company enough")]
+fn gather() {
+    std::thread::sleep(GATHERING);
 }
 
 impl Signals {

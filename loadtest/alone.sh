@@ -1,8 +1,8 @@
 #!/bin/sh
-# A lunch rush against a system of its own; what is said behind goes to `loadtest rush`. The data are gone afterwards, the
-# report stays. CONCURRENCY is how many batches of a queue are worked on at the same time.
+# Runs a command of `loadtest` against a system of its own, whose data are gone afterwards: `alone.sh rush --rate 300`.
+# CONCURRENCY is how many batches of a queue are worked on at the same time.
 #
-# PEER names a folder with a run.sh that starts another system, drives it for PEER_SECONDS, and says what it did; its
+# PEER names a folder with a run.sh that starts another system, drives it for so many seconds, and says what it did; its
 # turn is after ours.
 set -eu
 cd "$(dirname "$0")/.."
@@ -25,12 +25,12 @@ tries=0
 until [ -r "$DIR/endpoints.json" ]; do
   kill -0 "$SYSTEM" 2>/dev/null || { cat "$DIR/out" >&2; exit 1; }
   tries=$((tries + 1))
-  [ "$tries" -lt 600 ] || { echo "rush: the system did not start" >&2; exit 1; }
+  [ "$tries" -lt 600 ] || { echo "the system did not start" >&2; exit 1; }
   sleep 0.1
 done
 
 STATUS=0
-"$BIN/loadtest" rush --endpoints "$DIR/endpoints.json" "$@" || STATUS=$?
+POS_ENDPOINTS="$DIR/endpoints.json" "$BIN/loadtest" "$@" || STATUS=$?
 if [ -n "${PEER:-}" ]; then
   kill "$SYSTEM" && wait "$SYSTEM" 2>/dev/null || true
   SYSTEM=
