@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run tour replay results rush cpu test conform fuzz simulate mutants cutoff-rush import-rush check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
+.PHONY: help run tour replay results rush bench scale cpu test conform fuzz simulate mutants cutoff-rush import-rush check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,13 @@ results: ## Measure how soon a station of a running system knows what came of a 
 rush: ## Lunch in an open loop against a system of its own, audited and drawn: ARGS="--rate 325 --curve lunch" [PEER=path]
 	cargo build --quiet --profile rush --package local --package loadtest --bins
 	PEER=$(PEER) loadtest/alone.sh rush $(or $(ARGS),--floor-seconds 5)
+
+bench: ## What a checkout costs in each step, in memory
+	cargo bench --quiet --profile rush --package loadtest --bench checkout
+
+scale: ## Whether a checkout takes more with more companies, employees, or messages that wait: ARGS="--employees 1000000"
+	cargo build --quiet --profile rush --package local --package loadtest --bins
+	CONCURRENCY=0 loadtest/alone.sh scale $(ARGS)
 
 cpu: ## What a checkout costs the packaged functions in CPU, fed through the Runtime API: SALES=5000, after make package
 	cargo build --quiet --profile rush --package local --package loadtest --bins

@@ -2,6 +2,7 @@
 //! the table.
 
 pub mod app;
+pub mod order;
 pub mod routes;
 
 mod badges;
@@ -31,7 +32,6 @@ mod body;
 mod caller;
 mod etag;
 mod list;
-mod order;
 mod path;
 mod prefer;
 pub mod problem;

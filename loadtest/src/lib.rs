@@ -17,6 +17,7 @@ pub mod terminal;
 pub mod audit;
 pub mod cost;
 pub mod cpu;
+pub mod scale;
 pub mod summary;
 
 pub mod startup;

@@ -3,6 +3,7 @@
 use aws::clock::Clock;
 use aws::failure::chain;
 use clap::{Args, Parser};
+use indicatif::ProgressBar;
 use jiff::civil::Date;
 use loadtest::cost::{Cost, Prices, Use};
 use loadtest::cpu;
@@ -12,9 +13,11 @@ use loadtest::rush::floor::{self, Floor};
 use loadtest::rush::report::Report;
 use loadtest::rush::script::{Curve, Shares};
 use loadtest::rush::{self, Rush, RushError, System};
+use loadtest::scale::{self, Sizes};
 use loadtest::send::{Pace, Rate};
 use loadtest::startup::{self, StartupError};
 use loadtest::summary::Summary;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::num::{NonZeroUsize, ParseIntError};
 use std::path::{Path, PathBuf};
@@ -126,6 +129,20 @@ enum Command {
         #[arg(long, env = "POS_ENDPOINTS", default_value = ".local/endpoints.json")]
         endpoints: PathBuf,
     },
+    /// Whether a checkout takes more where there is more, against a system that has no workers: 1, 10 ... companies;
+    /// 1,000, 10,000 ... employees, and messages that wait. Leaves figures as JSON, and a page with charts.
+    Scale {
+        #[arg(long, default_value = "1000")]
+        tenants: u64,
+        #[arg(long, default_value = "100000")]
+        employees: u64,
+        #[arg(long, default_value = "100000")]
+        backlog: u64,
+        #[arg(long, default_value = "loadtest/target-report")]
+        report: PathBuf,
+        #[arg(long, env = "POS_ENDPOINTS", default_value = ".local/endpoints.json")]
+        endpoints: PathBuf,
+    },
     /// Show two reports beside each other.
     Compare { before: PathBuf, after: PathBuf },
     /// Start packaged functions, beside one that does nothing.
@@ -198,6 +215,9 @@ async fn main() -> ExitCode {
         }
         Command::Floor { seconds, endpoints } => measured_floor(&endpoints, seconds).await,
         Command::Cpu { sales, packages, endpoints } => cpu(&packages, &endpoints, sales).await,
+        Command::Scale { tenants, employees, backlog, report, endpoints } => {
+            scale(&endpoints, Sizes { tenants, employees, backlog }, &report).await
+        }
         Command::Compare { before, after } => compare(&before, &after),
         Command::Cost { report, fill, polls, intake_ms, worker_ms, announce_ms, memory_mb } => {
             cost(&report, Use { fill, polls, intake_ms, worker_ms, announce_ms, memory_mb })
@@ -241,13 +261,8 @@ async fn lunch(endpoints: &Path, rush: &Rush, floor_seconds: u32, dir: &Path) ->
         Some(floor) => report.with_floor(floor),
         None => report,
     };
-    let unwritten = |error: std::io::Error| format!("{}: {error}", dir.display());
-    std::fs::create_dir_all(dir).map_err(unwritten)?;
-    let json = serde_json::to_vec_pretty(&report).map_err(|error| error.to_string())?;
-    std::fs::write(dir.join("report.json"), json).map_err(unwritten)?;
-    std::fs::write(dir.join("report.html"), report.html()).map_err(unwritten)?;
     say(&report.to_string());
-    say(&format!("  charts: {}", dir.join("report.html").display()));
+    keep(dir, "report", &report, &report.html())?;
     Ok(report.is_clean())
 }
 
@@ -271,6 +286,26 @@ async fn cpu(packages: &Path, endpoints: &Path, sales: usize) -> Result<bool, St
     let all: u64 = spent.iter().map(|one| one.us_per_checkout).sum();
     say(&format!("  together        {all:>6} us of CPU a checkout"));
     Ok(true)
+}
+
+async fn scale(endpoints: &Path, sizes: Sizes, dir: &Path) -> Result<bool, String> {
+    let (system, progress) = (System::new(read(endpoints)?), ProgressBar::new_spinner());
+    let scale = Box::pin(scale::measure(&system, sizes, Clock::system().now(), &progress)).await;
+    let scale = scale.map_err(|error| chain(&error))?;
+    keep(dir, "scale", &scale, &scale.html())?;
+    say(&scale.to_string());
+    Ok(true)
+}
+
+/// Leaves figures and a page in a directory.
+fn keep(dir: &Path, name: &str, figures: &impl Serialize, page: &str) -> Result<(), String> {
+    let unwritten = |error: std::io::Error| format!("{}: {error}", dir.display());
+    std::fs::create_dir_all(dir).map_err(unwritten)?;
+    let json = serde_json::to_vec_pretty(figures).map_err(|error| error.to_string())?;
+    std::fs::write(dir.join(name).with_extension("json"), json).map_err(unwritten)?;
+    std::fs::write(dir.join(name).with_extension("html"), page).map_err(unwritten)?;
+    say(&format!("  charts: {}", dir.join(name).with_extension("html").display()));
+    Ok(())
 }
 
 fn cost(report: &Path, used: Use) -> Result<bool, String> {

@@ -72,7 +72,8 @@ pub async fn prepare(
     Ok(seed::create(table, vec![items::user(own.tenant, &cashier)?]).await?)
 }
 
-fn stall(own: Stall<'_>) -> Result<Vec<Item>, Failure> {
+/// Menu, stations and vendor of a stall.
+pub fn stall(own: Stall<'_>) -> Result<Vec<Item>, Failure> {
     let Stall { tenant, concessionaire, meals, stations, .. } = own;
     let meals = meals.iter().map(|(code, meal)| items::meal(tenant, concessionaire, MENU.meals, code, meal));
     let head = MenuHead { version: MENU, begun: MENU.meals, ..MenuHead::default() };

@@ -4,9 +4,9 @@
 //! A message is done only when its outcome is durable and told. Whoever loses a race, or does not hear
 //! whether a commit went through, reads again and decides anew.
 
-mod plan;
-mod state;
-mod work;
+pub mod plan;
+pub mod state;
+pub mod work;
 
 use crate::fifo;
 use crate::lambda::Worker;

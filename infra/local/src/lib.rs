@@ -9,7 +9,7 @@ pub mod pump;
 
 pub mod cloud;
 pub mod fifo;
-mod inside;
+pub mod inside;
 pub mod table;
 
 pub mod provision;

@@ -15,14 +15,22 @@ const GRID_LINES: u64 = 4;
 #[derive(Debug)]
 pub struct Line {
     pub name: &'static str,
-    /// One a second.
+    /// One at each place across.
     pub values: Vec<u64>,
+}
+
+/// What goes from left to right.
+#[derive(Debug)]
+pub enum Across {
+    Seconds,
+    Named(Vec<String>),
 }
 
 #[derive(Debug)]
 pub struct Chart {
     pub title: &'static str,
     pub unit: &'static str,
+    pub across: Across,
     pub lines: Vec<Line>,
 }
 
@@ -53,13 +61,19 @@ impl Chart {
                 ),
             );
         }
-        let every = round_up(length.div_ceil(8));
-        for second in (0..length).step_by(usize::try_from(every).unwrap_or(1)) {
+        let places: Vec<_> = match &self.across {
+            Across::Seconds => {
+                let every = usize::try_from(round_up(length.div_ceil(8))).unwrap_or(1);
+                (0..length).step_by(every).map(|second| (second, format!("{second} s"))).collect()
+            }
+            Across::Named(names) => (0..).zip(names.iter().cloned()).collect(),
+        };
+        for (place, name) in places {
             append(
                 &mut svg,
                 format_args!(
-                    "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\" fill=\"#57606a\">{second} s</text>\n",
-                    x(second),
+                    "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\" fill=\"#57606a\">{name}</text>\n",
+                    x(place),
                     HEIGHT - 10,
                 ),
             );
@@ -97,6 +111,19 @@ impl Chart {
     }
 }
 
+/// A page that stands on its own: figures, and charts below them.
+pub fn page(title: &str, figures: &str, charts: &[Chart]) -> String {
+    let charts: String = charts.iter().map(Chart::svg).collect();
+    let figures = figures.replace('&', "&amp;").replace('<', "&lt;");
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n<style>\n\
+         body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; color: #1b1f24 }}\n\
+         pre {{ font: 13px/1.5 ui-monospace, monospace; background: #f4f5f7; padding: 1rem; overflow-x: auto }}\n\
+         svg {{ display: block; width: 100%; margin: 1.5rem 0 }}\n</style>\n\
+         <h1>{title}</h1>\n<pre>{figures}</pre>\n{charts}</html>\n"
+    )
+}
+
 fn append(svg: &mut String, what: std::fmt::Arguments<'_>) {
     if svg.write_fmt(what).is_err() {
         unreachable!("a text takes whatever is written");
@@ -129,7 +156,7 @@ mod tests {
             Line { name: "one", values: vec![0, 5, 10] },
             Line { name: "two", values: vec![10, 10, 10] },
         ];
-        let svg = Chart { title: "Both", unit: "ms", lines }.svg();
+        let svg = Chart { title: "Both", unit: "ms", across: Across::Seconds, lines }.svg();
         assert_eq!(svg.matches("<polyline").count(), 2);
         assert!(
             svg.contains(&format!("{LEFT},{} ", HEIGHT - BOTTOM))
@@ -140,6 +167,10 @@ mod tests {
 
     #[test]
     fn nothing_is_a_chart_too() {
-        assert!(Chart { title: "None", unit: "", lines: vec![] }.svg().ends_with("</svg>\n"));
+        assert!(
+            Chart { title: "None", unit: "", across: Across::Seconds, lines: vec![] }
+                .svg()
+                .ends_with("</svg>\n")
+        );
     }
 }

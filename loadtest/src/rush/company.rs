@@ -137,7 +137,8 @@ impl Company {
     }
 }
 
-fn buyer(tag: &str, number: usize) -> Result<Employee, CompanyError> {
+/// Somebody with credit, if their place is not that of somebody poor.
+pub fn buyer(tag: &str, number: usize) -> Result<Employee, CompanyError> {
     let credit = if Company::is_poor(number) { Money::ZERO } else { CREDIT };
     Ok(Employee {
         number: format!("R{tag}-{number:07}").parse()?,

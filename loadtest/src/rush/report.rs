@@ -2,7 +2,7 @@
 
 use super::Rush;
 use super::audit::Audited;
-use super::chart::{Chart, Line};
+use super::chart::{self, Across, Chart, Line};
 use super::drive::Driven;
 use super::floor::Floor;
 use super::script::{Kind, Script};
@@ -219,6 +219,7 @@ impl Report {
             Chart {
                 title: "Sales a second",
                 unit: "",
+                across: Across::Seconds,
                 lines: vec![
                     line("due", |second| second.due),
                     line("accepted", |second| second.accepted),
@@ -228,6 +229,7 @@ impl Report {
             Chart {
                 title: "From accepted to decided",
                 unit: "ms",
+                across: Across::Seconds,
                 lines: vec![
                     line("p50", |second| second.p50_us / 1_000),
                     line("p99", |second| second.p99_us / 1_000),
@@ -236,23 +238,17 @@ impl Report {
             Chart {
                 title: "Messages that wait",
                 unit: "",
+                across: Across::Seconds,
                 lines: vec![line("checkouts", |second| second.backlog)],
             },
             Chart {
                 title: "Rejected a second",
                 unit: "",
+                across: Across::Seconds,
                 lines: vec![line("rejected", |second| second.rejected)],
             },
         ];
-        let charts: String = charts.iter().map(Chart::svg).collect();
-        let figures = self.to_string().replace('&', "&amp;").replace('<', "&lt;");
-        format!(
-            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Lunch rush</title>\n<style>\n\
-             body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; color: #1b1f24 }}\n\
-             pre {{ font: 13px/1.5 ui-monospace, monospace; background: #f4f5f7; padding: 1rem; overflow-x: auto }}\n\
-             svg {{ display: block; width: 100%; margin: 1.5rem 0 }}\n</style>\n\
-             <h1>Lunch rush</h1>\n<pre>{figures}</pre>\n{charts}</html>\n"
-        )
+        chart::page("Lunch rush", &self.to_string(), &charts)
     }
 }
 
