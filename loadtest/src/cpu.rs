@@ -295,6 +295,7 @@ impl Function {
             .env("AWS_ENDPOINT_URL_DYNAMODB", &system.endpoints.dynamodb_endpoint_url)
             .env("CONNECTIONS_URL", &system.endpoints.aws_endpoint_url)
             .env("USER_POOL_CLIENT_ID", &system.endpoints.client_id)
+            .env("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true")
             .env("AWS_LAMBDA_RUNTIME_API", address)
             .env("AWS_LAMBDA_FUNCTION_NAME", name)
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
