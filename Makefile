@@ -19,7 +19,7 @@ replay: ## Sell a file's lunches to a running system and audit: FILE=path.csv [D
 results: ## Measure how soon a station of a running system knows what came of a sale, by each way: SALES=300
 	cargo run --quiet --package loadtest -- results --sales $(or $(SALES),300)
 
-rush: ## Lunch in an open loop against a system of its own, audited and drawn: ARGS="--rate 325 --curve lunch" [PEER=path]
+rush: ## Lunch in an open loop against a system of its own, audited and drawn: ARGS="--rate 500 --curve lunch" [PEER=path]
 	cargo build --quiet --profile rush --package local --package loadtest --bins
 	PEER=$(PEER) loadtest/alone.sh rush $(or $(ARGS),--floor-seconds 5)
 

@@ -63,7 +63,7 @@ enum Command {
     /// Sell at a rate, whatever becomes of it, and audit. Leaves a report: figures as JSON, and a page with charts.
     Rush {
         /// Sales a second, at the height of lunch.
-        #[arg(long, default_value = "650")]
+        #[arg(long, default_value = "1100")]
         rate: u32,
         #[arg(long, default_value = "60")]
         seconds: u32,
