@@ -4,7 +4,7 @@
 
 use aws::bus::Names;
 use aws::config::{Clients, Cloud, Config};
-use aws::items::{self, MenuHead};
+use aws::items;
 use aws::menus::Menus;
 use aws::retry::Policy;
 use aws::table::Table;
@@ -24,14 +24,13 @@ use domain::wallet::Wallet;
 use http::HeaderMap;
 use intake::order::Order;
 use jiff::Timestamp;
-use loadtest::prepare;
+use loadtest::prepare::{self, Stall};
 use loadtest::rush::Rush;
 use loadtest::rush::company::Company;
-use loadtest::rush::script::{Curve, Shares};
-use local::inside::Inside;
+use local::inside::{self, Services};
 use local::table::engine::Engine;
 use local::{demo, provision, seed};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 use workers::fifo::{self, Group};
@@ -56,29 +55,23 @@ struct Lunch {
     names: Names,
     table: Table,
     runtime: Runtime,
+    _services: Arc<Services>,
 }
 
 impl Lunch {
     fn new() -> Self {
         let now = aws::clock::Clock::system().now();
-        let shares = Shares { duplicates: 0, retries: 0, wrong_prices: 0, poor: 0, voids: 0 };
-        let rush = Rush {
-            rate: 1,
-            seconds: 1,
-            warm_up: 0,
-            curve: Curve::Flat,
-            skew: 1,
-            employees: 200,
-            shares,
-            seed: 1,
-        };
+        let rush = Rush::by_hand(200);
         let tenant = demo::tenants().unwrap().into_iter().next().unwrap().tenant;
         let company = Company::new(tenant.id.as_str(), 0, &rush, now).unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let names = Names { region: "eu-west-1".into(), account_id: "0".into(), stage: "bench".into() };
-        let services =
-            Inside::client(Router::new(), Engine::in_memory().unwrap().router(), runtime.handle().clone());
+        let services = Arc::new(Services {
+            table: Engine::in_memory().unwrap().router(),
+            table_threads: runtime.handle().clone(),
+            others: Router::new(),
+        });
         let cloud = Cloud {
             region: names.region.clone(),
             credentials: Credentials::new("bench", "bench", None, None, "bench"),
@@ -87,9 +80,9 @@ impl Lunch {
             app_name: None,
         };
         let config = Config { cloud, names: names.clone(), table_name: TABLE.to_owned() };
-        let clients = Clients::over(config, services);
+        let clients = Clients::over(config, inside::client(&services));
         let table = clients.table(Policy::WORKER);
-        let lunch = Self { now, tenant, company, names, table, runtime };
+        let lunch = Self { now, tenant, company, names, table, runtime, _services: services };
         lunch.runtime.block_on(provision::table(&clients.dynamodb(), TABLE)).unwrap();
         lunch.runtime.block_on(lunch.furnish());
         lunch
@@ -102,13 +95,15 @@ impl Lunch {
         for buyer in &company.buyers {
             all.extend(seed::buyer(&tenant.id, buyer, &by, *now).unwrap());
         }
-        for (code, meal) in company.menu.base.iter() {
-            all.push(
-                items::meal(&tenant.id, &company.concessionaire, prepare::MENU.meals, code, meal).unwrap(),
-            );
-        }
-        let head = MenuHead { version: prepare::MENU, begun: prepare::MENU.meals, ..MenuHead::default() };
-        all.push(items::menu_head(&tenant.id, &company.concessionaire, &head).unwrap());
+        let stall = Stall {
+            tenant: &tenant.id,
+            concessionaire: &company.concessionaire,
+            stations: &company.stations,
+            cashier: &company.cashier,
+            meals: &company.menu.base,
+            buyers: &company.buyers,
+        };
+        all.extend(prepare::stall(stall).unwrap());
         self.table.put_unnamed(&all).await.unwrap();
     }
 

@@ -1,8 +1,8 @@
 //! What a checkout costs in CPU: packaged functions get real events through the Lambda Runtime API, one after the other,
-//! and call the services of a system that has no workers of its own.
+//! and call the services of a system that has no workers of its own. Without TLS, which they have on AWS; intake does not
+//! wait for outcomes, and nobody listens.
 
 use crate::rush::company::{Company, CompanyError};
-use crate::rush::script::{Curve, Shares};
 use crate::rush::{Rush, System};
 use crate::startup::{self, ENVIRONMENT, Running};
 use crate::terminal::{self, CHECKOUTS, TerminalError};
@@ -95,16 +95,7 @@ pub async fn measure(
     sales: usize,
     now: Timestamp,
 ) -> Result<Vec<Spent>, CpuError> {
-    let rush = Rush {
-        rate: 1,
-        seconds: 1,
-        warm_up: 0,
-        curve: Curve::Flat,
-        skew: 1,
-        employees: u32::try_from(sales).unwrap_or(u32::MAX),
-        shares: Shares { duplicates: 0, retries: 0, wrong_prices: 0, poor: 0, voids: 0 },
-        seed: 1,
-    };
+    let rush = Rush::by_hand(u32::try_from(sales).unwrap_or(u32::MAX));
     let Some(tenant) = system.tenants().into_iter().next() else { return Ok(vec![]) };
     let company = Company::new(tenant, 0, &rush, now)?;
     let pool = PoolIds {
@@ -226,7 +217,7 @@ impl RuntimeApi {
         Router::new()
             .route(&format!("{INVOCATION}/next"), get(next))
             .route(&format!("{INVOCATION}/{{id}}/response"), post(answered))
-            .route(&format!("{INVOCATION}/{{id}}/error"), post(answered))
+            .route(&format!("{INVOCATION}/{{id}}/error"), post(failed))
             .with_state(Arc::new(self))
     }
 }
@@ -257,6 +248,13 @@ async fn answered(State(api): State<Arc<RuntimeApi>>, body: Bytes) -> StatusCode
     StatusCode::ACCEPTED
 }
 
+/// Without an answer, whoever waits learns that there is none.
+async fn failed(State(api): State<Arc<RuntimeApi>>, body: Bytes) -> StatusCode {
+    tracing::error!(error = %String::from_utf8_lossy(&body), "a function failed");
+    drop(api.open.lock().await.take());
+    StatusCode::ACCEPTED
+}
+
 /// A running function.
 struct Function {
     name: &'static str,
@@ -270,6 +268,8 @@ struct Counted {
     cpu_ms: u64,
     checkouts: u64,
     invocations: u64,
+    /// Of the checkouts, those that a worker handed back.
+    kept: usize,
 }
 
 impl Function {
@@ -333,7 +333,11 @@ impl Function {
     }
 
     async fn end(&self) -> Result<Spent, CpuError> {
-        let Counted { cpu_ms, checkouts, invocations } = *self.counted.lock().await;
+        let Counted { cpu_ms, checkouts, invocations, kept } = *self.counted.lock().await;
+        if kept > 0 || checkouts == 0 {
+            let answer = format!("{kept} of {checkouts} messages back");
+            return Err(CpuError::Unexpected { function: self.name, answer });
+        }
         let used_us = (self.cpu_ms()? - cpu_ms) * 1_000;
         Ok(Spent {
             function: self.name,
@@ -360,7 +364,8 @@ impl Worker for Function {
             }
         };
         self.count(count).await;
-        answer.and_then(|answer| serde_json::from_slice(&answer).ok()).unwrap_or_else(|| {
+        let answered = answer.and_then(|answer| serde_json::from_slice::<SqsBatchResponse>(&answer).ok());
+        let answered = answered.unwrap_or_else(|| {
             let mut kept = SqsBatchResponse::default();
             kept.batch_item_failures = ids
                 .into_iter()
@@ -371,6 +376,8 @@ impl Worker for Function {
                 })
                 .collect();
             kept
-        })
+        });
+        self.counted.lock().await.kept += answered.batch_item_failures.len();
+        answered
     }
 }

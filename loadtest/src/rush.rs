@@ -19,6 +19,7 @@ use aws::retry::Policy;
 use aws::table::Table;
 use company::{Company, CompanyError};
 use domain::command::Purpose;
+use drive::Look;
 use hdrhistogram::CreationError;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
@@ -51,6 +52,14 @@ pub struct Rush {
     pub employees: u32,
     pub shares: Shares,
     pub seed: u64,
+}
+
+impl Rush {
+    /// One company that sells nothing by itself, for whoever sells one sale at a time.
+    pub fn by_hand(employees: u32) -> Self {
+        let shares = Shares { duplicates: 0, retries: 0, wrong_prices: 0, poor: 0, voids: 0 };
+        Self { rate: 1, seconds: 1, warm_up: 0, curve: Curve::Flat, skew: 1, employees, shares, seed: 1 }
+    }
 }
 
 #[derive(Debug, Error)]
@@ -116,6 +125,12 @@ impl System {
             return Ok(None);
         }
         Ok(Some(answer.json().await?))
+    }
+
+    async fn look(&self) -> Result<Look, RushError> {
+        let backlog = self.backlog(Purpose::Checkouts).await?;
+        // Asked again in the end, and told then.
+        Ok(Look { backlog, counters: self.counters().await.unwrap_or_default() })
     }
 
     async fn drain(&self) -> Result<(), RushError> {

@@ -4,7 +4,7 @@
 use crate::prepare::{self, PrepareError, Stall};
 use crate::rush::chart::{self, Across, Chart, Line};
 use crate::rush::company::{self, Company, CompanyError};
-use crate::rush::script::{Curve, Shares};
+use crate::rush::report::{Latencies, Percentiles};
 use crate::rush::{Rush, System};
 use aws::bus::NotPublished;
 use aws::clock::Clock;
@@ -70,11 +70,13 @@ pub enum ScaleError {
     Publish(#[from] NotPublished),
     #[error("the queues cannot be worked off")]
     Queues(#[from] Box<aws_sdk_sqs::Error>),
+    #[error("a batch had {0} messages instead of {BATCH}: does somebody else work here?")]
+    Short(usize),
     #[error("a sale was answered with {0}")]
     Refused(StatusCode),
 }
 
-/// How large to try: each of these, and every tenth of it.
+/// How large to try: from one company, and a thousand employees or messages, times ten as far as these.
 #[derive(Debug, Clone, Copy)]
 pub struct Sizes {
     pub tenants: u64,
@@ -130,7 +132,7 @@ pub async fn measure(
     })
 }
 
-/// 1, 10, 100 ... up to `most`.
+/// Times ten, as far as `most`.
 fn steps(first: u64, most: u64) -> Vec<u64> {
     std::iter::successors(Some(first), |step| step.checked_mul(10)).take_while(|step| *step <= most).collect()
 }
@@ -155,16 +157,7 @@ impl<'a> Shop<'a> {
             app,
             worker: Arc::new(PostCheckouts::new(&system.clients, clock, metrics)),
             demo: demos.remove(0).tenant,
-            rush: Rush {
-                rate: 1,
-                seconds: 1,
-                warm_up: 0,
-                curve: Curve::Flat,
-                skew: 1,
-                employees: BUYERS,
-                shares: Shares { duplicates: 0, retries: 0, wrong_prices: 0, poor: 0, voids: 0 },
-                seed: 1,
-            },
+            rush: Rush::by_hand(BUYERS),
             now,
         })
     }
@@ -281,7 +274,7 @@ impl<'a> Shop<'a> {
         }
     }
 
-    /// Sells ten at a time to each company in turn, and works off as much.
+    /// Sells ten at a time to each company in turn, or to a hundred of them, and works off as much.
     async fn sell(&self, of: u64, companies: &[Company]) -> Result<Point, ScaleError> {
         let batches = SALES / BATCH;
         let chosen: Vec<_> =
@@ -300,14 +293,15 @@ impl<'a> Shop<'a> {
         let (read, worked) = (self.app.table().usage().take(), self.worker.table().usage().take());
         let calls: u64 = [&read, &worked].iter().flat_map(|spent| spent.calls.values()).sum();
         let per_sale = |all: u64, times: u64| all * times / SALES as u64;
-        intake.sort_unstable();
-        worker.sort_unstable();
+        let (intake, worker) = (Latencies::of(intake), Latencies::of(worker));
+        let Percentiles { p50_us: intake_p50_us, p99_us: intake_p99_us, .. } = intake;
+        let Percentiles { p50_us: worker_p50_us, p99_us: worker_p99_us, .. } = worker;
         Ok(Point {
             of,
-            intake_p50_us: percentile(&intake, 50),
-            intake_p99_us: percentile(&intake, 99),
-            worker_p50_us: percentile(&worker, 50),
-            worker_p99_us: percentile(&worker, 99),
+            intake_p50_us,
+            intake_p99_us,
+            worker_p50_us,
+            worker_p99_us,
             calls_centi: per_sale(calls, 100),
             read_units_centi: per_sale(read.read_decis + worked.read_decis, 10),
             write_units_centi: per_sale(read.write_decis + worked.write_decis, 10),
@@ -323,7 +317,10 @@ impl<'a> Shop<'a> {
         let source = Source::new(&self.system.clients, &company.tenant, Purpose::Checkouts);
         let began = Instant::now();
         let count = source.turn(&self.worker, 0).await.map_err(Box::new)?;
-        Ok((entered, since_us(began) / (count as u64).max(1)))
+        if count != BATCH {
+            return Err(ScaleError::Short(count));
+        }
+        Ok((entered, since_us(began) / BATCH as u64))
     }
 }
 
@@ -342,14 +339,6 @@ fn context(tenant: &TenantId, cashier: &UserName) -> RequestContext {
 
 fn since_us(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
-}
-
-/// Of values in order.
-fn percentile(sorted: &[u64], percent: usize) -> u64 {
-    sorted
-        .get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1)))
-        .copied()
-        .unwrap_or_default()
 }
 
 impl Scale {

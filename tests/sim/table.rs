@@ -21,7 +21,11 @@ impl TableModel {
 
     /// Carries out one operation.
     pub fn answer(&self, operation: &str, body: &str) -> Reply {
-        self.0.answer(operation, body.as_bytes())
+        let (status, answer) = self.0.answer(operation, body.as_bytes());
+        let is_ours =
+            !["UnknownOperation", "SerializationException"].iter().any(|kind| answer.contains(kind));
+        assert!(status == 200 || is_ours, "{operation} is no operation of ours: {answer}");
+        (status, answer)
     }
 
     /// The table and its index, as the templates make them.

@@ -4,6 +4,7 @@ use aws::clock::Clock;
 use aws::config::Clients;
 use aws::items;
 use aws::keys;
+use aws::retry::Policy;
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::checkout::{Checkout, Outcome};
@@ -464,4 +465,17 @@ async fn a_tenant_of_an_older_release_is_probed_at_the_start() {
         items::stored_tenant(&acme, item).unwrap().is_ready()
     })
     .await;
+}
+
+/// Whoever still has clients, as a socket that is open does, keeps no file of a system that was dropped.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_system_lets_go_of_its_files() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let start = async || System::start(tests::options(dir.path(), Clock::system())).await.unwrap();
+    let system = start().await;
+    let clients = system.clients.clone();
+    drop(system);
+    let _again = start().await;
+    let key = keys::tenant(&"acme".parse().unwrap());
+    clients.table(Policy::ONCE).read_one(&key).await.unwrap_err();
 }

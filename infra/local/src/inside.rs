@@ -8,33 +8,49 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::HttpError;
 use aws_smithy_types::body::SdkBody;
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use futures_util::FutureExt;
 use http::{HeaderMap, Request};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Weak};
 use tokio::runtime::Handle;
 use tower::ServiceExt;
 
+/// The services. They end with their owner, whoever still has a client of theirs.
+#[derive(Debug)]
+pub struct Services {
+    /// Takes requests for the table, on threads that may block.
+    pub table: Router,
+    pub table_threads: Handle,
+    /// Takes all others, on the caller's.
+    pub others: Router,
+}
+
 #[derive(Debug, Clone)]
-pub struct Inside {
-    services: Router,
-    table: Router,
-    table_threads: Handle,
+struct Inside(Weak<Services>);
+
+/// An HTTP client that knows these services and no other.
+pub fn client(services: &Arc<Services>) -> SharedHttpClient {
+    SharedHttpClient::new(Inside(Arc::downgrade(services)))
 }
 
 impl Inside {
-    /// Requests for the table go to `table`, on threads that may block; all others to `services`, on the caller's.
-    pub fn client(services: Router, table: Router, table_threads: Handle) -> SharedHttpClient {
-        SharedHttpClient::new(Self { services, table, table_threads })
-    }
-
     async fn carry(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let services = self.0.upgrade().ok_or_else(|| ConnectorError::io("the services ended".into()))?;
         let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
         let request = request.map(Body::new);
         if !is_for_table(request.headers()) {
-            return answer(self.services, request).await;
+            let others = services.others.clone();
+            drop(services);
+            // Dropped with the call, as a connection would be: who waits for messages is gone then.
+            let answered = AssertUnwindSafe(answer(others, request)).catch_unwind().await;
+            return answered.unwrap_or_else(|_| Err(ConnectorError::io("a service panicked".into())));
         }
-        let answered = self.table_threads.spawn(answer(self.table, request));
+        let answered = services.table_threads.spawn(answer(services.table.clone(), request));
+        drop(services);
         answered.await.map_err(|error| ConnectorError::io(error.into()))?
     }
 }
@@ -48,9 +64,7 @@ async fn answer(router: Router, request: Request<Body>) -> Result<HttpResponse, 
     let (parts, body) = answered.into_parts();
     let body = to_bytes(body, usize::MAX).await.map_err(|error| ConnectorError::io(error.into()))?;
     let answered = http::Response::from_parts(parts, SdkBody::from(body));
-    answered
-        .try_into()
-        .map_err(|error: aws_smithy_runtime_api::http::HttpError| ConnectorError::other(error.into(), None))
+    answered.try_into().map_err(|error: HttpError| ConnectorError::other(error.into(), None))
 }
 
 impl HttpClient for Inside {

@@ -9,7 +9,7 @@ use crate::fifo::engine::Engine;
 use crate::fifo::store::StoreError;
 use crate::fifo::{self, Realm};
 use crate::gateway::{self, Authorizer, KeysError, Pool};
-use crate::inside::Inside;
+use crate::inside::{self, Services};
 use crate::provision::{self, Messaging, ProvisionError};
 use crate::pump::{self, Source};
 use crate::seed::{self, SeedError};
@@ -111,6 +111,7 @@ pub struct System {
     pub app: App,
     pub workers: Workers,
     tasks: JoinSet<()>,
+    _services: Arc<Services>,
     _cloud: Cloud,
     _table: TableServer,
 }
@@ -131,11 +132,12 @@ impl System {
         let sockets = Sockets::default();
         let usage = UsageOfTables::default();
         let others = usage.router(sockets.management(cloud.router()));
-        let services = fifo::http::router(engine, others);
-        serve(&mut tasks, aws, services.clone());
+        let others = fifo::http::router(engine, others);
+        serve(&mut tasks, aws, others.clone());
+        let services = Arc::new(Services { table: table.router(), table_threads: table.threads(), others });
 
         let config = config(&aws_endpoint_url, &table.endpoint_url());
-        let clients = Clients::over(config, Inside::client(services, table.router(), table.threads()));
+        let clients = Clients::over(config, inside::client(&services));
         provision::bucket(&clients.s3(), REGION, &clients.config().names.files()).await?;
         let pool = furnish(&clients, &options.clock).await?;
         let password_key = PasswordKey::new(secret_key(&dir.join("password.key"))?);
@@ -182,7 +184,16 @@ impl System {
             users: endpoints::demo_users()?,
         };
         save(&dir.join("endpoints.json"), &endpoints)?;
-        Ok(Self { endpoints, clients, app, workers, tasks, _cloud: cloud, _table: table })
+        Ok(Self {
+            endpoints,
+            clients,
+            app,
+            workers,
+            tasks,
+            _services: services,
+            _cloud: cloud,
+            _table: table,
+        })
     }
 
     /// Sets more workers to the queues.

@@ -1,11 +1,11 @@
 //! Sends what is due when it is due, and keeps what came of it.
 
 use super::company::Company;
+use super::report::{Counters, Latencies, Percentiles};
 use super::script::{Kind, Sale, Script};
 use super::{RushError, System};
 use crate::terminal::{self, CHECKOUTS};
 use aws::failure::chain;
-use domain::command::Purpose;
 use domain::id::CheckoutId;
 use indicatif::ProgressBar;
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use local::demo;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -45,10 +45,19 @@ pub struct Driven {
     pub started_at: Timestamp,
     /// By their place in the script; nothing where a sale was not driven to its end.
     pub sent: Vec<Option<Sent>>,
-    /// Messages that waited, by the second in which somebody looked.
-    pub backlog: BTreeMap<u64, u64>,
+    /// What was seen of the system, by the second in which somebody looked.
+    pub looks: BTreeMap<u64, Look>,
     /// How late the latest sale began for reasons of our own.
     pub late_us: u64,
+}
+
+/// A look at a system that sells.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Messages that wait.
+    pub backlog: u64,
+    /// What it counted of itself so far, where it does.
+    pub counters: Option<Counters>,
 }
 
 #[derive(Debug, Clone)]
@@ -111,9 +120,10 @@ pub async fn drive(
     }
     let bodies: Vec<Arc<str>> = script.sales.iter().map(|sale| body(companies, sale).into()).collect();
     let (started, started_at) = (Instant::now(), aws::clock::Clock::system().now());
-    let backlog = Arc::default();
+    let looks = Arc::default();
+    let recent = Arc::new(Mutex::new(Latencies::new()));
     let mut watching = JoinSet::new();
-    watching.spawn(watch(system.clone(), started, Arc::clone(&backlog), progress.clone()));
+    watching.spawn(watch(system.clone(), started, Arc::clone(&looks), recent.clone(), progress.clone()));
     let mut under_way: JoinSet<(usize, Option<Sent>)> = JoinSet::new();
     let mut late_us = 0;
     for (index, (sale, body)) in script.sales.iter().zip(bodies).enumerate() {
@@ -125,10 +135,13 @@ pub async fn drive(
         let employee = company.and_then(|company| company.buyers.get(sale.buyer));
         let employee = employee.map(|employee| employee.number.to_string()).unwrap_or_default();
         let is_followed = index.is_multiple_of(FOLLOWED_ONE_IN) || sale.kind == Kind::Void;
-        let (errand, progress) =
-            (Errand { till, kind: sale.kind, body, employee, due, is_followed }, progress.clone());
+        let errand = Errand { till, kind: sale.kind, body, employee, due, is_followed };
+        let (progress, recent) = (progress.clone(), recent.clone());
         under_way.spawn(async move {
             let sent = errand.run().await;
+            if let Some(sent) = &sent {
+                locked(&recent).add(sent.answered_us);
+            }
             progress.inc(1);
             (index, sent)
         });
@@ -142,30 +155,37 @@ pub async fn drive(
         }
     }
     drop(watching);
-    let backlog = backlog.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(Driven { started_at, sent, backlog, late_us })
+    let looks = locked(&looks).clone();
+    Ok(Driven { started_at, sent, looks, late_us })
 }
 
-/// Looks at the queues once a second, apart from what sends: a look that takes long delays no sale.
+/// Looks at the system once a second, apart from what sends: a look that takes long delays no sale.
 async fn watch(
     system: Arc<System>,
     started: Instant,
-    backlog: Arc<Mutex<BTreeMap<u64, u64>>>,
+    looks: Arc<Mutex<BTreeMap<u64, Look>>>,
+    recent: Arc<Mutex<Latencies>>,
     progress: ProgressBar,
 ) {
     let mut ticks = interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
-        match system.backlog(Purpose::Checkouts).await {
-            Ok(waiting) => {
-                progress.set_message(format!("{waiting} wait"));
-                let mut backlog = backlog.lock().unwrap_or_else(PoisonError::into_inner);
-                backlog.insert(started.elapsed().as_secs(), waiting);
+        let second = started.elapsed().as_secs();
+        match system.look().await {
+            Ok(look) => {
+                let Percentiles { p50_us, p99_us, .. } = locked(&recent).take();
+                let (p50_ms, p99_ms) = (p50_us / 1_000, p99_us / 1_000);
+                progress.set_message(format!("accepted in {p50_ms}/{p99_ms} ms, {} wait", look.backlog));
+                locked(&looks).insert(second, look);
             }
             Err(error) => progress.set_message(chain(&error)),
         }
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn body(companies: &[Company], sale: &Sale) -> String {

@@ -104,26 +104,37 @@ pub struct Second {
     pub p50_us: u64,
     pub p99_us: u64,
     pub backlog: u64,
+    /// Of all functions, for a hundred checkouts that settled.
+    #[serde(default)]
+    pub calls_centi: u64,
+    #[serde(default)]
+    pub write_units_centi: u64,
 }
 
 /// Latencies. They are at most ten minutes, and what is longer counts as that.
-struct Latencies(Option<Histogram<u64>>);
+#[derive(Debug)]
+pub(crate) struct Latencies(Option<Histogram<u64>>);
 
 impl Latencies {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Histogram::new_with_max(LATENCY_MAX_US, DIGITS).ok())
     }
 
-    fn of(latencies: impl IntoIterator<Item = u64>) -> Percentiles {
+    pub(crate) fn of(latencies: impl IntoIterator<Item = u64>) -> Percentiles {
         let mut all = Self::new();
         latencies.into_iter().for_each(|one| all.add(one));
         all.percentiles()
     }
 
-    fn add(&mut self, us: u64) {
+    pub(crate) fn add(&mut self, us: u64) {
         if let Some(histogram) = &mut self.0 {
             histogram.saturating_record(us);
         }
+    }
+
+    /// Those so far, and a fresh start.
+    pub(crate) fn take(&mut self) -> Percentiles {
+        std::mem::replace(self, Self::new()).percentiles()
     }
 
     fn percentiles(&self) -> Percentiles {
@@ -191,7 +202,9 @@ impl Report {
                 let spent_ms = after.cpu_ms?.saturating_sub(before.cpu_ms?);
                 Some(spent_ms * 1_000 / (script.len() as u64).max(1))
             }),
-            per_checkout: per_checkout(counters, settled.len() as u64),
+            per_checkout: counters
+                .map(|(before, after)| per_checkout(&before, &after, settled.len() as u64))
+                .unwrap_or_default(),
             wallets: audited.wallets,
             movements: audited.movements,
             differences: audited.differences.iter().take(DIFFERENCES_MAX).cloned().collect(),
@@ -242,6 +255,15 @@ impl Report {
                 lines: vec![line("checkouts", |second| second.backlog)],
             },
             Chart {
+                title: "Calls to the table, and units written, for a hundred that settled",
+                unit: "",
+                across: Across::Seconds,
+                lines: vec![
+                    line("calls", |second| second.calls_centi),
+                    line("units", |second| second.write_units_centi),
+                ],
+            },
+            Chart {
                 title: "Rejected a second",
                 unit: "",
                 across: Across::Seconds,
@@ -252,20 +274,19 @@ impl Report {
     }
 }
 
-fn per_checkout(counters: Option<(Counters, Counters)>, settled: u64) -> BTreeMap<String, PerCheckout> {
-    let Some((before, after)) = counters else { return BTreeMap::new() };
+fn per_checkout(before: &Counters, after: &Counters, settled: u64) -> BTreeMap<String, PerCheckout> {
     let settled = settled.max(1);
-    let of = |(name, after): (String, Counted)| {
-        let before = before.functions.get(&name).copied().unwrap_or_default();
+    let of = |(name, after): (&String, &Counted)| {
+        let before = before.functions.get(name).copied().unwrap_or_default();
         let share = |after: u64, before: u64, times: u64| after.saturating_sub(before) * times / settled;
         let per = PerCheckout {
             calls_centi: share(after.calls, before.calls, 100),
             read_units_centi: share(after.read_decis, before.read_decis, 10),
             write_units_centi: share(after.write_decis, before.write_decis, 10),
         };
-        (name, per)
+        (name.clone(), per)
     };
-    after.functions.into_iter().map(of).collect()
+    after.functions.iter().map(of).collect()
 }
 
 fn series(script: &Script, driven: &Driven, audited: &Audited) -> Vec<Second> {
@@ -299,7 +320,14 @@ fn series(script: &Script, driven: &Driven, audited: &Audited) -> Vec<Second> {
     for (index, second) in series.iter_mut().enumerate() {
         let percentiles = latencies.get(index).map(Latencies::percentiles).unwrap_or_default();
         (second.p50_us, second.p99_us) = (percentiles.p50_us, percentiles.p99_us);
-        second.backlog = driven.backlog.get(&(index as u64)).copied().unwrap_or_default();
+        let look = |at: usize| driven.looks.get(&(at as u64));
+        second.backlog = look(index).map_or(0, |look| look.backlog);
+        let counters = |at| look(at).and_then(|look| look.counters.as_ref());
+        if let (Some(before), Some(after), 1..) = (counters(index), counters(index + 1), second.settled) {
+            let all = per_checkout(before, after, second.settled);
+            second.calls_centi = all.values().map(|per| per.calls_centi).sum();
+            second.write_units_centi = all.values().map(|per| per.write_units_centi).sum();
+        }
     }
     series
 }

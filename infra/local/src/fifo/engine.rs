@@ -229,7 +229,7 @@ impl Thread {
     fn run(mut self, mut inbox: mpsc::Receiver<Request>) {
         let mut is_busy = false;
         while let Some(first) = inbox.blocking_recv() {
-            if is_busy {
+            if is_busy && inbox.len() < COMMIT_MAX {
                 gather();
             }
             let now_ms = (self.clock)();

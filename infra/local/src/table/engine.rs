@@ -60,7 +60,9 @@ impl Engine {
             "Query" => run(body, |request| database.query(request)),
             "Scan" => run(body, |request| database.scan(request)),
             "TransactGetItems" => run(body, |request| database.transact_get_items(request)),
-            "TransactWriteItems" => run(body, |request| database.transact_write_items(untold(request))),
+            "TransactWriteItems" => {
+                run(body, |request| database.transact_write_items(without_token(request)))
+            }
             "UpdateItem" => run(body, |request| database.update_item(request)),
             "UpdateTimeToLive" => run(body, |request| database.update_time_to_live(request)),
             _ => {
@@ -72,7 +74,13 @@ impl Engine {
         };
         match done {
             Ok(answer) => (200, answer),
-            Err(error) => (error.status_code(), error.to_json()),
+            Err(error) => {
+                let status = error.status_code();
+                if status >= 500 {
+                    tracing::warn!(%error, operation, "the table failed");
+                }
+                (status, error.to_json())
+            }
         }
     }
 
@@ -92,7 +100,7 @@ async fn reply(State(engine): State<Engine>, headers: HeaderMap, body: Bytes) ->
 
 /// Without its token. The SDK makes one for every transaction, and no transaction is sent twice under one; the engine
 /// would keep each for ten minutes and walk over all of them at every further transaction.
-fn untold(request: TransactWriteItemsRequest) -> TransactWriteItemsRequest {
+fn without_token(request: TransactWriteItemsRequest) -> TransactWriteItemsRequest {
     TransactWriteItemsRequest { client_request_token: None, ..request }
 }
 
