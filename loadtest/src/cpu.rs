@@ -4,7 +4,7 @@
 
 use crate::rush::company::{Company, CompanyError};
 use crate::rush::{Rush, System};
-use crate::startup::{self, ENVIRONMENT, Running};
+use crate::startup::{self, Running};
 use crate::terminal::{self, CHECKOUTS, TerminalError};
 use aws::clock::Clock;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
@@ -26,7 +26,6 @@ use serde_json::{Value, json};
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -152,10 +151,7 @@ async fn claims(system: &System, company: &Company) -> Result<Value, CpuError> {
 
 /// A sale as API Gateway hands it on.
 fn sale(company: &Company, buyer: usize, claims: &Value, now: Timestamp) -> Value {
-    let codes = company.codes.iter().cycle().skip(buyer).take(2);
-    let items: Vec<_> = codes.map(|code| json!({ "code": code, "qty": 1 })).collect();
-    let station = company.stations.first().map(|station| station.id.as_str());
-    let body = json!({ "rfid": company.badges.get(buyer), "station": station, "items": items }).to_string();
+    let body = company.request(buyer, 0, &company.two_meals(buyer));
     let headers = json!({
         "Accept": "*/*",
         "Content-Type": "application/json",
@@ -268,7 +264,7 @@ struct Counted {
     cpu_ms: u64,
     checkouts: u64,
     invocations: u64,
-    /// Of the checkouts, those that a worker handed back.
+    /// Messages that a worker handed back, of all it got.
     kept: usize,
 }
 
@@ -283,10 +279,8 @@ impl Function {
                 tracing::error!(%error, "the Runtime API ended");
             }
         });
-        let (path, config) = (packages.join(name).join("bootstrap"), system.clients.config());
-        let spawned = Command::new(&path)
-            .env_clear()
-            .envs(ENVIRONMENT)
+        let config = system.clients.config();
+        let spawned = startup::bootstrap(packages, name, &address)
             .env("AWS_REGION", &config.names.region)
             .env("ACCOUNT_ID", &config.names.account_id)
             .env("STAGE", &config.names.stage)
@@ -296,15 +290,9 @@ impl Function {
             .env("CONNECTIONS_URL", &system.endpoints.aws_endpoint_url)
             .env("USER_POOL_CLIENT_ID", &system.endpoints.client_id)
             .env("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true")
-            .env("AWS_LAMBDA_RUNTIME_API", address)
-            .env("AWS_LAMBDA_FUNCTION_NAME", name)
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
-            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
             .spawn();
-        let process = Running(spawned.map_err(|source| CpuError::Package { path, source })?);
+        let unusable = |source| CpuError::Package { path: packages.join(name).join("bootstrap"), source };
+        let process = Running(spawned.map_err(unusable)?);
         Ok(Self { name, process, events, counted: Mutex::default() })
     }
 
@@ -322,7 +310,8 @@ impl Function {
 
     /// Counts from now on.
     async fn begin(&self) -> Result<(), CpuError> {
-        *self.counted.lock().await = Counted { cpu_ms: self.cpu_ms()?, ..Counted::default() };
+        let mut counted = self.counted.lock().await;
+        *counted = Counted { cpu_ms: self.cpu_ms()?, kept: counted.kept, ..Counted::default() };
         Ok(())
     }
 
@@ -335,7 +324,7 @@ impl Function {
     async fn end(&self) -> Result<Spent, CpuError> {
         let Counted { cpu_ms, checkouts, invocations, kept } = *self.counted.lock().await;
         if kept > 0 || checkouts == 0 {
-            let answer = format!("{kept} of {checkouts} messages back");
+            let answer = format!("{checkouts} checkouts, and handed {kept} back");
             return Err(CpuError::Unexpected { function: self.name, answer });
         }
         let used_us = (self.cpu_ms()? - cpu_ms) * 1_000;

@@ -4,9 +4,9 @@
 use crate::prepare::{self, PrepareError, Stall};
 use crate::rush::chart::{self, Across, Chart, Line};
 use crate::rush::company::{self, Company, CompanyError};
+use crate::rush::drive::since_us;
 use crate::rush::report::{Latencies, Percentiles};
 use crate::rush::{Rush, System};
-use aws::bus::NotPublished;
 use aws::clock::Clock;
 use aws::config::{IntakeConfig, PasswordKey, SessionKey, TicketKey, WebhookConfig, WebhookKey};
 use aws::failure::Failure;
@@ -66,8 +66,6 @@ pub enum ScaleError {
     Provision(#[from] ProvisionError),
     #[error("the table")]
     Table(#[from] Failure),
-    #[error("a message was not sent")]
-    Publish(#[from] NotPublished),
     #[error("the queues cannot be worked off")]
     Queues(#[from] Box<aws_sdk_sqs::Error>),
     #[error("a batch had {0} messages instead of {BATCH}: does somebody else work here?")]
@@ -245,17 +243,8 @@ impl<'a> Shop<'a> {
     async fn enter(&self, company: &Company, number: usize) -> Result<u64, ScaleError> {
         let buyer = 1 + number % (company.buyers.len() - 1);
         let buyer = if Company::is_poor(buyer) { buyer + 1 } else { buyer };
-        let items: Vec<_> = company
-            .codes
-            .iter()
-            .cycle()
-            .skip(number % 7)
-            .take(2)
-            .map(|code| json!({ "code": code, "qty": 1 }))
-            .collect();
-        let station = company.stations.first().map(|station| station.id.as_str());
-        let body = json!({ "rfid": company.badges.get(buyer), "station": station, "items": items });
-        let mut request = Request::new(Body::from(body.to_string()));
+        let body = company.request(buyer, 0, &company.two_meals(number % 7));
+        let mut request = Request::new(Body::from(body));
         *request.method_mut() = axum::http::Method::POST;
         *request.uri_mut() = axum::http::Uri::from_static(crate::terminal::CHECKOUTS);
         let key = HeaderValue::try_from(Uuid::now_v7().to_string());
@@ -335,10 +324,6 @@ fn context(tenant: &TenantId, cashier: &UserName) -> RequestContext {
     let mut context = ApiGatewayProxyRequestContext::default();
     context.authorizer.fields.insert("claims".to_owned(), claims);
     RequestContext::ApiGatewayV1(context)
-}
-
-fn since_us(began: Instant) -> u64 {
-    u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 impl Scale {

@@ -17,7 +17,7 @@ const EMPTY: &str = "empty";
 /// Starts of each function.
 const STARTS: usize = 31;
 /// An environment in which every function starts. Nothing is called before the first event.
-pub(crate) const ENVIRONMENT: [(&str, &str); 14] = [
+const ENVIRONMENT: [(&str, &str); 14] = [
     ("AWS_ACCESS_KEY_ID", "none"),
     ("AWS_SECRET_ACCESS_KEY", "none"),
     ("AWS_REGION", "eu-west-1"),
@@ -108,7 +108,6 @@ fn beside_empty(packages: &Path, function: String) -> Result<Startup, StartupErr
 }
 
 fn start(packages: &Path, function: &str) -> Result<Start, StartupError> {
-    let path = packages.join(function).join("bootstrap");
     let runtime_api = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = runtime_api.local_addr()?.to_string();
     let (asked, first_request) = mpsc::channel();
@@ -122,23 +121,30 @@ fn start(packages: &Path, function: &str) -> Result<Start, StartupError> {
         drop(asked.send(request));
     });
     let began = Instant::now();
-    let spawned = Command::new(&path)
-        .env_clear()
-        .envs(ENVIRONMENT)
-        .env("AWS_LAMBDA_RUNTIME_API", address)
-        .env("AWS_LAMBDA_FUNCTION_NAME", function)
-        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
-        .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let mut process = Running(spawned.map_err(|source| StartupError::Package { path, source })?);
+    let spawned = bootstrap(packages, function, &address).spawn();
+    let unusable = |source| StartupError::Package { path: packages.join(function).join("bootstrap"), source };
+    let mut process = Running(spawned.map_err(unusable)?);
     let answered = first_request.recv_timeout(PATIENCE);
     let (at, _held) = answered.map_err(|_| StartupError::Silent { function: function.to_owned() })??;
     let resident_kib = resident_kib(process.0.id());
     process.stop()?;
     Ok(Start { elapsed: at.duration_since(began), resident_kib })
+}
+
+/// A packaged function as Lambda would start it, with this Runtime API.
+pub(crate) fn bootstrap(packages: &Path, function: &str, runtime_api: &str) -> Command {
+    let mut command = Command::new(packages.join(function).join("bootstrap"));
+    command
+        .env_clear()
+        .envs(ENVIRONMENT)
+        .env("AWS_LAMBDA_RUNTIME_API", runtime_api)
+        .env("AWS_LAMBDA_FUNCTION_NAME", function)
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
 }
 
 /// A function's process, which ends with its owner.

@@ -14,7 +14,7 @@ use crate::provision::{self, Messaging, ProvisionError};
 use crate::pump::{self, Source};
 use crate::seed::{self, SeedError};
 use crate::sockets::{self, Sockets};
-use crate::table::{TableError, TableServer};
+use crate::table::{TableError, TableServer, send_at_once};
 use crate::usage::UsageOfTables;
 use crate::users::{self, PoolIds, UsersError};
 use crate::{demo, docs, drops};
@@ -219,11 +219,7 @@ async fn listen(port: u16) -> Result<(TcpListener, String), StartError> {
 }
 
 fn serve(tasks: &mut JoinSet<()>, listener: TcpListener, router: Router) {
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection waits for full packets");
-        }
-    });
+    let listener = listener.tap_io(send_at_once);
     tasks.spawn(async move {
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         if let Err(error) = axum::serve(listener, service).await {

@@ -111,11 +111,7 @@ fn listen(port: u16) -> io::Result<(TcpListener, SocketAddr)> {
 
 async fn run(listener: TcpListener, router: Router, stopped: watch::Receiver<bool>) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "a connection waits for full packets");
-            }
-        }),
+        Ok(listener) => listener.tap_io(send_at_once),
         Err(error) => return tracing::error!(%error, "the table cannot listen"),
     };
     let deadline = async {
@@ -129,6 +125,13 @@ async fn run(listener: TcpListener, router: Router, stopped: watch::Receiver<boo
             }
         }
         () = deadline => tracing::warn!("the table cut requests in flight"),
+    }
+}
+
+/// An answer does not wait until it fills a packet.
+pub(crate) fn send_at_once(stream: &mut tokio::net::TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection waits for full packets");
     }
 }
 

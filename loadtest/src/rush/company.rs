@@ -14,6 +14,8 @@ use domain::role::Status;
 use domain::tenant::Station;
 use jiff::Timestamp;
 use local::users::PoolIds;
+use serde::Serialize;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -123,6 +125,18 @@ impl Company {
             buyers: &self.buyers,
         };
         prepare::prepare(table, cognito, pool, stall, now).await
+    }
+
+    /// The body of a request to sell, by the places of buyer and station.
+    pub fn request(&self, buyer: usize, station: usize, items: &impl Serialize) -> String {
+        let station = self.stations.get(station).map(|station| station.id.as_str());
+        json!({ "rfid": self.badges.get(buyer), "station": station, "items": items }).to_string()
+    }
+
+    /// One each of the meal in this place, or so many rounds on, and the next.
+    pub fn two_meals(&self, first: usize) -> Vec<Value> {
+        let codes = self.codes.iter().cycle().skip(first % self.codes.len().max(1)).take(2);
+        codes.map(|code| json!({ "code": code, "qty": 1 })).collect()
     }
 
     /// What a stored sale says was asked for.

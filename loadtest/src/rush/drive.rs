@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 use jiff::Timestamp;
 use local::demo;
 use reqwest::{Client, RequestBuilder, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -118,7 +118,14 @@ pub async fn drive(
         let (http, places, token) = (http.clone(), places.clone(), terminal::id_token(&answer)?);
         tills.push(Till { http, places, api_url: system.endpoints.api_url.clone(), token });
     }
-    let bodies: Vec<Arc<str>> = script.sales.iter().map(|sale| body(companies, sale).into()).collect();
+    let body = |sale: &Sale| {
+        let company = companies.get(sale.company);
+        company
+            .map(|company| company.request(sale.buyer, sale.station, &sale.basket))
+            .unwrap_or_default()
+            .into()
+    };
+    let bodies: Vec<Arc<str>> = script.sales.iter().map(body).collect();
     let (started, started_at) = (Instant::now(), aws::clock::Clock::system().now());
     let looks = Arc::default();
     let recent = Arc::new(Mutex::new(Latencies::new()));
@@ -186,13 +193,6 @@ async fn watch(
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn body(companies: &[Company], sale: &Sale) -> String {
-    let badge = companies.get(sale.company).and_then(|company| company.badges.get(sale.buyer));
-    let station = companies.get(sale.company).and_then(|company| company.stations.get(sale.station));
-    let station = station.map(|station| station.id.as_str());
-    json!({ "rfid": badge, "station": station, "items": sale.basket }).to_string()
 }
 
 impl Errand {
@@ -288,6 +288,7 @@ impl Till {
     }
 }
 
-fn since_us(due: Instant) -> u64 {
+/// In microseconds.
+pub(crate) fn since_us(due: Instant) -> u64 {
     u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
