@@ -172,6 +172,8 @@ fn tenant_of(command: &Command) -> &TenantId {
         Command::Replenish(part) => &part.tenant,
         Command::ImportFile(dropped) => &dropped.tenant,
         Command::Deliver(told) => &told.tenant,
+        Command::OpenReconciliation(tick) => &tick.tenant,
+        Command::Reconcile(part) => &part.tenant,
         Command::Probe(probe) => &probe.tenant,
     }
 }
@@ -204,6 +206,11 @@ fn place(command: &Command) -> Result<(String, String), Failure> {
         Command::Deliver(told) => {
             let way = if told.is_aside { "aside" } else { "lane" };
             (keys::delivery_group(told), format!("{}.{}.{way}", told.webhook, told.id().digest()))
+        }
+        Command::OpenReconciliation(tick) => (keys::reconciliation_group(&tick.tenant), tick.id.clone()),
+        Command::Reconcile(part) => {
+            let group = keys::reconciliation_part_group(&part.tenant, part.date, part.part);
+            (group.clone(), group)
         }
         Command::Probe(probe) => (keys::probe_group(&probe.tenant), probe.id.to_string()),
     })

@@ -3,6 +3,7 @@
 //!
 //! A stored name is never reused for another meaning: old items stay readable.
 
+mod account;
 mod booking;
 mod checkout;
 mod cutoff;
@@ -11,6 +12,7 @@ mod import;
 mod listener;
 mod menu;
 mod receipt;
+mod reconciliation;
 mod tenant;
 mod webhook;
 
@@ -22,6 +24,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
+pub use account::enter;
 pub use booking::{booking, stored_booking};
 pub use checkout::{checkout, stored_checkout};
 pub use cutoff::{
@@ -39,6 +42,9 @@ pub use listener::{
 };
 pub use menu::{MenuHead, meal, menu_head, stored_meal, stored_menu_head};
 pub use receipt::{Audited, receipt, stored_audited, stored_receipt};
+pub use reconciliation::{
+    StoredRun, reconciliation, reconciliation_part, stored_reconciliation, stored_reconciliation_part,
+};
 pub use tenant::{
     admins, concessionaire, listed_concessionaire, listed_station, listed_user, station, stored_admins,
     stored_station, stored_tenant, stored_user, tenant, user,
@@ -68,6 +74,12 @@ fn from_item<'a, T: Deserialize<'a>>(item: Item) -> Result<T, Failure> {
     serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(|_| {
         Failure::malformed("read an item", format!("{pk} {sk} does not read as what it should be"))
     })
+}
+
+/// Where an item stands in the index.
+fn indexed(item: &Item) -> Option<keys::IndexKey> {
+    let (pk, sk) = (text(item, keys::INDEX_PK).ok()?, text(item, keys::INDEX_SK).ok()?);
+    Some(keys::IndexKey { pk: pk.to_owned(), sk: sk.to_owned() })
 }
 
 fn text<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a str, Failure> {

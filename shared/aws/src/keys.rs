@@ -19,6 +19,8 @@
 //! | menu          | `T#<ten>#M#<con>`    | `MENU`                | workers, `GET menu`                  |
 //! | meal          | `T#<ten>#M#<con>#V#<version>` | `MEAL#<code>` | workers, once a version              |
 //! | chunk of a cutoff | `T#<ten>#K#<date>` | `CHUNK#<round>#<number>` | `replenish`, `open_cutoff`      |
+//! | reconciliation | `T#<ten>`           | `RECONCILIATION#<date>` | `reconcile`, `GET reconciliation`  |
+//! | part of a reconciliation | `T#<ten>#P#<date>` | `PART#<number>` | `reconcile`                       |
 //! | session       | `T#<ten>#L#<uuid>`   | `SESSION`             | `listen`                             |
 //! | audience      | `T#<ten>#A#<audience>` | `AUDIENCE`          | `announce`, `listen`                 |
 //! | what was told | `T#<ten>#J#<ten minutes>` | `TOLD#<milliseconds>#<event>` | `listen`, to resume     |
@@ -149,6 +151,24 @@ fn round_prefix(round: u32) -> String {
 
 fn chunks_pk(tenant: &TenantId, date: Date) -> String {
     format!("T#{tenant}#K#{date}")
+}
+
+/// A look at all of a tenant's wallets.
+pub fn reconciliation(tenant: &TenantId, date: Date) -> Key {
+    key(tenant_pk(tenant), format!("{RECONCILIATION_PREFIX}{date}"))
+}
+
+/// How far a part of a reconciliation is, and what it came to.
+pub fn reconciliation_part(tenant: &TenantId, date: Date, number: u32) -> Key {
+    key(parts_pk(tenant, date), format!("{PART_PREFIX}{number:06}"))
+}
+
+pub fn reconciliation_parts(tenant: &TenantId, date: Date) -> Partition {
+    Partition { pk: parts_pk(tenant, date), sk_from: PART_PREFIX.to_owned() }
+}
+
+fn parts_pk(tenant: &TenantId, date: Date) -> String {
+    format!("T#{tenant}#P#{date}")
 }
 
 pub fn import(tenant: &TenantId, id: CommandId) -> Key {
@@ -311,6 +331,11 @@ pub fn cutoffs(tenant: &TenantId) -> Span {
     Span::of(false, tenant_pk(tenant), CUTOFF_PREFIX)
 }
 
+/// Looks at all of a tenant's wallets, by date.
+pub fn reconciliations(tenant: &TenantId) -> Span {
+    Span::of(false, tenant_pk(tenant), RECONCILIATION_PREFIX)
+}
+
 pub fn stations(tenant: &TenantId) -> Span {
     Span::of(false, tenant_pk(tenant), STATION_PREFIX)
 }
@@ -349,6 +374,11 @@ pub fn movements_between(
 pub fn movements_unasked(tenant: &TenantId, employee: &EmployeeNumber) -> Span {
     let from = format!("{BOOKING_PREFIX}1");
     Span { is_index: false, pk: employee_pk(tenant, employee), from, to: format!("{BOOKING_PREFIX}{LAST}") }
+}
+
+/// Everything of one employee. Read backwards, the wallet comes first, and sales before what gives them back.
+pub fn account(tenant: &TenantId, employee: &EmployeeNumber) -> Span {
+    Span::of(false, employee_pk(tenant, employee), "")
 }
 
 /// What was administered and corrected within a time.
@@ -419,6 +449,16 @@ pub fn chunk_group(tenant: &TenantId, date: Date, round: u32, number: u32) -> St
     format!("{}#{round}#{number}", chunks_pk(tenant, date))
 }
 
+/// The message group of whatever opens and closes a tenant's reconciliations: one after the other.
+pub fn reconciliation_group(tenant: &TenantId) -> String {
+    format!("{}#RECONCILIATION", tenant_pk(tenant))
+}
+
+/// The message group of a part of a reconciliation: they are looked at side by side.
+pub fn reconciliation_part_group(tenant: &TenantId, date: Date, number: u32) -> String {
+    format!("{}#{number}", parts_pk(tenant, date))
+}
+
 /// The message group of files for a tenant's menus, and of those for its roster: one after the other.
 pub fn import_group(tenant: &TenantId, target: &Target) -> String {
     let what = match target {
@@ -474,6 +514,8 @@ const MEAL_PREFIX: &str = "MEAL#";
 const CONCESSIONAIRE_PREFIX: &str = "CONCESSIONAIRE#";
 const CUTOFF_PREFIX: &str = "CUTOFF#";
 const CHUNK_PREFIX: &str = "CHUNK#";
+const RECONCILIATION_PREFIX: &str = "RECONCILIATION#";
+const PART_PREFIX: &str = "PART#";
 const IMPORT_PREFIX: &str = "IMPORT#";
 const STATION_PREFIX: &str = "STATION#";
 const USER_PREFIX: &str = "USER#";
@@ -529,6 +571,24 @@ pub(crate) fn parse_checkout(pk: &str, sk: &str, index_pk: &str) -> Option<Check
     })
 }
 
+/// What an item of an employee's partition is, by its sort key.
+pub(crate) enum InAccount {
+    Wallet,
+    Employee,
+    Checkout,
+    Booking,
+}
+
+pub(crate) fn in_account(sk: &str) -> Option<InAccount> {
+    match sk {
+        WALLET => Some(InAccount::Wallet),
+        EMPLOYEE => Some(InAccount::Employee),
+        _ if sk.starts_with(CHECKOUT_PREFIX) => Some(InAccount::Checkout),
+        _ if sk.starts_with(BOOKING_PREFIX) => Some(InAccount::Booking),
+        _ => None,
+    }
+}
+
 /// Whose the item of an employee's partition is.
 pub(crate) fn parse_employee(pk: &str) -> Option<EmployeeNumber> {
     let (_, employee) = pk.strip_prefix(TENANT_PREFIX)?.split_once("#E#")?;
@@ -546,6 +606,10 @@ pub(crate) fn parse_user(sk: &str) -> Option<UserName> {
 
 pub(crate) fn parse_cutoff(sk: &str) -> Option<Date> {
     sk.strip_prefix(CUTOFF_PREFIX)?.parse().ok()
+}
+
+pub(crate) fn parse_reconciliation(sk: &str) -> Option<Date> {
+    sk.strip_prefix(RECONCILIATION_PREFIX)?.parse().ok()
 }
 
 pub(crate) fn parse_station(sk: &str) -> Option<StationId> {
@@ -601,6 +665,8 @@ mod tests {
             delivery(tenant, hook_id(), &"001772434800000-e".parse().unwrap()),
             cutoff(tenant, jiff::civil::date(2026, 3, 15)),
             chunk(tenant, jiff::civil::date(2026, 3, 15), 1, 7),
+            reconciliation(tenant, jiff::civil::date(2026, 3, 15)),
+            reconciliation_part(tenant, jiff::civil::date(2026, 3, 15), 7),
             receipt(tenant, "01900000-0000-7000-8000-000000000000".parse().unwrap()),
             user(tenant, &"ann".parse().unwrap()),
             employee(tenant, &number),
@@ -632,6 +698,8 @@ mod tests {
         let spans = [
             concessionaires(&acme),
             cutoffs(&acme),
+            reconciliations(&acme),
+            account(&acme, &number),
             imports(&acme),
             meals_span(&acme, &stall_id(), 1),
             stations(&acme),

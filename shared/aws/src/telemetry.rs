@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use domain::cutoff::Totals;
 use domain::id::TenantId;
 use domain::import::Target;
+use domain::reconciliation::Tally;
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 use std::fmt;
@@ -104,6 +105,17 @@ impl Metrics {
     /// A wallet that its movements do not explain.
     pub fn credit_difference(&self, tenant: &TenantId) {
         self.emit(&[("Tenant", tenant.as_str())], &[("CreditDifferences", Unit::Count, json!(1))]);
+    }
+
+    /// What a look at all of a tenant's wallets came to.
+    pub fn reconciled(&self, tenant: &TenantId, tally: &Tally) {
+        self.emit(
+            &[("Tenant", tenant.as_str())],
+            &[
+                ("WalletsReconciled", Unit::Count, json!(tally.employees)),
+                ("Discrepancies", Unit::Count, json!(tally.findings())),
+            ],
+        );
     }
 
     /// Since when a cutoff is open, at every tick; zero if none is.

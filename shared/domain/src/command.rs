@@ -35,6 +35,8 @@ pub enum Command {
     Replenish(Replenish),
     ImportFile(ImportFile),
     Deliver(Box<Deliver>),
+    OpenReconciliation(OpenReconciliation),
+    Reconcile(Reconcile),
     Probe(Probe),
 }
 
@@ -60,6 +62,8 @@ impl Command {
             Command::Replenish(_) => Kind::Replenish,
             Command::ImportFile(_) => Kind::ImportFile,
             Command::Deliver(_) => Kind::Deliver,
+            Command::OpenReconciliation(_) => Kind::OpenReconciliation,
+            Command::Reconcile(_) => Kind::Reconcile,
             Command::Probe(probe) => probe.of,
         }
     }
@@ -76,10 +80,12 @@ pub enum Kind {
     Replenish,
     ImportFile,
     Deliver,
+    OpenReconciliation,
+    Reconcile,
 }
 
 impl Kind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::PostCheckout,
         Self::PostBooking,
         Self::Administer,
@@ -87,6 +93,8 @@ impl Kind {
         Self::Replenish,
         Self::ImportFile,
         Self::Deliver,
+        Self::OpenReconciliation,
+        Self::Reconcile,
     ];
 
     /// As attributes, filters and stored items have it.
@@ -99,6 +107,8 @@ impl Kind {
             Self::Replenish => "replenish",
             Self::ImportFile => "import_file",
             Self::Deliver => "deliver",
+            Self::OpenReconciliation => "open_reconciliation",
+            Self::Reconcile => "reconcile",
         }
     }
 }
@@ -115,11 +125,20 @@ pub enum Purpose {
     Results,
     /// What happened, to be told to webhooks.
     Deliveries,
+    /// Whether what is stored agrees with itself: never before anything that moves money.
+    Reconciliation,
 }
 
 impl Purpose {
-    pub const ALL: [Self; 6] =
-        [Self::Checkouts, Self::Admin, Self::Replenishment, Self::Imports, Self::Results, Self::Deliveries];
+    pub const ALL: [Self; 7] = [
+        Self::Checkouts,
+        Self::Admin,
+        Self::Replenishment,
+        Self::Imports,
+        Self::Results,
+        Self::Deliveries,
+        Self::Reconciliation,
+    ];
 
     /// As names have it.
     pub fn as_str(self) -> &'static str {
@@ -130,6 +149,7 @@ impl Purpose {
             Self::Imports => "imports",
             Self::Results => "results",
             Self::Deliveries => "deliveries",
+            Self::Reconciliation => "reconciliation",
         }
     }
 
@@ -142,6 +162,7 @@ impl Purpose {
             Self::Imports => &[Kind::ImportFile],
             Self::Results => &[],
             Self::Deliveries => &[Kind::Deliver],
+            Self::Reconciliation => &[Kind::OpenReconciliation, Kind::Reconcile],
         }
     }
 }
@@ -224,6 +245,32 @@ pub struct Replenish {
     pub round: u32,
     /// Which part of the roster it is, from 0.
     pub chunk: u32,
+    pub employees: Vec<EmployeeNumber>,
+}
+
+/// See whether a look at all wallets is due, and carry on with the one that is open. It may come early, late, or twice,
+/// as a tick of cutoffs may.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenReconciliation {
+    pub tenant: TenantId,
+    /// Another one each time, or the topic would swallow it as a resend: a schedule's own, or a random one.
+    pub id: String,
+}
+
+impl OpenReconciliation {
+    pub fn new(tenant: &TenantId, id: impl ToString) -> Self {
+        Self { tenant: tenant.clone(), id: id.to_string() }
+    }
+}
+
+/// Look at some employees' wallets for one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconcile {
+    pub tenant: TenantId,
+    /// The run's.
+    pub date: Date,
+    /// Which part of the roster it is, from 0.
+    pub part: u32,
     pub employees: Vec<EmployeeNumber>,
 }
 
@@ -411,6 +458,20 @@ mod tests {
             employees: vec!["100001".parse().unwrap(), "100002".parse().unwrap()],
         };
         check(Command::Replenish(part), include_str!("golden/replenish_v1.json"));
+    }
+
+    #[test]
+    fn what_reconciles_reads_as_it_always_did() {
+        let acme: TenantId = "acme".parse().unwrap();
+        let tick = OpenReconciliation::new(&acme, "2026-03-15T06:00:00Z");
+        check(Command::OpenReconciliation(tick), include_str!("golden/open_reconciliation_v1.json"));
+        let part = Reconcile {
+            tenant: acme,
+            date: jiff::civil::date(2026, 3, 15),
+            part: 7,
+            employees: vec!["100001".parse().unwrap(), "100002".parse().unwrap()],
+        };
+        check(Command::Reconcile(part), include_str!("golden/reconcile_v1.json"));
     }
 
     #[test]

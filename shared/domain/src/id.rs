@@ -240,9 +240,16 @@ impl From<CommandId> for CheckoutId {
 impl BookingId {
     /// The one booking of a cutoff in each wallet.
     pub fn of_cutoff(date: Date) -> Self {
-        Self(format!("cutoff-{date}"))
+        Self(format!("{OF_CUTOFF}{date}"))
+    }
+
+    /// Which cutoff it is of, if it is of one.
+    pub fn cutoff(&self) -> Option<Date> {
+        self.0.strip_prefix(OF_CUTOFF)?.parse().ok()
     }
 }
+
+const OF_CUTOFF: &str = "cutoff-";
 
 impl From<CommandId> for BookingId {
     /// The booking that a command asks for bears its id.

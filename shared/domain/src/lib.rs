@@ -10,6 +10,7 @@ pub mod booking;
 pub mod command;
 pub mod cutoff;
 pub mod event;
+pub mod reconciliation;
 
 pub mod badge;
 pub mod employee;

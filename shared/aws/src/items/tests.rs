@@ -9,10 +9,11 @@ use domain::checkout::{Bill, Checkout, Outcome, Rejection, Returned, SoldLine, V
 use domain::command::Kind;
 use domain::employee::{BadgeStatus, Employee};
 use domain::event::{Event, EventKind};
-use domain::id::{TenantId, WebhookId};
+use domain::id::{EmployeeNumber, TenantId, WebhookId};
 use domain::import::{Effect, Import, Mode, Options, Reason, Refused, RosterEffect, Rows, Stage, Target};
 use domain::menu::{Meal, MenuVersion};
 use domain::money::Money;
+use domain::reconciliation::{Books, Finding, LISTED, Progress, Run, Tally};
 use domain::request::RequestHash;
 use domain::role::{Admins, Role, Status, User};
 use domain::tenant::{BusinessDay, Concessionaire, Station, Tenant, TenantStatus};
@@ -282,6 +283,63 @@ fn what_was_put_right_reads_back() {
     assert_eq!(stored_checkout(checkout(&corrected).unwrap()).unwrap(), corrected);
     let withdrawn = Checkout { station: None, ..checkout_of(Outcome::Withdrawn) };
     assert_eq!(stored_checkout(checkout(&withdrawn).unwrap()).unwrap(), withdrawn);
+}
+
+#[test]
+fn a_reconciliation_reads_back() {
+    let now = Timestamp::from_millisecond(1_700_000_000_000).unwrap();
+    let number: EmployeeNumber = "100042".parse().unwrap();
+    let id = "01900000-0000-7000-8000-000000000000".parse().unwrap();
+    let mut tally = Tally { employees: 2, movements: 9, ..Tally::default() };
+    let (returned, booked) = (Money::from_minor(-5), Money::ZERO);
+    for finding in [
+        Finding::Restless,
+        Finding::MovementMissing { version: 3 },
+        Finding::ReturnedDiffers { checkout: id, returned, booked },
+        Finding::CutoffDiffers { date: jiff::civil::date(2026, 3, 15) },
+    ] {
+        tally.note(Some(&number), finding, LISTED);
+    }
+    tally.note(None, Finding::Incomplete { parts: 1 }, LISTED);
+    let open = Run { parts: 3, expected: 201, ..Run::open(jiff::civil::date(2026, 3, 2), now) };
+    let closed = Run { is_handed_out: true, closed: Some((now, tally.clone())), ..open.clone() };
+    for (run, behind) in [(open, Some(number)), (closed, None)] {
+        let stored = StoredRun { run, behind };
+        assert_eq!(stored_reconciliation(reconciliation(&acme(), &stored).unwrap()).unwrap(), stored);
+    }
+    for progress in [Progress::default(), Progress { looked_at: 2, is_done: true, tally }] {
+        let key = keys::reconciliation_part(&acme(), jiff::civil::date(2026, 3, 2), 7);
+        let item = reconciliation_part(key, &progress, now).unwrap();
+        assert!(item.contains_key(keys::TTL));
+        assert_eq!(stored_reconciliation_part(item).unwrap(), progress);
+    }
+}
+
+/// Whatever stands in an employee's partition is entered; what does not read, or not in its place, is a finding.
+#[test]
+fn an_account_is_entered_item_by_item() {
+    let number: EmployeeNumber = "100042".parse().unwrap();
+    let check = |item: Item, expected: &[&str]| {
+        let mut books = Books::default();
+        books.enter_employee();
+        books.enter_wallet(Wallet::default());
+        enter(&mut books, &acme(), &number, item).unwrap();
+        let found = books.check(Money::ZERO);
+        assert_eq!(found.iter().map(Finding::name).collect::<Vec<_>>(), expected);
+    };
+    let sale = checkout(&checkout_of(Outcome::Rejected(Rejection::Expired))).unwrap();
+    check(sale.clone(), &[]);
+    check(wallet(&acme(), &number, Wallet::default()).unwrap(), &[]);
+    let astray = |attribute: &str, value: &str| {
+        let mut item = sale.clone();
+        item.insert(attribute.to_owned(), AttributeValue::S(value.to_owned()));
+        item
+    };
+    check(astray(keys::INDEX_SK, "01900000-0000-7000-8000-000000000001"), &["index-differs"]);
+    check(astray(keys::INDEX_PK, "T#globex#C#canteen#2026-03-02"), &["index-differs"]);
+    check(astray(keys::INDEX_PK, "nowhere"), &["unreadable"]);
+    check(astray("by", "nobody's name"), &["unreadable"]);
+    check(astray(keys::SK, "NOTE#1"), &["unreadable"]);
 }
 
 #[test]
