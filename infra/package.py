@@ -12,7 +12,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ROOT / ".package"
-FUNCTIONS = ["intake", "post_checkouts", "administer", "replenish", "import_files", "listen", "announce", "deliver"]
+FUNCTIONS = [
+    "intake",
+    "post_checkouts",
+    "administer",
+    "replenish",
+    "import_files",
+    "listen",
+    "announce",
+    "deliver",
+    "reconcile",
+]
 EMPTY = "empty"
 # The most that a package may have, in bytes.
 MAX_ZIP = 8 * 1024 * 1024

@@ -119,6 +119,7 @@ impl World {
                 Purpose::Imports => source.turn(&workers.imports, 0).await,
                 Purpose::Results => source.turn(&workers.results, 0).await,
                 Purpose::Deliveries => source.turn(&workers.deliveries, 0).await,
+                Purpose::Reconciliation => source.turn(&workers.reconciliation, 0).await,
             };
             if taken.unwrap_or_else(|error| panic!("{}", DisplayErrorContext(error))) == 0 {
                 return;

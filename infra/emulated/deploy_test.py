@@ -99,6 +99,7 @@ def prove(stack: ExitStack, cloud: Cloud, stacks: Stacks, architecture: str) -> 
     office = Office(api_url, stacks, STAGE, "acme")
     office.leaves_no_orphan()
     office.replenishes_by_schedule()
+    office.reconciles_by_schedule()
     office.takes_what_is_dropped()
     open_and_close(cloud, stacks)
     failures = stacks.isolated(STAGE, TENANTS) + permissions.differences(stacks, STAGE, recorder.seen)
@@ -106,7 +107,7 @@ def prove(stack: ExitStack, cloud: Cloud, stacks: Stacks, architecture: str) -> 
     return failures
 
 
-LEFT_OUT = """that the schedule fires by itself (it is read, and carried out as its role); canary deployments (CodeDeploy is not emulated: Canary=false); that nested templates are
+LEFT_OUT = """that the schedules fire by themselves (each is read, and carried out as its role); canary deployments (CodeDeploy is not emulated: Canary=false); that nested templates are
 translated and their secrets resolved (done beforehand here); TLS (TlsOnly=false), throttling, alarms."""
 
 

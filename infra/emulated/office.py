@@ -69,6 +69,23 @@ class Office:
             raise DeployError(f"{differences} wallets are not explained by their movements")
         print(f"the schedule fires, and {counted} employees are replenished once: {totals['granted']} granted")
 
+    def reconciles_by_schedule(self) -> None:
+        """A look at all wallets after all that, once a day however often the schedule fires: it finds nothing."""
+        for scheduled in ("2026-03-15T06:30:00Z", "2026-03-15T06:30:00Z", "2026-03-15T07:30:00Z"):
+            self.stacks.fire(f"pos-{self.stage}-{self.tenant}-reconcile", scheduled)
+        runs = []
+
+        def is_closed() -> bool:
+            runs[:] = self._call("GET", "/v1/reconciliations")["items"]
+            return bool(runs) and runs[0]["status"] == "closed"
+
+        self._wait("the reconciliation to close", is_closed)
+        if len(runs) != 1 or runs[0]["discrepancies"] or runs[0]["employees"] != runs[0]["expected"]:
+            found = self._call("GET", f"/v1/reconciliations/{runs[0]['date']}")
+            raise DeployError(f"the schedule led to {len(runs)} reconciliations, the first of them {found}")
+        employees, movements = runs[0]["employees"], runs[0]["movements"]
+        print(f"the schedule fires, and {employees} wallets agree with their {movements} movements")
+
     def takes_what_is_dropped(self) -> None:
         """Files that are put past the API come by their tenant's rules, and one under another prefix by no rule."""
         bucket = f"pos-{self.stage}-{ACCOUNT_ID}-{REGION}-files"

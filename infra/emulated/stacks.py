@@ -43,6 +43,7 @@ PURPOSES = {
     "imports": "import-files",
     "results": "announce",
     "deliveries": "deliver",
+    "reconciliation": "reconcile",
 }
 # A kind of command that goes each way.
 KINDS = {
@@ -51,6 +52,7 @@ KINDS = {
     "replenishment": "replenish",
     "imports": "import_file",
     "deliveries": "deliver",
+    "reconciliation": "reconcile",
 }
 NOTHING_TO_DO = {
     "intake": {

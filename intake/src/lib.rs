@@ -18,6 +18,7 @@ mod menus;
 mod meta;
 mod movements;
 mod receipts;
+mod reconciliations;
 mod reports;
 mod stalls;
 mod tenants;

@@ -50,6 +50,10 @@ path!(
     Cutoff { date, "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "2026-03-15" }
 );
 path!(
+    /// A look at all wallets: its business day.
+    Reconciliation { date, "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "2026-03-15" }
+);
+path!(
     /// A concessionaire.
     Concessionaire { id, "^[a-z0-9-]{1,32}$", "coffee-bar" }
 );

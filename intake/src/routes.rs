@@ -7,7 +7,7 @@ use crate::caller::Admits;
 use crate::problem::{FieldError, PROBLEM_JSON, Problem};
 use crate::{
     badges, bookings, checkouts, credit, cutoffs, employees, imports, listeners, me, menus, meta, movements,
-    receipts, reports, stalls, tenants, users, webhooks,
+    receipts, reconciliations, reports, stalls, tenants, users, webhooks,
 };
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -107,6 +107,8 @@ table! {
     cutoffs::employees for &[Admin];
     cutoffs::resume for &[Admin];
     reports::credit for &[Admin];
+    reconciliations::list for &[Admin];
+    reconciliations::get for &[Admin];
     // Who buys.
     employees::get for &EVERYBODY;
     employees::list for &[Admin];

@@ -160,6 +160,8 @@ fn outcome(record: &SqsMessage, group: &str) -> Option<Outcome> {
         | Command::Replenish(_)
         | Command::ImportFile(_)
         | Command::Deliver(_)
+        | Command::OpenReconciliation(_)
+        | Command::Reconcile(_)
         | Command::Probe(_) => {
             return None;
         }

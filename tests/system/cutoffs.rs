@@ -596,7 +596,7 @@ async fn world_parts(world: &World, date: Date, round: u32) -> Vec<Replenish> {
     loop {
         let span = keys::employees(&acme(), "");
         let order = aws::table::Order::OldestFirst;
-        let page = table.query_page(&span, workers::open_cutoff::CHUNK, order, start).await.unwrap();
+        let page = table.query_page(&span, workers::roster::PART, order, start).await.unwrap();
         let employees: Vec<_> =
             page.items.into_iter().map(|item| items::listed_employee(item).unwrap().number).collect();
         if employees.is_empty() {

@@ -6,11 +6,14 @@ pub mod deliver;
 pub mod import_files;
 pub mod listen;
 pub mod open_cutoff;
+pub mod open_reconciliation;
 pub mod post_checkouts;
 pub mod probe;
+pub mod reconcile;
 pub mod replenish;
 
 pub mod fifo;
 pub mod frame;
 pub mod lambda;
 mod one_by_one;
+pub mod roster;

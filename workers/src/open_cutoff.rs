@@ -3,6 +3,7 @@
 //!
 //! Whatever stops it, the next tick carries on where it stopped; whatever comes twice finds what was done.
 
+use crate::roster::Part;
 use aws::bus::{Bus, NotPublished};
 use aws::clock::Clock;
 use aws::config::Clients;
@@ -10,7 +11,7 @@ use aws::failure::Failure;
 use aws::items::{self, Roster, StoredCutoff};
 use aws::keys;
 use aws::retry::Policy;
-use aws::table::{Order, Position, Table, Write};
+use aws::table::{Table, Write};
 use domain::command::{Command, Kind, OpenCutoff, Replenish};
 use domain::cutoff::{Cutoff, Round, StandingPolicy, Totals, Verdict};
 use domain::id::TenantId;
@@ -21,8 +22,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// Employees in one part of a roster.
-pub const CHUNK: i32 = 100;
 /// Time for handing out parts before the rest is left to a tick of its own; the function's timeout is 10 s.
 const BUDGET: Duration = Duration::from_secs(5);
 
@@ -204,17 +203,7 @@ impl CutoffOpener {
     /// swallows it, or the worker finds it done.
     async fn hand_out(&self, tenant: &TenantId, stored: StoredCutoff) -> Result<StoredCutoff, Failure> {
         let StoredCutoff { mut cutoff, behind } = stored;
-        let start = match behind {
-            None => None,
-            Some(number) => {
-                let item = self.table.read_one(&keys::employee(tenant, &number)).await?;
-                item.as_ref().map(Position::behind).transpose()?
-            }
-        };
-        let span = keys::employees(tenant, "");
-        let page = self.table.query_page(&span, CHUNK, Order::OldestFirst, start).await?;
-        let employees = page.items.into_iter().map(|item| Ok(items::listed_employee(item)?.number));
-        let employees = employees.collect::<Result<Vec<_>, Failure>>()?;
+        let Part { employees, is_last } = Part::behind(&self.table, tenant, behind.as_ref()).await?;
         let behind = employees.last().cloned();
         if !employees.is_empty() {
             let round = &mut cutoff.round;
@@ -229,7 +218,7 @@ impl CutoffOpener {
             round.chunks += 1;
             self.publish(Command::Replenish(part)).await?;
         }
-        cutoff.round.is_fanned_out = page.next.is_none();
+        cutoff.round.is_fanned_out = is_last;
         Ok(StoredCutoff { cutoff, behind })
     }
 

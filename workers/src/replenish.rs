@@ -289,6 +289,8 @@ impl WorkOff for ReplenishWorker {
             | Command::Administer(_)
             | Command::ImportFile(_)
             | Command::Deliver(_)
+            | Command::OpenReconciliation(_)
+            | Command::Reconcile(_)
             | Command::Probe(_) => {
                 return Err(Failure::malformed("read a message", "it is another worker's"));
             }

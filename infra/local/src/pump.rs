@@ -16,10 +16,13 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use workers::lambda::Worker;
 
-/// Messages in a batch: the most that Lambda takes from a FIFO queue, or one file, or one delivery: none waits for
-/// another's receiver.
+/// Messages in a batch: the most that Lambda takes from a FIFO queue, or one file, or one delivery, so that none waits
+/// for another's receiver, or one part of a reconciliation, which takes as long as its wallets have movements.
 pub fn batch(purpose: Purpose) -> i32 {
-    if matches!(purpose, Purpose::Imports | Purpose::Deliveries) { 1 } else { 10 }
+    match purpose {
+        Purpose::Imports | Purpose::Deliveries | Purpose::Reconciliation => 1,
+        Purpose::Checkouts | Purpose::Admin | Purpose::Replenishment | Purpose::Results => 10,
+    }
 }
 
 /// How long a receive waits for messages: the most that SQS allows.
@@ -28,7 +31,15 @@ const WAIT_S: i32 = 20;
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(WAIT_S as u64 + 5);
 /// The worker function's timeout: for files the most that Lambda gives.
 pub fn function_timeout(purpose: Purpose) -> Duration {
-    Duration::from_secs(if purpose == Purpose::Imports { 900 } else { 10 })
+    Duration::from_secs(match purpose {
+        Purpose::Imports => 900,
+        Purpose::Reconciliation => 60,
+        Purpose::Checkouts
+        | Purpose::Admin
+        | Purpose::Replenishment
+        | Purpose::Results
+        | Purpose::Deliveries => 10,
+    })
 }
 
 /// Pause after a receive that failed.

@@ -30,7 +30,7 @@ use aws::telemetry::Metrics;
 use aws_credential_types::Credentials;
 use axum::Router;
 use axum::serve::ListenerExt;
-use domain::command::{Command, Kind, OpenCutoff, Probe, Purpose};
+use domain::command::{Command, Kind, OpenCutoff, OpenReconciliation, Probe, Purpose};
 use domain::webhook::{LANES, MAX_WEBHOOKS, Reach};
 use intake::App;
 use intake::routes::{self, PUBLIC_PATHS};
@@ -49,6 +49,7 @@ use workers::deliver::DeliverWorker;
 use workers::import_files::ImportWorker;
 use workers::listen::Listen;
 use workers::post_checkouts::PostCheckouts;
+use workers::reconcile::ReconcileWorker;
 use workers::replenish::ReplenishWorker;
 
 const REGION: &str = "eu-west-1";
@@ -67,7 +68,7 @@ pub struct Options {
     pub dynamodb_port: u16,
     /// Batches of one queue that are worked on at the same time; 0 leaves them all waiting.
     pub max_concurrency: usize,
-    /// Between two looks whether a cutoff is due; nobody looks without.
+    /// Between two looks whether a cutoff or a reconciliation is due; nobody looks without.
     pub tick: Option<Duration>,
     pub metrics: Metrics,
     pub clock: Clock,
@@ -309,6 +310,7 @@ pub struct Workers {
     pub imports: Arc<ImportWorker>,
     pub results: Arc<Announcer>,
     pub deliveries: Arc<DeliverWorker>,
+    pub reconciliation: Arc<ReconcileWorker>,
     /// What it signs with, and where it may call.
     pub webhooks: WebhookConfig,
 }
@@ -350,6 +352,7 @@ impl Workers {
                 metrics.clone(),
             )),
             webhooks,
+            reconciliation: Arc::new(ReconcileWorker::new(clients, clock.clone(), metrics.clone())),
         }
     }
 
@@ -373,6 +376,7 @@ impl Workers {
                     Purpose::Deliveries => {
                         pump::start(tasks, &source, few * DELIVERIES_AT_ONCE, &self.deliveries);
                     }
+                    Purpose::Reconciliation => pump::start(tasks, &source, few, &self.reconciliation),
                 }
             }
         }
@@ -395,7 +399,7 @@ async fn probe(clients: &Clients) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Ticks for every company, as its schedule does on AWS: whether a cutoff is due is for the worker to find out.
+/// Ticks for every company, as its schedules do on AWS: whether anything is due is for the workers to find out.
 fn tick(tasks: &mut JoinSet<()>, clients: &Clients, pause: Duration) -> Result<(), StartError> {
     let (places, bus) = (demo::places()?, clients.bus(Policy::WORKER));
     tasks.spawn(async move {
@@ -403,13 +407,18 @@ fn tick(tasks: &mut JoinSet<()>, clients: &Clients, pause: Duration) -> Result<(
         loop {
             ticks.tick().await;
             for tenant in &places {
-                let tick = OpenCutoff::new(tenant, uuid::Uuid::new_v4());
-                if let Err(error) = bus.publish(Command::OpenCutoff(tick)).await {
-                    tracing::warn!(
-                        tenant.id = tenant.as_str(),
-                        error = chain(&error),
-                        "a tick was not published"
-                    );
+                let id = uuid::Uuid::new_v4();
+                for tick in [
+                    Command::OpenCutoff(OpenCutoff::new(tenant, id)),
+                    Command::OpenReconciliation(OpenReconciliation::new(tenant, id)),
+                ] {
+                    if let Err(error) = bus.publish(tick).await {
+                        tracing::warn!(
+                            tenant.id = tenant.as_str(),
+                            error = chain(&error),
+                            "a tick was not published"
+                        );
+                    }
                 }
             }
         }

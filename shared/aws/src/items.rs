@@ -32,8 +32,8 @@ pub use cutoff::{
     stored_policy, stored_roster,
 };
 pub use employee::{
-    Account, badge, employee, listed_employee, stored_account, stored_badge, stored_employee, stored_wallet,
-    wallet,
+    Account, badge, employee, listed_employee, listed_number, stored_account, stored_badge, stored_employee,
+    stored_wallet, wallet,
 };
 pub use import::{import, stored_import};
 pub use listener::{

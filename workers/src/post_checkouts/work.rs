@@ -147,6 +147,8 @@ fn read(message: &Message, queue_arn: &str, group: &str, names: &Names) -> Resul
         | Command::Replenish(_)
         | Command::ImportFile(_)
         | Command::Deliver(_)
+        | Command::OpenReconciliation(_)
+        | Command::Reconcile(_)
         | Command::Probe(_) => {
             let what = "it is another worker's, or in another's group";
             return Err(Failure::malformed("read a message", what));

@@ -55,9 +55,13 @@ pub fn stored_employee(number: &EmployeeNumber, item: Item) -> Result<Employee, 
 
 /// An employee of a list.
 pub fn listed_employee(item: Item) -> Result<Employee, Failure> {
-    let number = keys::parse_employee(text(&item, keys::PK)?)
-        .ok_or_else(|| Failure::malformed("read an employee", "the key holds no number"))?;
-    stored_employee(&number, item)
+    stored_employee(&listed_number(&item)?, item)
+}
+
+/// The number of an employee of a list, whatever else the item holds.
+pub fn listed_number(item: &Item) -> Result<EmployeeNumber, Failure> {
+    keys::parse_employee(text(item, keys::PK)?)
+        .ok_or_else(|| Failure::malformed("read an employee", "the key holds no number"))
 }
 
 #[derive(Serialize, Deserialize)]

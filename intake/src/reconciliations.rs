@@ -1,0 +1,70 @@
+//! `/v1/reconciliations`: what was found of what does not agree. Nothing asks for one: there is one a business day.
+
+use crate::app::App;
+use crate::caller::Identity;
+use crate::etag;
+use crate::list::{self, Listed, PageParameters};
+use crate::path;
+use crate::problem::{Problem, Problems};
+use crate::view::{ReconciliationReportView, ReconciliationView};
+use aws::table::Order;
+use aws::{items, keys};
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use domain::reconciliation::Tally;
+use jiff::civil::Date;
+
+/// Looks at all wallets, newest first.
+#[utoipa::path(
+    get,
+    operation_id = "listReconciliations",
+    path = "/v1/reconciliations",
+    params(PageParameters),
+    responses((status = 200, description = "One page", body = Listed<ReconciliationView>), Problems),
+    security(("cognito" = [])),
+)]
+pub async fn list(
+    State(app): State<App>,
+    identity: Identity,
+    Query(page): Query<PageParameters>,
+) -> Result<Response, Problem> {
+    let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let view = |item| Ok(ReconciliationView::of(&items::stored_reconciliation(item)?.run, None));
+    let list = format!("{} reconciliations", tenant.id);
+    list::page(&app, &list, page, &keys::reconciliations(&tenant.id), Order::NewestFirst, view).await
+}
+
+/// A look at all wallets, and what it found: the first hundred findings, and how many there are of each type. Nothing of
+/// it is repaired, and it names employees by number alone.
+#[utoipa::path(
+    get,
+    operation_id = "getReconciliation",
+    path = "/v1/reconciliations/{date}",
+    params(path::Reconciliation, etag::ConditionalParameters),
+    responses(
+        (status = 200, description = "The report", body = ReconciliationReportView),
+        (status = 304, description = "As the `If-None-Match` of the request has it"),
+        Problems,
+    ),
+    security(("cognito" = [])),
+)]
+pub async fn get(
+    State(app): State<App>,
+    identity: Identity,
+    Path(date): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let date: Date = date.parse().map_err(|_| Problem::NotFound)?;
+    let key = keys::reconciliation(identity.tenant(), date);
+    let mut found = app.table.read(identity.keys().into_iter().chain([key.clone()])).await?;
+    let (_, tenant) = identity.admit(&mut found)?;
+    let run = items::stored_reconciliation(found.take(&key).ok_or(Problem::NotFound)?)?.run;
+    let mut so_far = Tally::default();
+    if run.closed.is_none() {
+        for item in app.table.query_all(&keys::reconciliation_parts(&tenant.id, date)).await? {
+            so_far.add(items::stored_reconciliation_part(item)?.tally);
+        }
+    }
+    etag::by_content(&headers, &ReconciliationReportView::of(&run, &so_far))
+}

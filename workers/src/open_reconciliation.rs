@@ -1,0 +1,196 @@
+//! Opens a tenant's reconciliations: one a business day, whose roster is handed out in parts, and which is closed
+//! when every part of it is done.
+//!
+//! Whatever stops it, the next tick carries on where it stopped; whatever comes twice finds what was done.
+
+use crate::roster::Part;
+use aws::bus::{Bus, NotPublished};
+use aws::clock::Clock;
+use aws::config::Clients;
+use aws::failure::Failure;
+use aws::items::{self, StoredRun};
+use aws::keys;
+use aws::retry::Policy;
+use aws::table::{Order, Table, Write};
+use aws::telemetry::Metrics;
+use domain::command::{Command, Kind, OpenReconciliation, Reconcile};
+use domain::cutoff::{Cutoff, Totals};
+use domain::id::TenantId;
+use domain::reconciliation::{Finding, LISTED, Run, Tally};
+use jiff::civil::Date;
+use std::time::Duration;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// Time for handing out parts before the rest is left to a tick of its own; the function's timeout is a minute.
+const BUDGET: Duration = Duration::from_secs(40);
+/// Of the latest cutoffs, so many have their totals looked at by each run: more than are opened in a day.
+const CUTOFFS: i32 = 2;
+
+#[derive(Debug, Clone)]
+pub struct ReconciliationOpener {
+    table: Table,
+    bus: Bus,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+/// What a tick came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ticked {
+    /// Today's run is closed, or the tenant's parts would not arrive.
+    Nothing,
+    /// Another tick is on its way, to hand out the rest.
+    HandedOutInPart,
+    /// Parts of the roster are not done.
+    Open {
+        date: Date,
+    },
+    Closed(Run),
+}
+
+impl ReconciliationOpener {
+    pub fn new(clients: &Clients, clock: Clock, metrics: Metrics) -> Self {
+        Self { table: clients.table(Policy::WORKER), bus: clients.bus(Policy::WORKER), clock, metrics }
+    }
+
+    /// Opens what is due, and carries on with what is open. What another day left open is closed as it stands.
+    pub async fn tick(&self, tenant: &TenantId) -> Result<Ticked, Failure> {
+        let Some(today) = self.today(tenant).await? else { return Ok(Ticked::Nothing) };
+        let (mut stored, mut revision) = match self.latest(tenant).await? {
+            Some((stored, revision)) if stored.run.closed.is_none() && stored.run.date < today => {
+                self.close(tenant, stored, revision, true).await?;
+                (self.open(tenant, today).await?, 0)
+            }
+            Some((StoredRun { run, .. }, _)) if run.closed.is_some() && run.date >= today => {
+                return Ok(Ticked::Nothing);
+            }
+            Some((stored, revision)) if stored.run.closed.is_none() => (stored, revision),
+            Some(_) | None => (self.open(tenant, today).await?, 0),
+        };
+        let started = Instant::now();
+        while !stored.run.is_handed_out {
+            if started.elapsed() > BUDGET {
+                self.tick_again(tenant).await?;
+                return Ok(Ticked::HandedOutInPart);
+            }
+            stored = self.hand_out(tenant, stored).await?;
+            self.note(tenant, &stored, revision).await?;
+            revision += 1;
+        }
+        self.close(tenant, stored, revision, false).await
+    }
+
+    /// The tenant's business day, if there is a tenant whose parts would arrive.
+    async fn today(&self, tenant: &TenantId) -> Result<Option<Date>, Failure> {
+        let Some(item) = self.table.read_one(&keys::tenant(tenant)).await? else { return Ok(None) };
+        let company = items::stored_tenant(tenant, item)?;
+        let is_reached = company.is_reached(Kind::Reconcile);
+        Ok(is_reached.then(|| company.business_day.date_of(self.clock.now())))
+    }
+
+    /// The last run that was opened.
+    async fn latest(&self, tenant: &TenantId) -> Result<Option<(StoredRun, u64)>, Failure> {
+        let page = self.table.query_page(&keys::reconciliations(tenant), 1, Order::NewestFirst, None).await?;
+        let Some(item) = page.items.into_iter().next() else { return Ok(None) };
+        let revision = items::revision(&item)?;
+        Ok(Some((items::stored_reconciliation(item)?, revision)))
+    }
+
+    async fn open(&self, tenant: &TenantId, date: Date) -> Result<StoredRun, Failure> {
+        let stored = StoredRun { run: Run::open(date, self.clock.now()), behind: None };
+        self.commit(Write::Create(items::reconciliation(tenant, &stored)?)).await?;
+        let id = tenant.as_str();
+        tracing::info!(tenant.id = id, reconciliation.date = %date, "opened the reconciliation of {date}");
+        Ok(stored)
+    }
+
+    /// Publishes the next part of the roster. If nobody notes that it was, it is published again: the topic
+    /// swallows it, or the worker finds it done.
+    async fn hand_out(&self, tenant: &TenantId, stored: StoredRun) -> Result<StoredRun, Failure> {
+        let StoredRun { mut run, behind } = stored;
+        let Part { employees, is_last } = Part::behind(&self.table, tenant, behind.as_ref()).await?;
+        let behind = employees.last().cloned();
+        if !employees.is_empty() {
+            run.expected += u64::try_from(employees.len()).unwrap_or_default();
+            let part = Reconcile { tenant: tenant.clone(), date: run.date, part: run.parts, employees };
+            run.parts += 1;
+            self.publish(Command::Reconcile(part)).await?;
+        }
+        run.is_handed_out = is_last;
+        Ok(StoredRun { run, behind })
+    }
+
+    /// Closes a run if every part of it is done, or because its day is over.
+    async fn close(
+        &self,
+        tenant: &TenantId,
+        stored: StoredRun,
+        revision: u64,
+        is_over: bool,
+    ) -> Result<Ticked, Failure> {
+        let StoredRun { run, behind } = stored;
+        let (date, mut done, mut tally) = (run.date, 0, Tally::default());
+        for item in self.table.query_all(&keys::reconciliation_parts(tenant, date)).await? {
+            let part = items::stored_reconciliation_part(item)?;
+            done += u64::from(part.is_done);
+            tally.add(part.tally);
+        }
+        match run.missing(done) {
+            Some(_) if !is_over => return Ok(Ticked::Open { date }),
+            Some(missing) => tally.note(None, missing, LISTED),
+            None => {}
+        }
+        for finding in self.check_cutoffs(tenant).await? {
+            tally.note(None, finding, LISTED);
+        }
+        // Told before it is noted: twice rather than never.
+        self.metrics.reconciled(tenant, &tally);
+        let (id, employees, findings) = (tenant.as_str(), tally.employees, tally.findings());
+        let run = Run { closed: Some((self.clock.now(), tally)), ..run };
+        let stored = StoredRun { run, behind };
+        self.note(tenant, &stored, revision).await?;
+        tracing::info!(
+            tenant.id = id, reconciliation.date = %date, employees, findings,
+            "closed the reconciliation of {date} with {findings} findings"
+        );
+        Ok(Ticked::Closed(stored.run))
+    }
+
+    /// The latest cutoffs that are closed, and whose totals are not what their parts came to.
+    async fn check_cutoffs(&self, tenant: &TenantId) -> Result<Vec<Finding>, Failure> {
+        let page = self.table.query_page(&keys::cutoffs(tenant), CUTOFFS, Order::NewestFirst, None).await?;
+        let mut found = Vec::new();
+        for item in page.items {
+            let Cutoff { date, round, closed: Some((_, totals)), .. } = items::listed_cutoff(item)? else {
+                continue;
+            };
+            let (mut parts, mut sum) = (0, Totals::default());
+            for item in self.table.query_all(&keys::chunks(tenant, date, round.number)).await? {
+                parts += 1;
+                sum.add(&items::stored_chunk(item)?);
+            }
+            if parts != round.chunks || sum != totals {
+                found.push(Finding::CutoffDiffers { date });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Asks for another tick.
+    pub async fn tick_again(&self, tenant: &TenantId) -> Result<(), Failure> {
+        self.publish(Command::OpenReconciliation(OpenReconciliation::new(tenant, Uuid::new_v4()))).await
+    }
+
+    async fn publish(&self, command: Command) -> Result<(), Failure> {
+        self.bus.publish(command).await.map_err(NotPublished::failure)
+    }
+
+    async fn note(&self, tenant: &TenantId, stored: &StoredRun, from: u64) -> Result<(), Failure> {
+        self.commit(Write::Replace { item: items::reconciliation(tenant, stored)?, from }).await
+    }
+
+    async fn commit(&self, write: Write) -> Result<(), Failure> {
+        self.table.commit(vec![write]).await.map_err(|error| error.alone("open a reconciliation"))
+    }
+}
