@@ -20,6 +20,8 @@ mod kill;
 mod listeners;
 #[path = "system/office.rs"]
 mod office;
+#[path = "system/reconcile.rs"]
+mod reconcile;
 #[path = "system/replay.rs"]
 mod replay;
 #[path = "system/results.rs"]

@@ -9,10 +9,11 @@ use aws::keys;
 use aws::telemetry::{Metrics, NAMESPACE};
 use aws::user_pool::{FIRST_PASSWORD_LIFETIME, TENANT_ATTRIBUTE};
 use axum::response::IntoResponse;
-use domain::command::{Command, ImportFile, Kind, Message, OpenCutoff, Purpose};
+use domain::command::{Command, ImportFile, Message, OpenCutoff, OpenReconciliation, Purpose};
 use domain::cutoff::Totals;
 use domain::id::TenantId;
 use domain::import::Target;
+use domain::reconciliation::Tally;
 use domain::webhook::{LANES, MAX_WEBHOOKS};
 use intake::problem::Problem;
 use intake::routes::{self, PUBLIC_PATHS};
@@ -315,20 +316,30 @@ fn filters_let_through_what_a_purpose_is_for() {
     assert_eq!(deployed, expected.into());
 }
 
-/// What the schedule publishes is what the code would, but for its id.
+/// What the schedules publish is what the code would, but for its id.
 #[test]
-fn the_schedule_ticks_as_the_code_does() {
+fn the_schedules_tick_as_the_code_does() {
     let acme: TenantId = "acme".parse().unwrap();
-    let input = properties(&template("tenant.yaml"), "Tick")["Target"]["Input"]["Fn::Sub"].clone();
-    let input = input.as_str().unwrap().replace("${Tenant}", "acme");
-    let input: Value = serde_json::from_str(&input).unwrap();
     let id = "<aws.scheduler.scheduled-time>";
-    let tick = Message::new(Command::OpenCutoff(OpenCutoff::new(&acme, id)));
-    assert_eq!(input["Message"], serde_json::to_string(&tick).unwrap());
-    assert_eq!(input["MessageDeduplicationId"], id);
-    assert_eq!(input["MessageGroupId"], keys::cutoff_group(&acme));
-    let kind = json!({ "DataType": "String", "StringValue": Kind::OpenCutoff.as_str() });
-    assert_eq!(input["MessageAttributes"], json!({ KIND_ATTRIBUTE: kind }));
+    let cutoff = Command::OpenCutoff(OpenCutoff::new(&acme, id));
+    let reconciliation = Command::OpenReconciliation(OpenReconciliation::new(&acme, id));
+    for (schedule, tick, group) in [
+        ("Tick", cutoff, keys::cutoff_group(&acme)),
+        ("ReconciliationTick", reconciliation, keys::reconciliation_group(&acme)),
+    ] {
+        let schedule = properties(&template("tenant.yaml"), schedule);
+        // The most that EventBridge takes, with the longest stage and tenant.
+        let name = schedule["Name"]["Fn::Sub"].as_str().unwrap();
+        let name = name.replace("${Stage}", "a123456789").replace("${Tenant}", &"t".repeat(32));
+        assert!(name.len() <= 64, "{name}");
+        let input = schedule["Target"]["Input"]["Fn::Sub"].as_str().unwrap().replace("${Tenant}", "acme");
+        let input: Value = serde_json::from_str(&input).unwrap();
+        let kind = json!({ "DataType": "String", "StringValue": tick.kind().as_str() });
+        assert_eq!(input["Message"], serde_json::to_string(&Message::new(tick)).unwrap());
+        assert_eq!(input["MessageDeduplicationId"], id);
+        assert_eq!(input["MessageGroupId"], group);
+        assert_eq!(input["MessageAttributes"], json!({ KIND_ATTRIBUTE: kind }));
+    }
 }
 
 #[test]
@@ -364,6 +375,7 @@ fn the_dashboard_shows_metrics_that_are_emitted() {
     metrics.replenished(&"acme".parse().unwrap(), &Totals::default());
     metrics.cutoff_age(&"acme".parse().unwrap(), SignedDuration::from_secs(1));
     metrics.credit_difference(&"acme".parse().unwrap());
+    metrics.reconciled(&"acme".parse().unwrap(), &Tally::default());
     for is_applied in [true, false] {
         metrics.imported(&"acme".parse().unwrap(), &Target::Roster, is_applied);
     }

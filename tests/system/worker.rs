@@ -444,6 +444,12 @@ async fn probes_say_which_queues_are_reached() {
     let deliveries = &world.system.workers.deliveries;
     let came = deliveries.handle(probe("acme", Kind::Deliver, "acme-deliveries.fifo")).await;
     assert_eq!(handed_back(&came), [""; 0]);
+    let reconciliation = &world.system.workers.reconciliation;
+    for kind in [Kind::OpenReconciliation, Kind::Reconcile] {
+        assert!(!stored().await.is_ready());
+        let came = reconciliation.handle(probe("acme", kind, "acme-reconciliation.fifo")).await;
+        assert_eq!(handed_back(&came), [""; 0]);
+    }
     assert!(stored().await.is_ready());
 }
 
