@@ -504,6 +504,10 @@ async fn it_keeps_to_its_company_and_to_itself() {
     for _ in 0..2 {
         look(&world, &worker).await;
     }
+    let reading = worker.table().usage().reading();
+    let calls_of = |operation: &str| reading.calls.get(operation).copied().unwrap_or_default();
+    assert_eq!(calls_of("Query"), EMPLOYEES, "one look at each wallet that agrees");
+    assert_eq!((calls_of("BatchGetItem"), calls_of("TransactWriteItems")), (2, 2), "two parts");
     assert!(matches!(worker.opener().tick(&acme()).await.unwrap(), Ticked::Closed(_)));
     let calls = calls.lock().unwrap();
     assert!(calls.len() > 200, "{}", calls.len());

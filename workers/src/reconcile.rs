@@ -141,12 +141,13 @@ impl ReconcileWorker {
         progress.tally.employees += 1;
         progress.tally.movements += movements;
         for finding in found {
-            let name = finding.name();
-            tracing::error!(
-                employee.number = number.as_str(),
-                finding = name,
-                "what is stored of employee {number} does not agree: {finding}"
-            );
+            if progress.tally.listed.len() < LISTED_OF_A_PART {
+                tracing::error!(
+                    employee.number = number.as_str(),
+                    finding = finding.name(),
+                    "what is stored of employee {number} does not agree: {finding}"
+                );
+            }
             progress.tally.note(Some(number), finding, LISTED_OF_A_PART);
         }
         Ok(())
