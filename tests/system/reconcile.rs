@@ -6,13 +6,14 @@ use aws::keys::{self, Key};
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::booking::{Booking, BookingKind, BookingOutcome};
+use domain::booking::{Booking, BookingKind, BookingOutcome, Cause};
 use domain::checkout::Checkout;
 use domain::command::Purpose;
 use domain::cutoff::{self, Cutoff, Totals};
-use domain::id::{EmployeeNumber, TenantId};
+use domain::id::{CommandId, EmployeeNumber, TenantId};
 use domain::money::Money;
 use domain::reconciliation::{Finding, Progress, Run, Stage, Tally};
+use domain::request::RequestHash;
 use domain::wallet::Wallet;
 use jiff::SignedDuration;
 use jiff::civil::Date;
@@ -436,6 +437,56 @@ async fn who_was_not_looked_at_is_told() {
         assert_eq!((findings(&run), run.stage()), ([kind].into(), Stage::Closed));
         world.clock.advance(A_DAY);
     }
+}
+
+/// A wallet that several pages tell of: each movement counts once, and one that is missing among them is found.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wallet_is_read_to_its_end() {
+    /// Three pages.
+    const MOVEMENTS: u64 = 1_200;
+    let world = World::idle().await;
+    let (acme, number, intruder) = (acme(), number("100001"), Intruder(&world));
+    let mut wallet = Wallet { balance: Money::from_minor(500_000), version: 1 };
+    let mut bookings = Vec::new();
+    for _ in 0..MOVEMENTS {
+        let amount = Money::from_minor(1);
+        wallet = wallet.credit(amount).unwrap();
+        let cause = Cause {
+            request: RequestHash::from_bytes([1; 32]),
+            reason: "because".to_owned().try_into().unwrap(),
+            checkout: None,
+            items: BTreeMap::new(),
+            accepted_at: world.clock.now(),
+        };
+        bookings.push(Booking {
+            id: CommandId::try_from(Uuid::now_v7()).unwrap().into(),
+            kind: BookingKind::Adjustment,
+            at: world.clock.now(),
+            by: "acme-admin".parse().unwrap(),
+            cause: Some(cause),
+            replenished: None,
+            outcome: BookingOutcome::Booked { amount, after: wallet },
+        });
+    }
+    let written: Vec<_> =
+        bookings.iter().map(|booking| items::booking(&acme, &number, booking).unwrap()).collect();
+    world.system.clients.table(aws::retry::Policy::WORKER).put_unnamed(&written).await.unwrap();
+    intruder.put(items::wallet(&acme, &number, wallet).unwrap()).await;
+    let worker = &world.system.workers.reconciliation;
+    let reconcile = async || {
+        hand_out(&world).await;
+        look(&world, worker).await;
+        look(&world, worker).await;
+        close(&world).await.closed.unwrap().1
+    };
+    let tally = reconcile().await;
+    assert_eq!((tally.movements, tally.findings()), (EMPLOYEES + MOVEMENTS, 0), "{tally:?}");
+
+    world.clock.advance(A_DAY);
+    intruder.delete(&keys::booking(&acme, &number, &bookings[600].id)).await;
+    let tally = reconcile().await;
+    assert_eq!(tally.findings(), 1);
+    assert_eq!(tally.listed[0].finding, Finding::MovementMissing { version: 602 });
 }
 
 /// A part that stopped goes on where it did; one that comes again changes nothing.

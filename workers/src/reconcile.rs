@@ -22,6 +22,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::command::{Command, OpenReconciliation, Purpose, Reconcile};
 use domain::id::{EmployeeNumber, TenantId};
 use domain::reconciliation::{Finding, LISTED_OF_A_PART, Progress};
+use domain::tenant::Tenant;
 use futures_util::future;
 use jiff::civil::Date;
 use look::{Look, Seen};
@@ -82,7 +83,7 @@ impl ReconcileWorker {
     }
 
     async fn reconcile(&self, part: &Reconcile) -> Result<(), Failure> {
-        let Reconcile { tenant, date, part: number, employees } = part;
+        let Reconcile { tenant, date, part: number, .. } = part;
         let (key, run_key, tenant_key) = (
             keys::reconciliation_part(tenant, *date, *number),
             keys::reconciliation(tenant, *date),
@@ -100,26 +101,37 @@ impl ReconcileWorker {
         if progress.is_done || items::stored_reconciliation(run)?.run.closed.is_some() {
             return Ok(());
         }
+        let before = progress.looked_at;
+        let looked = self.look_on(part, &company, &mut progress).await;
+        if progress.is_done || progress.looked_at > before {
+            self.note(&key, &progress, from).await?;
+        }
+        looked
+    }
+
+    /// Looks at whoever of a part was not looked at yet, for as long as there is time.
+    async fn look_on(
+        &self,
+        part: &Reconcile,
+        company: &Tenant,
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
         let started = Instant::now();
-        let look = Look::new(&self.table, &company);
+        let look = Look::new(&self.table, company);
         let mut cutoffs = BTreeMap::new();
-        let open = employees.get(progress.looked_at..).unwrap_or_default();
+        let open = part.employees.get(progress.looked_at..).unwrap_or_default();
         for some in open.chunks(SIDE_BY_SIDE) {
+            if started.elapsed() > PART_BUDGET {
+                let so_far = format!("{} of {} so far", progress.looked_at, part.employees.len());
+                return Err(Failure::transient("look at a part", so_far));
+            }
             let seen = future::try_join_all(some.iter().map(|number| look.at(number))).await?;
             for (number, seen) in some.iter().zip(seen) {
-                self.note_seen(tenant, number, seen, &mut cutoffs, &mut progress).await?;
-            }
-            progress.is_done = progress.looked_at >= employees.len();
-            if !progress.is_done && started.elapsed() > PART_BUDGET {
-                self.note(&key, &progress, from).await?;
-                let looked_at = progress.looked_at;
-                let so_far =
-                    format!("{looked_at} of {} employees so far, in revision {from:?}", employees.len());
-                return Err(Failure::transient("look at a part", so_far));
+                self.note_seen(&company.id, number, seen, &mut cutoffs, progress).await?;
             }
         }
         progress.is_done = true;
-        self.note(&key, &progress, from).await
+        Ok(())
     }
 
     /// Counts what was seen of one employee, and whether the cutoffs that they were booked for are there.
