@@ -457,6 +457,9 @@ impl TryFrom<Envelope> for Event {
         if envelope.specversion != SPEC_VERSION {
             return Err(format!("CloudEvents {} is not known here", envelope.specversion));
         }
+        if has_float(&envelope.data) {
+            return Err("a number is not whole".to_owned());
+        }
         Ok(Self {
             id: envelope.id,
             kind: envelope.kind,
@@ -466,6 +469,17 @@ impl TryFrom<Envelope> for Event {
             about: envelope.about,
             data: envelope.data,
         })
+    }
+}
+
+/// Whether any number within is not whole: nothing that happens here has one, and it might read otherwise once it was
+/// written again.
+fn has_float(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_f64(),
+        Value::Array(list) => list.iter().any(has_float),
+        Value::Object(fields) => fields.values().any(has_float),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
     }
 }
 

@@ -170,3 +170,15 @@ fn a_sale_is_told_as_it_was_decided() {
         Event::of_checkout(&settled())
     );
 }
+
+#[test]
+fn an_event_with_a_number_that_is_not_whole_is_none() {
+    let written = serde_json::to_string(&Event::of_checkout(&settled())).unwrap();
+    let price = "\"price\":4500";
+    assert!(serde_json::from_str::<Event>(&written).is_ok() && written.contains(price));
+    // What the fuzzer found is written as one that differs in its last digit.
+    for float in ["4500.0", "0.5", "66666666666666666666666666666666666666666666666666900"] {
+        let changed = written.replace(price, &format!("\"price\":{float}"));
+        assert!(serde_json::from_str::<Event>(&changed).is_err(), "{float}");
+    }
+}
