@@ -87,7 +87,9 @@ impl TryFrom<String> for LocalTime {
     type Error = InvalidSchedule;
 
     fn try_from(text: String) -> Result<Self, InvalidSchedule> {
-        let digits = |text: &str| (text.len() == 2).then(|| text.parse().ok()).flatten();
+        // A number may also have a sign.
+        let is_two_digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let digits = |text: &str| is_two_digits(text).then(|| text.parse().ok()).flatten();
         let (hour, minute) = text.split_once(':').ok_or(InvalidSchedule::Time)?;
         let (Some(hour), Some(minute)) = (digits(hour), digits(minute)) else {
             return Err(InvalidSchedule::Time);

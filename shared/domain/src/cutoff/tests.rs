@@ -222,7 +222,7 @@ fn days_that_fall_together_are_no_two_days() {
     }
     assert!(Schedule::semi_monthly(day(27), DayOfMonth::LAST).is_ok());
     assert!(DayOfMonth::try_from(0).is_err() && DayOfMonth::try_from(32).is_err());
-    for text in ["6:30", "24:00", "06:60", "0630", "06:3x", ""] {
+    for text in ["6:30", "24:00", "06:60", "0630", "06:3x", "+6:00", "06:+5", ""] {
         assert!(LocalTime::try_from(text.to_owned()).is_err(), "{text}");
     }
 }
