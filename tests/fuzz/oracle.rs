@@ -1,4 +1,13 @@
-//! What must hold of a file, whatever it holds: it is read or refused, and what is written from it reads as it was.
+//! What must hold of a file or a message, whatever it holds: it is read or refused, and what is written from it reads as
+//! it was.
+
+pub mod counter;
+pub mod lists;
+pub mod proofs;
+
+mod forge;
+mod schema;
+mod shop;
 
 use domain::import::{EmployeeRow, FileRow, MealRow, Mode, Options};
 use domain::tenant::Currency;
@@ -49,6 +58,27 @@ pub fn packed(file: &[u8]) {
     packer.write_all(file).expect("memory takes all");
     let packed = packer.finish().expect("memory takes all");
     assert_eq!(rows(file).ok(), rows(&packed).ok());
+}
+
+/// A message is read or refused, and what was read is written as what reads the same.
+pub fn message(body: &[u8]) {
+    if let Some(message) = again::<domain::command::Message>(body) {
+        let written = message.command.written().expect("what was read is written");
+        assert_eq!(serde_json::from_str::<domain::command::Message>(&written).ok(), Some(message));
+    }
+    if let Some(event) = again::<domain::event::Event>(body) {
+        assert!(domain::event::EventKind::ALL.contains(&event.kind));
+    }
+}
+
+fn again<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(
+    body: &[u8],
+) -> Option<T> {
+    let read: T = serde_json::from_slice(body).ok()?;
+    let written = serde_json::to_string(&read).expect("what was read is written");
+    let same = serde_json::from_str::<T>(&written);
+    assert_eq!(same.as_ref().ok(), Some(&read), "{written}");
+    Some(read)
 }
 
 /// A workbook with this as its sheet and, behind a zero byte, as its texts.
