@@ -1,6 +1,7 @@
 """Builds every function for Lambda and zips it: the same sources make the same bytes, wherever they are.
 
-Leaves `<function>.zip` in `.package/`, and the empty function that start-up is held against beside them.
+Leaves `<function>.zip` in `.package/`, `sbom.cdx.json` that says what is in them, and the empty function that start-up
+is held against beside them.
 """
 
 import argparse
@@ -9,6 +10,8 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+
+import sbom
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ROOT / ".package"
@@ -36,7 +39,10 @@ def main() -> int:
     parser.add_argument("--architecture", choices=["arm64", "x86_64"], default="arm64")
     architecture = parser.parse_args().architecture
     build(architecture)
-    return report(architecture)
+    is_small = report(architecture)
+    packages = {name: PACKAGES / f"{name}.zip" for name in FUNCTIONS}
+    sbom.write(architecture, packages, [PACKAGES / name / "bootstrap" for name in FUNCTIONS], PACKAGES / "sbom.cdx.json")
+    return 0 if is_small else 1
 
 
 def build(architecture: str) -> None:
@@ -52,7 +58,7 @@ def build(architecture: str) -> None:
         subprocess.run([*command, *what], cwd=ROOT, env=environment, check=True)
 
 
-def report(architecture: str) -> int:
+def report(architecture: str) -> bool:
     too_large = []
     print(f"\npackages for {architecture}, in bytes")
     for name in [*FUNCTIONS, EMPTY]:
@@ -69,7 +75,7 @@ def report(architecture: str) -> int:
             too_large.append(name)
     if too_large:
         print(f"larger than {MAX_ZIP:,}: {', '.join(too_large)}", file=sys.stderr)
-    return 1 if too_large else 0
+    return not too_large
 
 
 if __name__ == "__main__":
