@@ -13,10 +13,14 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, SystemTime},
 };
 
 use awsim_cognito::{CognitoService, well_known};
-use awsim_core::{AppState, AuthzEngine, EventBus, RequestDetailStore, ServiceHandler, gateway};
+use awsim_core::{
+    AppState, AuthzEngine, EventBus, RequestDetailStore, ServiceHandler, gateway,
+    sigv4_verify::{VerifyOutcome, verify_presigned},
+};
 use awsim_s3::S3Service;
 use axum::{
     Router,
@@ -34,6 +38,12 @@ const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The account all local resources belong to: what emulators use by convention.
 pub const ACCOUNT_ID: &str = "000000000000";
+
+/// What requests are signed with: made up, and the same everywhere.
+pub const SECRET_KEY: &str = "local";
+
+/// How far ahead of us a signer's clock may be, as on AWS.
+const SKEW: Duration = Duration::from_mins(15);
 
 #[derive(Debug, thiserror::Error)]
 pub enum CloudError {
@@ -110,14 +120,19 @@ fn lock(dir: &Path) -> Result<File, CloudError> {
     }
 }
 
-/// The emulator logs the `Authorization` header of a request it cannot place: those end here. Signatures
-/// are not checked: whoever reaches the loopback port is the operator.
+/// The emulator logs the `Authorization` header of a request it cannot place: those end here. Signatures in headers
+/// are not checked: whoever reaches the loopback port is the operator. But a presigned URL was given to somebody, and
+/// is good for what was signed and nothing else.
 async fn refuse_anonymous(request: Request, next: Next) -> Response {
     let signed = request
         .headers()
         .get(header::AUTHORIZATION)
         .is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256 "));
-    let presigned = request.uri().query().is_some_and(|query| query.contains("X-Amz-Credential="));
+    let query = request.uri().query().filter(|query| query.contains("X-Amz-"));
+    let presigned = query.is_some_and(|query| is_signed(&request, query));
+    if query.is_some() && !presigned {
+        return denied();
+    }
     let cognito = request
         .headers()
         .get("x-amz-target")
@@ -125,6 +140,23 @@ async fn refuse_anonymous(request: Request, next: Next) -> Response {
     if signed || presigned || cognito {
         return next.run(request).await;
     }
+    denied()
+}
+
+/// Whether method, path, query and the headers that a presigned URL names are what was signed, and its time is not up.
+fn is_signed(request: &Request, query: &str) -> bool {
+    let header = |name: &str| {
+        let values = request.headers().get_all(name).iter();
+        let values: Option<Vec<_>> = values.map(|value| value.to_str().ok()).collect();
+        values.filter(|values| !values.is_empty()).map(|values| values.join(","))
+    };
+    let host = header("host").unwrap_or_default();
+    let now = SystemTime::UNIX_EPOCH + SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    verify_presigned(method, path, query, &host, header, SECRET_KEY, now, SKEW) == VerifyOutcome::Ok
+}
+
+fn denied() -> Response {
     let body = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
     (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, "application/xml")], body).into_response()
 }

@@ -17,8 +17,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http_body_util::LengthLimitError;
 use serde_json::json;
+use std::error::Error;
 use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::time::timeout;
 
 pub use authorizer::Authorizer;
 pub use keys::KeysError;
@@ -27,6 +31,9 @@ use crate::users::PoolIds;
 
 /// API Gateway's payload limit, which cannot be raised.
 const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+/// How long a body may take to come: what API Gateway gives a whole request.
+const BODY_WITHIN: Duration = Duration::from_secs(29);
 
 /// What the authorizer has to know of a user pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,8 +90,13 @@ async fn pass(State(gateway): State<Arc<Gateway>>, request: Request, next: Next)
     };
 
     let (mut parts, body) = request.into_parts();
-    let Ok(body) = body::to_bytes(body, BODY_BYTES_MAX).await else {
-        return too_large();
+    let body = match timeout(BODY_WITHIN, body::to_bytes(body, BODY_BYTES_MAX)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(error)) if error.source().is_some_and(|source| source.is::<LengthLimitError>()) => {
+            return too_large();
+        }
+        Ok(Err(_)) => return broken_off(),
+        Err(_) => return too_slow(),
     };
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     let route = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
@@ -150,6 +162,27 @@ fn too_large() -> Response {
         "Request too large",
         "A request body has at most 10 MB.",
     )
+}
+
+fn broken_off() -> Response {
+    problem(
+        StatusCode::BAD_REQUEST,
+        "urn:internal-pos:problem:bad-input",
+        "The request is not well formed",
+        "The body broke off.",
+    )
+}
+
+/// And the connection ends: the rest of the body is not waited for.
+fn too_slow() -> Response {
+    let mut response = problem(
+        StatusCode::REQUEST_TIMEOUT,
+        "urn:internal-pos:problem:too-slow",
+        "Request too slow",
+        "A request body comes within 29 seconds.",
+    );
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 fn problem(status: StatusCode, kind: &str, title: &str, detail: &str) -> Response {

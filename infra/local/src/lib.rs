@@ -14,6 +14,7 @@ pub mod table;
 
 pub mod provision;
 pub mod seed;
+mod serve;
 mod sockets;
 pub mod usage;
 pub mod users;

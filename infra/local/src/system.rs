@@ -13,8 +13,9 @@ use crate::inside::{self, Services};
 use crate::provision::{self, Messaging, ProvisionError};
 use crate::pump::{self, Source};
 use crate::seed::{self, SeedError};
+use crate::serve::serve;
 use crate::sockets::{self, Sockets};
-use crate::table::{TableError, TableServer, send_at_once};
+use crate::table::{TableError, TableServer};
 use crate::usage::UsageOfTables;
 use crate::users::{self, PoolIds, UsersError};
 use crate::{demo, docs, drops};
@@ -28,15 +29,13 @@ use aws::failure::chain;
 use aws::retry::Policy;
 use aws::telemetry::Metrics;
 use aws_credential_types::Credentials;
-use axum::Router;
-use axum::serve::ListenerExt;
 use domain::command::{Command, Kind, OpenCutoff, OpenReconciliation, Probe, Purpose};
 use domain::webhook::{LANES, MAX_WEBHOOKS, Reach};
 use intake::App;
 use intake::routes::{self, PUBLIC_PATHS};
 use std::fs::DirBuilder;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -219,16 +218,6 @@ async fn listen(port: u16) -> Result<(TcpListener, String), StartError> {
     bound.await.map_err(|source| StartError::Port { port, source })
 }
 
-fn serve(tasks: &mut JoinSet<()>, listener: TcpListener, router: Router) {
-    let listener = listener.tap_io(send_at_once);
-    tasks.spawn(async move {
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        if let Err(error) = axum::serve(listener, service).await {
-            tracing::error!(%error, "a listener ended");
-        }
-    });
-}
-
 /// The engine makes a table in several steps, so the file is made aside and put in place whole: a table
 /// that a `kill` left half made is never served.
 async fn table_server(dir: &Path, port: u16) -> Result<TableServer, StartError> {
@@ -270,7 +259,7 @@ pub fn clients(aws_endpoint_url: &str, dynamodb_endpoint_url: &str) -> Clients {
 fn config(aws_endpoint_url: &str, dynamodb_endpoint_url: &str) -> Config {
     let cloud = aws::config::Cloud {
         region: REGION.to_owned(),
-        credentials: Credentials::new("local", "local", None, None, "local"),
+        credentials: Credentials::new("local", cloud::SECRET_KEY, None, None, "local"),
         endpoint_url: Some(aws_endpoint_url.to_owned()),
         dynamodb_endpoint_url: Some(dynamodb_endpoint_url.to_owned()),
         app_name: None,
