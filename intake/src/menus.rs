@@ -72,7 +72,8 @@ pub async fn export(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (tenant, concessionaire, menu) = read(&app, &identity, &id).await?;
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    // Quoted, whatever it holds, as those who guard against formulas in exports advise.
+    let mut writer = csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(Vec::new());
     let unwritten = |error| Failure::malformed("write a row", error);
     writer.write_record(MealRow::COLUMNS).map_err(unwritten)?;
     for (code, meal) in menu.meals() {

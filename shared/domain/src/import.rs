@@ -144,11 +144,11 @@ impl<C: Column> Header<C> {
 
 impl<'a, C: Column> Row<'a, C> {
     /// What stands in a column, if anything does.
-    pub fn cell(&mut self, column: C) -> Option<&'a str> {
+    pub fn cell(&mut self, column: C) -> Option<Cow<'a, str>> {
         let place = *self.header.places.get(&column)?;
         let cell = self.cells.get(place).copied().filter(|cell| !cell.is_empty())?;
         let (cell, is_text) = unquote(cell);
-        let is_formula = cell.starts_with(['=', '+', '@']) || (cell.starts_with('-') && !is_number(cell));
+        let is_formula = cell.starts_with(['=', '+', '@']) || (cell.starts_with('-') && !is_number(&cell));
         let reason = if is_formula && !is_text {
             "begins like a formula"
         } else if cell.chars().any(char::is_control) {
@@ -156,14 +156,14 @@ impl<'a, C: Column> Row<'a, C> {
         } else {
             return Some(cell);
         };
-        self.refuse(column, cell, reason);
+        self.refuse(column, &cell, reason);
         None
     }
 
     /// What stands in a column, read.
     pub fn read<T, E: ToString>(&mut self, column: C, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         let cell = self.cell(column)?;
-        read(cell).map_err(|error| self.refuse(column, cell, error)).ok()
+        read(&cell).map_err(|error| self.refuse(column, &cell, error)).ok()
     }
 
     /// The same where something must stand.
@@ -197,21 +197,51 @@ impl<'a, C: Column> Row<'a, C> {
     }
 }
 
-/// A cell that no spreadsheet takes for a formula: an apostrophe makes it a text.
+/// A cell that no spreadsheet takes for a formula: an apostrophe makes it a text. So does one after whatever a
+/// spreadsheet may divide the cell by, as those do that expect semicolons, whatever is quoted.
 pub fn quote(cell: &str) -> Cow<'_, str> {
-    if cell.starts_with(OBEYED) { format!("'{cell}").into() } else { cell.into() }
-}
-
-/// What a quoted cell says, and whether it was.
-fn unquote(cell: &str) -> (&str, bool) {
-    match cell.strip_prefix('\'').filter(|rest| rest.starts_with(OBEYED)) {
-        Some(text) => (text, true),
-        None => (cell, false),
+    if !cell.contains(OBEYED) {
+        return cell.into();
     }
+    let (mut quoted, mut begins) = (String::with_capacity(cell.len() + 1), true);
+    for c in cell.chars() {
+        if begins && OBEYED.contains(&c) {
+            quoted.push('\'');
+        }
+        quoted.push(c);
+        begins = begins_after(c, begins);
+    }
+    quoted.into()
 }
 
-/// What a spreadsheet would obey, and what says that it must not.
-const OBEYED: [char; 5] = ['=', '+', '-', '@', '\''];
+/// What a quoted cell says, and whether its beginning was.
+fn unquote(cell: &str) -> (Cow<'_, str>, bool) {
+    let is_quoted = |text: &str| text.strip_prefix('\'').is_some_and(|rest| rest.starts_with(OBEYED));
+    if !cell.contains('\'') {
+        return (cell.into(), false);
+    }
+    let (mut said, mut begins, mut rest) = (String::with_capacity(cell.len()), true, cell);
+    while !rest.is_empty() {
+        let mut left = rest.chars();
+        let first = left.next();
+        // What an apostrophe says of what follows is said of nothing else.
+        let said_of = if begins && is_quoted(rest) { left.next() } else { first };
+        if let Some(c) = said_of {
+            said.push(c);
+            begins = begins_after(c, begins);
+        }
+        rest = left.as_str();
+    }
+    (said.into(), is_quoted(cell))
+}
+
+/// Whether a spreadsheet may take what follows for the beginning of a cell.
+fn begins_after(c: char, begins: bool) -> bool {
+    matches!(c, ';' | '\t' | '\r' | '\n') || begins && matches!(c, '"' | ' ')
+}
+
+/// What a spreadsheet would obey, or look behind, and what says that it must not.
+const OBEYED: [char; 9] = ['=', '+', '-', '@', '\t', '\r', '\n', '\0', '\''];
 
 /// A name as one line, however its cell broke it.
 fn one_line(cell: &str) -> String {
@@ -228,4 +258,28 @@ fn told(value: &str) -> String {
     let told: String =
         value.chars().take(MAX_TOLD).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     quote(&told).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(cell: &str, quoted: &str) {
+        assert_eq!(quote(cell), quoted);
+        assert_eq!(unquote(quoted).0, cell);
+    }
+
+    #[test]
+    fn no_spreadsheet_obeys_a_quoted_cell() {
+        check("Tea", "Tea");
+        check("=1+1", "'=1+1");
+        check("'=1+1", "''=1+1");
+        check("\t=1", "'\t'=1");
+        check("\"=1+1", "\"'=1+1");
+        check("Soup;=1+1", "Soup;'=1+1");
+        check("Soup\"; \"-1+1;@A1", "Soup\"; \"'-1+1;'@A1");
+        check("a\n=1", "a\n'=1");
+        check("'Tis 1-2; it's", "''Tis 1-2; it's");
+    }
 }

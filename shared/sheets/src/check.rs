@@ -177,7 +177,9 @@ impl Checked {
         )?;
         for row in &bad.told {
             let cells = (0..columns.len()).map(|place| row.cells.get(place).map_or("", String::as_str));
-            writer.write_record(cells.map(|cell| quote(cell).into_owned()).chain([row.reason()]))?;
+            writer.write_record(
+                cells.map(|cell| quote(cell).into_owned()).chain([quote(&row.reason()).into_owned()]),
+            )?;
         }
         writer.flush()?;
         Ok(())
