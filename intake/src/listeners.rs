@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::caller::{self, Identity};
 use crate::problem::{Problem, Problems};
+use crate::request::NoBody;
 use aws::failure::Failure;
 use aws::session::{CONNECT_WITHIN, SessionTicket};
 use axum::Json;
@@ -41,6 +42,7 @@ pub async fn post(
     State(app): State<App>,
     identity: Identity,
     TokenExpiry(expires_at): TokenExpiry,
+    _: NoBody,
 ) -> Result<(StatusCode, Json<ListenerTicketView>), Problem> {
     let (caller, _) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
     let connect_by = app.clock.now() + CONNECT_WITHIN;

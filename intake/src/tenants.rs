@@ -7,7 +7,7 @@ use crate::caller::{self, Identity};
 use crate::etag;
 use crate::path;
 use crate::problem::{CommandProblems, Problem, ProblemDocument, Problems};
-use crate::request;
+use crate::request::{self, NoBody};
 use crate::view::TenantView;
 use aws::bus::NotPublished;
 use aws::{items, keys};
@@ -225,6 +225,7 @@ pub async fn probe(
     State(app): State<App>,
     identity: Identity,
     Path(id): Path<String>,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     let tenant = find(&app, &identity, &id).await?;
     for of in Kind::ALL.into_iter().filter(|kind| !tenant.is_reached(*kind)) {
