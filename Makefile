@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run tour replay results rush bench scale cpu test conform fuzz simulate mutants cutoff-rush import-rush check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
+.PHONY: help run tour replay results rush bench scale cpu test conform hostile fuzz simulate mutants cutoff-rush import-rush check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,7 @@ test: check deny lint-templates ## Everything: formatting, lints, what it stands
 	cargo test --workspace
 	$(MAKE) fuzz SECONDS=3
 	$(MAKE) conform
+	$(MAKE) hostile
 	$(MAKE) deploy-test
 	$(MAKE) simulate
 
@@ -124,6 +125,10 @@ conform: $(VENVS)/conform/.ready ## Call every route as its description allows, 
 	$(VENVS)/conform/bin/python tests/api/conform.py --local "$${CARGO_TARGET_DIR:-target}/debug/local" \
 	  --schemathesis $(VENVS)/conform/bin/st --examples $(or $(EXAMPLES),25) --seed $(or $(DRAW),1)
 	$(VENVS)/conform/bin/python tests/api/webhooks.py --local "$${CARGO_TARGET_DIR:-target}/debug/local"
+
+hostile: $(VENVS)/conform/.ready ## Do to every route what hostile callers may think of, and show no 5xx and no leak: ARGS=--break-in fails on purpose
+	cargo build --package local
+	$(VENVS)/conform/bin/python tests/api/hostile.py --local "$${CARGO_TARGET_DIR:-target}/debug/local" $(ARGS)
 
 # What Lambda runs on, cheaper by a fifth; and what this machine runs.
 ARCHITECTURE = arm64

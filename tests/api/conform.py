@@ -80,6 +80,10 @@ def is_acmes(user: dict) -> bool:
 
 
 def token(endpoints: dict, user: dict) -> str:
+    return initiate_auth(endpoints, user)["IdToken"]
+
+
+def initiate_auth(endpoints: dict, user: dict) -> dict:
     asked = {
         "AuthFlow": "USER_PASSWORD_AUTH",
         "ClientId": endpoints["client_id"],
@@ -94,7 +98,7 @@ def token(endpoints: dict, user: dict) -> str:
         },
     )
     with urllib.request.urlopen(request) as answer:
-        return json.load(answer)["AuthenticationResult"]["IdToken"]
+        return json.load(answer)["AuthenticationResult"]
 
 
 if __name__ == "__main__":
