@@ -3,6 +3,7 @@
 use super::schedule::{LocalTime, Schedule};
 use crate::admin::Refusal;
 use crate::money::Money;
+use crate::planted::{self, Planted};
 use crate::tenant::BusinessDay;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -155,7 +156,8 @@ impl StandingPolicy {
     pub fn to_open(&self, day: &BusinessDay, latest: Option<Date>, now: Timestamp) -> Option<Date> {
         let due = self.policy.due(day, now)?;
         let is_its_own = self.policy.instant(day, due)? > self.since;
-        (is_its_own && latest.is_none_or(|latest| due > latest)).then_some(due)
+        let is_new = latest.is_none_or(|latest| due > latest) || planted::is(Planted::LatestForgotten);
+        (is_its_own && is_new).then_some(due)
     }
 }
 
@@ -175,9 +177,15 @@ impl StandingPolicy {
         if let Some(due) = self.to_open(day, latest, now).filter(|due| *due < date) {
             return Err(Refusal::CutoffDue { date: due });
         }
-        match self.policy.upcoming(day, now, 1).first() {
-            Some((next, _)) if *next < date => Err(Refusal::CutoffTooFar { next: *next }),
-            _ => Ok(()),
+        let upcoming = self.policy.upcoming(day, now, 1).first().map(|(next, _)| *next);
+        // The next may have been opened by hand already; then it is the one after that.
+        let next = match latest.filter(|latest| upcoming.is_some_and(|next| next <= *latest)) {
+            Some(latest) => self.policy.schedule.after(latest),
+            None => upcoming,
+        };
+        match next.filter(|next| *next < date) {
+            Some(next) => Err(Refusal::CutoffTooFar { next }),
+            None => Ok(()),
         }
     }
 }
