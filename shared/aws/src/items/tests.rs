@@ -7,10 +7,12 @@ use domain::badge::Badge;
 use domain::booking::{Booking, BookingKind, BookingOutcome, Cause};
 use domain::checkout::{Bill, Checkout, Outcome, Rejection, Returned, SoldLine, Voided};
 use domain::command::Kind;
+use domain::cutoff::{Cutoff, StandingPolicy, Totals};
 use domain::employee::{BadgeStatus, Employee};
 use domain::event::{Event, EventKind};
-use domain::id::{EmployeeNumber, TenantId, WebhookId};
+use domain::id::{EmployeeNumber, TenantId, UserName, WebhookId};
 use domain::import::{Effect, Import, Mode, Options, Reason, Refused, RosterEffect, Rows, Stage, Target};
+use domain::listener::Audience;
 use domain::menu::{Meal, MenuVersion};
 use domain::money::Money;
 use domain::reconciliation::{Books, Finding, LISTED, Progress, Run, Tally};
@@ -20,6 +22,8 @@ use domain::tenant::{BusinessDay, Concessionaire, Station, Tenant, TenantStatus}
 use domain::wallet::Wallet;
 use domain::webhook::{Answer, Attempt, Delivery, Disabled, Fault, Webhook, Webhooks};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use uuid::Uuid;
 
 fn acme() -> TenantId {
     "acme".parse().unwrap()
@@ -91,11 +95,23 @@ fn check_golden(original: &Checkout, golden: &str) {
     assert_eq!(written, golden, "{written:#}");
 }
 
+/// The same of every other item, one of each kind or more. Whoever adds an attribute adds an item here, and changes none.
+#[track_caller]
+fn as_ever(name: &str, item: Item) -> Item {
+    let golden: Value = serde_json::from_str(include_str!("golden/items_v1.json")).unwrap();
+    let written: Value = item.iter().map(|(name, value)| (name.clone(), to_json(value))).collect();
+    assert_eq!(written, golden[name], "{name}: {written:#}");
+    item
+}
+
 /// A value in the service's own JSON, bytes in hexadecimal.
 fn to_json(value: &AttributeValue) -> Value {
     match value {
         AttributeValue::S(text) => json!({ "S": text }),
         AttributeValue::N(digits) => json!({ "N": digits }),
+        AttributeValue::Bool(value) => json!({ "BOOL": value }),
+        AttributeValue::Null(_) => json!({ "NULL": true }),
+        AttributeValue::Ss(texts) => json!({ "SS": texts.iter().collect::<BTreeSet<_>>() }),
         AttributeValue::B(bytes) => {
             json!({ "B": RequestHash::from_bytes(bytes.as_ref().try_into().unwrap()) })
         }
@@ -163,6 +179,8 @@ fn everything_else_reads_back() {
         let tenant_value = Tenant { reached: reached.into_iter().collect(), ..tenant_value.clone() };
         assert_eq!(stored_tenant(&acme(), tenant(&tenant_value).unwrap()).unwrap(), tenant_value);
     }
+    let at_work = Tenant { reached: [Kind::PostCheckout, Kind::Administer].into(), ..tenant_value.clone() };
+    as_ever("tenant", tenant(&at_work).unwrap());
 
     let mut of_the_first_release = tenant(&tenant_value).unwrap();
     let marks = vec!["admin".to_owned(), "checkouts".to_owned()];
@@ -175,22 +193,28 @@ fn everything_else_reads_back() {
         status: Status::Active,
         role: Role::Cashier { concessionaire_id: "canteen".parse().unwrap() },
     };
-    assert_eq!(stored_user(&cashier.name, user(&acme(), &cashier).unwrap()).unwrap(), cashier);
+    assert_eq!(
+        stored_user(&cashier.name, as_ever("user", user(&acme(), &cashier).unwrap())).unwrap(),
+        cashier
+    );
 
     assert_eq!(listed_user(user(&acme(), &cashier).unwrap()).unwrap(), cashier);
     let both = Admins(["acme.ann".parse().unwrap(), "acme.bob".parse().unwrap()].into());
-    assert_eq!(stored_admins(admins(&acme(), &both).unwrap()).unwrap(), both);
+    assert_eq!(stored_admins(as_ever("admins", admins(&acme(), &both).unwrap())).unwrap(), both);
 
     let concessionaire_id = "canteen".parse().unwrap();
     let station_value =
         Station { id: "s1".parse().unwrap(), concessionaire: concessionaire_id, status: Status::Inactive };
-    let mut item = station(&acme(), &station_value).unwrap();
+    let mut item = as_ever("station", station(&acme(), &station_value).unwrap());
     assert_eq!(listed_station(item.clone()).unwrap(), station_value);
     item.remove("st").unwrap();
     let of_the_first_release = stored_station(&station_value.id, item).unwrap();
     assert_eq!(of_the_first_release, Station { status: Status::Active, ..station_value });
     let canteen = Concessionaire { id: "canteen".parse().unwrap(), name: "Canteen".to_owned() };
-    assert_eq!(listed_concessionaire(concessionaire(&acme(), &canteen).unwrap()).unwrap(), canteen);
+    assert_eq!(
+        listed_concessionaire(as_ever("concessionaire", concessionaire(&acme(), &canteen).unwrap())).unwrap(),
+        canteen
+    );
 
     let buyer = Employee {
         number: "100042".parse().unwrap(),
@@ -201,12 +225,15 @@ fn everything_else_reads_back() {
         badges: [("1001".parse().unwrap(), BadgeStatus::Blocked)].into(),
         image_url: Some("https://example.com/a.png".to_owned()),
     };
-    let item = employee(&acme(), &buyer).unwrap();
+    let item = as_ever("employee", employee(&acme(), &buyer).unwrap());
     assert_eq!(item[keys::INDEX_SK], AttributeValue::S("änne o hara#100042".to_owned()));
     assert_eq!(listed_employee(item).unwrap(), buyer);
 
     let wallet_value = Wallet { balance: Money::from_minor(-7), version: u64::MAX };
-    assert_eq!(stored_wallet(wallet(&acme(), &buyer.number, wallet_value).unwrap()).unwrap(), wallet_value);
+    assert_eq!(
+        stored_wallet(as_ever("wallet", wallet(&acme(), &buyer.number, wallet_value).unwrap())).unwrap(),
+        wallet_value
+    );
 
     let opening = Booking {
         id: "opening".parse().unwrap(),
@@ -217,7 +244,10 @@ fn everything_else_reads_back() {
         replenished: None,
         outcome: BookingOutcome::Booked { amount: Money::from_minor(5), after: wallet_value },
     };
-    assert_eq!(stored_booking(booking(&acme(), &buyer.number, &opening).unwrap()).unwrap(), opening);
+    assert_eq!(
+        stored_booking(as_ever("opening", booking(&acme(), &buyer.number, &opening).unwrap())).unwrap(),
+        opening
+    );
 
     let rfid = "1001".parse().unwrap();
     for released_at in [None, Some("2026-03-02T06:00:00Z".parse().unwrap())] {
@@ -225,6 +255,10 @@ fn everything_else_reads_back() {
         assert_eq!(stored_badge(badge(&acme(), &rfid, &held).unwrap()).unwrap(), held);
     }
 
+    as_ever(
+        "badge",
+        badge(&acme(), &rfid, &Badge { employee: buyer.number.clone(), released_at: None }).unwrap(),
+    );
     let soup = Meal {
         name: "Soup".to_owned(),
         category: "starters".to_owned(),
@@ -240,10 +274,16 @@ fn everything_else_reads_back() {
         made_of: Some([0xa5; 32]),
     };
     let canteen = "canteen".parse().unwrap();
-    assert_eq!(stored_menu_head(menu_head(&acme(), &canteen, &head).unwrap()).unwrap(), head);
+    assert_eq!(
+        stored_menu_head(as_ever("menu", menu_head(&acme(), &canteen, &head).unwrap())).unwrap(),
+        head
+    );
 
     let code = "SOUP-001".parse().unwrap();
-    assert_eq!(stored_meal(meal(&acme(), &canteen, 3, &code, &soup).unwrap()).unwrap(), (code, soup));
+    assert_eq!(
+        stored_meal(as_ever("meal", meal(&acme(), &canteen, 3, &code, &soup).unwrap())).unwrap(),
+        (code, soup)
+    );
 }
 
 #[test]
@@ -268,8 +308,8 @@ fn what_was_put_right_reads_back() {
     let rejection = domain::booking::Rejection::ExceedsPaid { refundable: Money::from_minor(3) };
     let outcomes =
         [BookingOutcome::Booked { amount: Money::ZERO, after: moved }, BookingOutcome::Rejected(rejection)];
-    for refund in outcomes.map(refund) {
-        let item = booking(&acme(), &number, &refund).unwrap();
+    for (name, refund) in ["refund", "rejected_refund"].into_iter().zip(outcomes.map(refund)) {
+        let item = as_ever(name, booking(&acme(), &number, &refund).unwrap());
         assert_eq!(stored_booking(item.clone()).unwrap(), refund);
         assert_eq!(stored_audited(item).unwrap(), Audited::Correction(number.clone(), refund));
     }
@@ -280,9 +320,15 @@ fn what_was_put_right_reads_back() {
         voided: Some(Voided { at: "2026-03-02T06:00:00Z".parse().unwrap(), by: "acme.ann".parse().unwrap() }),
     };
     let corrected = Checkout { returned, ..settled(1) };
-    assert_eq!(stored_checkout(checkout(&corrected).unwrap()).unwrap(), corrected);
+    assert_eq!(
+        stored_checkout(as_ever("voided_checkout", checkout(&corrected).unwrap())).unwrap(),
+        corrected
+    );
     let withdrawn = Checkout { station: None, ..checkout_of(Outcome::Withdrawn) };
-    assert_eq!(stored_checkout(checkout(&withdrawn).unwrap()).unwrap(), withdrawn);
+    assert_eq!(
+        stored_checkout(as_ever("withdrawn_checkout", checkout(&withdrawn).unwrap())).unwrap(),
+        withdrawn
+    );
 }
 
 #[test]
@@ -303,9 +349,12 @@ fn a_reconciliation_reads_back() {
     tally.note(None, Finding::Incomplete { parts: 1 }, LISTED);
     let open = Run { parts: 3, expected: 201, ..Run::open(jiff::civil::date(2026, 3, 2), now) };
     let closed = Run { is_handed_out: true, closed: Some((now, tally.clone())), ..open.clone() };
-    for (run, behind) in [(open, Some(number)), (closed, None)] {
+    for (name, run, behind) in
+        [("open_reconciliation", open, Some(number)), ("closed_reconciliation", closed, None)]
+    {
         let stored = StoredRun { run, behind };
-        assert_eq!(stored_reconciliation(reconciliation(&acme(), &stored).unwrap()).unwrap(), stored);
+        let item = as_ever(name, reconciliation(&acme(), &stored).unwrap());
+        assert_eq!(stored_reconciliation(item).unwrap(), stored);
     }
     for progress in [Progress::default(), Progress { looked_at: 2, is_done: true, tally }] {
         let key = keys::reconciliation_part(&acme(), jiff::civil::date(2026, 3, 2), 7);
@@ -349,7 +398,8 @@ fn a_receipt_reads_back() {
         ReceiptOutcome::Rejected(Refusal::BadgeResting { until: "2026-03-05T06:00:00Z".parse().unwrap() }),
         ReceiptOutcome::Rejected(Refusal::LastAdmin),
     ];
-    for (outcome, is_platforms) in outcomes.into_iter().zip([false, true, false]) {
+    let names = ["applied", "rejected", "last_admin"];
+    for ((outcome, is_platforms), name) in outcomes.into_iter().zip([false, true, false]).zip(names) {
         let value = Receipt {
             tenant: acme(),
             id: "01900000-0000-7000-8000-00000000000c".parse().unwrap(),
@@ -363,7 +413,7 @@ fn a_receipt_reads_back() {
             decided_at: "2026-03-02T06:00:00Z".parse().unwrap(),
             outcome,
         };
-        let item = receipt(&value).unwrap();
+        let item = as_ever(&format!("{name}_receipt"), receipt(&value).unwrap());
         assert_eq!(stored_receipt(item.clone()).unwrap(), value);
         assert_eq!(stored_audited(item).unwrap(), Audited::Receipt(value));
     }
@@ -384,9 +434,9 @@ fn webhooks_and_deliveries_read_back() {
         disabled: Some(Disabled { at: at(3), by: waiting.id.clone() }),
         ..fresh.clone()
     };
-    for webhook in [fresh, gone] {
+    for (name, webhook) in [("fresh_webhook", fresh), ("gone_webhook", gone)] {
         let all = Webhooks([(id, webhook)].into());
-        assert_eq!(stored_webhooks(webhooks(&acme(), &all).unwrap()).unwrap(), all);
+        assert_eq!(stored_webhooks(as_ever(name, webhooks(&acme(), &all).unwrap())).unwrap(), all);
     }
     let attempts = [Answer::None(Fault::TimedOut), Answer::Status(200)].map(|answer| Attempt {
         at: at(9),
@@ -394,8 +444,8 @@ fn webhooks_and_deliveries_read_back() {
         duration_ms: 7,
     });
     let tried = attempts.into_iter().fold(waiting.clone(), Delivery::after);
-    for value in [waiting, tried] {
-        let item = delivery(&acme(), id, &value).unwrap();
+    for (name, value) in [("waiting_delivery", waiting), ("tried_delivery", tried)] {
+        let item = as_ever(name, delivery(&acme(), id, &value).unwrap());
         assert!(item.contains_key(keys::TTL));
         assert_eq!(stored_delivery(item).unwrap(), value);
     }
@@ -418,16 +468,72 @@ fn an_import_reads_back() {
     };
     let effect = RosterEffect { created: 1, changed: 2, unchanged: 3, deactivated: 4 };
     let version = MenuVersion { meals: 3, edit: 0 };
-    for stage in [
-        Stage::Validating,
-        Stage::Applying { done: 5 },
-        Stage::Applied(Effect::Roster(effect)),
-        Stage::Applied(Effect::Menu { version, meals: 7, kept: 1, is_unchanged: false }),
-        Stage::Refused(Refused::new(Reason::BadRows, "3 of 10 rows are wrong")),
+    for (name, stage) in [
+        ("validating_import", Stage::Validating),
+        ("applying_import", Stage::Applying { done: 5 }),
+        ("applied_roster", Stage::Applied(Effect::Roster(effect))),
+        ("applied_menu", Stage::Applied(Effect::Menu { version, meals: 7, kept: 1, is_unchanged: false })),
+        ("refused_import", Stage::Refused(Refused::new(Reason::BadRows, "3 of 10 rows are wrong"))),
     ] {
         let import = Import { stage, ..begun.clone() };
-        assert_eq!(stored_import(&acme(), super::import(&import).unwrap()).unwrap(), import);
+        let item = as_ever(name, super::import(&import).unwrap());
+        assert_eq!(stored_import(&acme(), item).unwrap(), import);
     }
     let roster = Import { target: Target::Roster, by: None, ..begun };
     assert_eq!(stored_import(&acme(), super::import(&roster).unwrap()).unwrap(), roster);
+}
+
+#[test]
+fn cutoffs_and_listeners_are_stored_as_ever() {
+    let now = Timestamp::from_millisecond(1_700_000_000_000).unwrap();
+    let policy_value: StandingPolicy = serde_json::from_value(json!({
+        "policy": {
+            "schedule": { "semi_monthly": { "first": 15, "second": "last" } },
+            "at": "06:00",
+            "method": { "method": "top_up", "amount": 500, "cap": 900 },
+            "negative_balance": "carry",
+            "default_limit": 700,
+            "prorates_joiners": true,
+        },
+        "since": "2026-03-02T06:00:00Z",
+    }))
+    .unwrap();
+    assert_eq!(
+        stored_policy(as_ever("policy", policy(&acme(), &policy_value).unwrap())).unwrap(),
+        policy_value
+    );
+
+    let date = jiff::civil::date(2026, 3, 15);
+    let roster_value = Roster { latest: date, is_open: true };
+    assert_eq!(
+        stored_roster(as_ever("roster", roster(&acme(), &roster_value).unwrap())).unwrap(),
+        roster_value
+    );
+
+    let totals =
+        Totals { booked: 2, granted: 900, expired: 5, skipped: [("employee-inactive".to_owned(), 1)].into() };
+    let open = Cutoff::open(date, policy_value.policy, 3, now);
+    let closed = Cutoff { closed: Some((now, totals.clone())), ..open.clone() };
+    let behind = Some("100042".parse().unwrap());
+    for (name, cutoff_value, behind) in [("open_cutoff", open, behind), ("closed_cutoff", closed, None)] {
+        let stored = StoredCutoff { cutoff: cutoff_value, behind };
+        let item = as_ever(name, cutoff(&acme(), &stored).unwrap());
+        let read = stored_cutoff(date, item).unwrap();
+        assert_eq!((read.cutoff, read.behind), (stored.cutoff, stored.behind));
+    }
+    let item = as_ever("chunk", chunk(keys::chunk(&acme(), date, 0, 7), &totals).unwrap());
+    assert_eq!(stored_chunk(item).unwrap(), totals);
+
+    let user: UserName = "acme.ann".parse().unwrap();
+    let id = Uuid::from_u128(7);
+    let session_value = Session { connection: "Lk5Zq".to_owned(), user, expires_at: now };
+    let item = as_ever("session", session(&acme(), id, &session_value).unwrap());
+    assert_eq!(stored_session(item).unwrap(), session_value);
+    let listening = Listening { session: session_value, is_gone: true };
+    let audience = Listeners { since: now, sessions: [(id, listening)].into() };
+    let item = as_ever("listeners", listeners(&acme(), &Audience::Tenant, &audience).unwrap());
+    assert_eq!(stored_listeners(item).unwrap(), audience);
+    let event = Event::of_cutoff(&acme(), date, &totals, now);
+    let (position, read) = stored_told(as_ever("told", told(&event, now).unwrap())).unwrap();
+    assert_eq!((position, read), (keys::position(now, &event.id), event));
 }
