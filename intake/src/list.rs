@@ -11,6 +11,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::planted::{self, Planted};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -119,7 +120,9 @@ fn unseal<T: DeserializeOwned>(key: &TicketKey, list: &str, text: &str) -> Optio
 #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
 fn mac(key: &TicketKey, list: &str, position: &[u8]) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes any key");
-    mac.update(format!("cursor {}#{list}#", list.len()).as_bytes());
+    if !planted::is(Planted::CursorUnbound) {
+        mac.update(format!("cursor {}#{list}#", list.len()).as_bytes());
+    }
     mac.update(position);
     mac
 }

@@ -33,6 +33,7 @@ use decision::Decision;
 use domain::admin::{Administer, Change, Receipt, ReceiptOutcome, Refusal};
 use domain::command::{Command, Purpose};
 use domain::event::Event;
+use domain::planted::{self, Planted};
 use jiff::Timestamp;
 use webhooks::Asked;
 
@@ -79,7 +80,7 @@ impl AdministerWorker {
             return self.end(command, &items::stored_receipt(item)?).await;
         }
         let now = self.clock.now();
-        let decision = if now > command.expires_at {
+        let decision = if now > command.expires_at && !planted::is(Planted::AdminExpiryIgnored) {
             Decision::rejected(Refusal::Expired)
         } else {
             self.decide(command, now).await?
@@ -97,7 +98,10 @@ impl AdministerWorker {
     /// The receipt is there: it is told, a cutoff goes on, and the pool has a user as the table has them by now, also where
     /// another request took this one's key, or another command removed a user meanwhile.
     async fn end(&self, command: &Administer, receipt: &Receipt) -> Result<(), Failure> {
-        self.results.tell(&receipt.tenant, [Event::of_receipt(receipt)]).await?;
+        let told = self.results.tell(&receipt.tenant, [Event::of_receipt(receipt)]).await;
+        if !planted::is(Planted::ReceiptUntold) {
+            told?;
+        }
         let is_own = receipt.request == command.request;
         let is_settled = is_own && matches!(receipt.outcome, ReceiptOutcome::Rejected(_));
         if let (Change::OpenCutoff { .. } | Change::ResumeCutoff { .. }, false) =

@@ -22,12 +22,13 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::command::{Command, Deliver, Purpose};
 use domain::event::Event;
 use domain::id::TenantId;
+use domain::planted::{self, Planted};
 use domain::role::Status;
 use domain::webhook::{
     Answer, Attempt, Delivery, DeliveryState, Disabled, LATEST, STEPS_ASIDE_FROM, Webhook, Webhooks,
 };
 use jiff::SignedDuration;
-use receivers::{Receivers, Told};
+use receivers::{Call, Receivers, Told};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -39,11 +40,11 @@ const BATCH_BUDGET: Duration = Duration::from_millis(7_500);
 const TELLING: SignedDuration = SignedDuration::from_mins(5);
 
 #[derive(Debug, Clone)]
-pub struct DeliverWorker {
+pub struct DeliverWorker<R = Receivers> {
     table: Table,
     bus: Bus,
     results: Results,
-    receivers: Receivers,
+    receivers: R,
     key: WebhookKey,
     batches: OneByOne,
     names: Names,
@@ -60,12 +61,20 @@ struct Turn {
 
 impl DeliverWorker {
     pub fn new(clients: &Clients, config: WebhookConfig, clock: Clock, metrics: Metrics) -> Self {
+        let receivers = Receivers::new(config.reach);
+        Self::calling(receivers, clients, config.key, clock, metrics)
+    }
+}
+
+impl<R: Call + Sync> DeliverWorker<R> {
+    /// The same where receivers are called otherwise.
+    pub fn calling(receivers: R, clients: &Clients, key: WebhookKey, clock: Clock, metrics: Metrics) -> Self {
         Self {
             table: clients.table(Policy::WORKER),
             bus: clients.bus(Policy::WORKER),
             results: clients.results(Policy::WORKER),
-            receivers: Receivers::new(config.reach),
-            key: config.key,
+            receivers,
+            key,
             batches: OneByOne::new(clients, Purpose::Deliveries, metrics, SIDE_BY_SIDE).within(BATCH_BUDGET),
             names: clients.config().names.clone(),
             clock,
@@ -142,6 +151,9 @@ impl DeliverWorker {
             let aside = Deliver { is_aside: true, ..turn.told };
             let published = self.bus.publish(Command::Deliver(Box::new(aside))).await;
             return published.map_err(NotPublished::failure);
+        }
+        if planted::is(Planted::HookAcknowledged) {
+            return Ok(());
         }
         let pause = delivery.pause().and_then(|pause| Duration::try_from(pause).ok());
         Err(held(pause.unwrap_or_default()))
@@ -222,13 +234,13 @@ fn log(webhook: &Webhook, delivery: &Delivery) {
     }
 }
 
-impl Worker for DeliverWorker {
+impl<R: Call + Sync> Worker for DeliverWorker<R> {
     async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
         self.batches.handle(event, self).await
     }
 }
 
-impl WorkOff for DeliverWorker {
+impl<R: Call + Sync> WorkOff for DeliverWorker<R> {
     async fn work_off(&self, delivery: Delivered<'_>) -> Result<(), Failure> {
         let told = read(delivery, &self.names)?;
         match self.turn(told).await? {

@@ -251,6 +251,7 @@ impl WorkOff for ImportWorker {
     async fn work_off(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
         let (command, dropped) = read(delivery, &self.names)?;
         tokio::select! {
+            biased;
             done = self.import(&command, &dropped) => done,
             never = self.renew(delivery) => match never {},
         }

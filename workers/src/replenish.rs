@@ -23,6 +23,7 @@ use domain::command::{Command, OpenCutoff, Purpose, Replenish};
 use domain::cutoff::{self, Cutoff, Totals};
 use domain::event::Event;
 use domain::id::{EmployeeNumber, TenantId, UserName};
+use domain::planted::{self, Planted};
 use jiff::SignedDuration;
 use jiff::civil::Date;
 use std::iter;
@@ -101,6 +102,10 @@ impl ReplenishWorker {
         let ticked = self.opener.tick(tenant).await?;
         let age = if let Ticked::Open { age, .. } = ticked { age } else { SignedDuration::ZERO };
         self.metrics.cutoff_age(tenant, age);
+        if receives > 1 && !matches!(ticked, Ticked::Closed { .. }) {
+            // Whoever closed the last one may have died before telling, and another may be open since.
+            self.tell_closed(tenant).await?;
+        }
         match ticked {
             Ticked::Open { date, awaits: Awaits::Parts | Awaits::Rest, .. }
                 if receives < PATIENCE_RECEIVES =>
@@ -111,16 +116,12 @@ impl ReplenishWorker {
                 self.metrics.replenished(tenant, &totals);
                 self.tell_closed(tenant).await
             }
-            // Whoever closed it may have died before telling.
-            Ticked::Nothing if receives > 1 => self.tell_closed(tenant).await,
             Ticked::Nothing | Ticked::Open { .. } => Ok(()),
         }
     }
 
     async fn tell_closed(&self, tenant: &TenantId) -> Result<(), Failure> {
-        let Some(Cutoff { date, closed: Some((at, totals)), .. }) = self.opener.latest(tenant).await? else {
-            return Ok(());
-        };
+        let Some((date, at, totals)) = self.opener.last_closed(tenant).await? else { return Ok(()) };
         self.results.tell(tenant, [Event::of_cutoff(tenant, date, &totals, at)]).await
     }
 
@@ -136,6 +137,10 @@ impl ReplenishWorker {
         let cutoff = found.take(&cutoff_key);
         let cutoff = cutoff.ok_or_else(|| Failure::malformed("replenish", "there is no such cutoff"))?;
         let cutoff = items::stored_cutoff(*date, cutoff)?.cutoff;
+        if planted::is(Planted::PartNotedFirst) {
+            let noted = Write::Create(items::chunk(chunk_key.clone(), &Totals::default())?);
+            self.table.commit(vec![noted]).await.map_err(|error| error.alone("note a part"))?;
+        }
         let mut tally = Tally::default();
         let mut open = employees.clone();
         if *round > 0 {
@@ -229,8 +234,12 @@ impl ReplenishWorker {
             };
             let employee = items::stored_employee(number, employee)?;
             let before = items::stored_wallet(stored)?;
-            let booking =
+            let mut booking =
                 cutoff::decide(&cutoff.policy, cutoff.date, &employee, before, &by, self.clock.now());
+            if planted::is(Planted::GrantUnnamed) {
+                let unnamed = format!("{}-{}", booking.id, cutoff.round.number);
+                booking.id = unnamed.parse().map_err(|error| Failure::malformed("name a grant", error))?;
+            }
             let mut writes = vec![Write::Create(items::booking(tenant, number, &booking)?)];
             if let Some(entry) = booking.entry() {
                 writes.push(Write::MoveWallet { key: wallet, from_version: before.version, to: entry.after });

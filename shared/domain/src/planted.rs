@@ -42,10 +42,48 @@ pub enum Planted {
     VoidInFull,
     /// A message is done with although its outcome was not told.
     UntoldAcknowledged,
+    /// An administered item is replaced whatever its revision.
+    RevisionIgnored,
+    /// A late change is applied like any other.
+    AdminExpiryIgnored,
+    /// The pool of users does not follow the table.
+    PoolForgotten,
+    /// A change is done with although its receipt was not told.
+    ReceiptUntold,
+    /// A cutoff is opened again that was opened before.
+    LatestForgotten,
+    /// A grant bears the name of its part instead of its cutoff.
+    GrantUnnamed,
+    /// A cutoff grants to whoever was let go, too.
+    GrantToAnybody,
+    /// A part of a roster counts as done before its employees are booked.
+    PartNotedFirst,
+    /// A cutoff is closed though parts of its roster are not done.
+    CutoffClosedEarly,
+    /// Whoever joins while a cutoff is open has no share of it, and nobody looks again.
+    JoinerForgotten,
+    /// A menu is switched before its last meals are written.
+    MenuSwitchedEarly,
+    /// A menu that is merged loses what its file does not name.
+    MergeForgets,
+    /// A strict file is applied without its bad rows.
+    BadRowsTaken,
+    /// An event is announced although no webhook was handed it.
+    HookForgotten,
+    /// A webhook was told whatever its receiver answered.
+    HookBelieved,
+    /// A delivery is done with although its receiver did not take it.
+    HookAcknowledged,
+    /// A listener is not told of what concerns no wallet.
+    ListenerSkipped,
+    /// A cursor leads on in any list of any tenant.
+    CursorUnbound,
+    /// A command is worked off whosever queue and group it came through.
+    QueueTrusted,
 }
 
 impl Planted {
-    pub const ALL: [Planted; 19] = [
+    pub const ALL: [Planted; 38] = [
         Planted::WalletUnguarded,
         Planted::VersionForgotten,
         Planted::CheckoutUnguarded,
@@ -65,6 +103,25 @@ impl Planted {
         Planted::RefundUncapped,
         Planted::VoidInFull,
         Planted::UntoldAcknowledged,
+        Planted::RevisionIgnored,
+        Planted::AdminExpiryIgnored,
+        Planted::PoolForgotten,
+        Planted::ReceiptUntold,
+        Planted::LatestForgotten,
+        Planted::GrantUnnamed,
+        Planted::GrantToAnybody,
+        Planted::PartNotedFirst,
+        Planted::CutoffClosedEarly,
+        Planted::JoinerForgotten,
+        Planted::MenuSwitchedEarly,
+        Planted::MergeForgets,
+        Planted::BadRowsTaken,
+        Planted::HookForgotten,
+        Planted::HookBelieved,
+        Planted::HookAcknowledged,
+        Planted::ListenerSkipped,
+        Planted::CursorUnbound,
+        Planted::QueueTrusted,
     ];
 }
 

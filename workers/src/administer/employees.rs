@@ -12,6 +12,7 @@ use domain::booking::Booking;
 use domain::cutoff::{self, Cutoff};
 use domain::employee::{Employee, EmployeePatch};
 use domain::id::{EmployeeNumber, Rfid, TenantId, UserName};
+use domain::planted::{self, Planted};
 use domain::role::Status;
 use domain::tenant::Tenant;
 use domain::wallet::Wallet;
@@ -60,7 +61,8 @@ pub(crate) fn hire(
     by: &UserName,
     now: Timestamp,
 ) -> Result<Vec<Write>, Failure> {
-    let cutoff = cutoff.filter(|_| employee.status == Status::Active);
+    let cutoff =
+        cutoff.filter(|_| employee.status == Status::Active && !planted::is(Planted::JoinerForgotten));
     let booking = cutoff.and_then(|cutoff| cutoff::join(cutoff, employee, &company.business_day, by, now));
     let entry = booking.as_ref().and_then(Booking::entry);
     let wallet = entry.map_or_else(Wallet::default, |entry| entry.after);
@@ -78,7 +80,7 @@ pub(crate) fn hire(
 /// their place or is found here; one that is open learns of it.
 pub(crate) fn moves_in(tenant: &TenantId, roster: Option<&Stored<Roster>>) -> Result<Write, Failure> {
     Ok(match roster {
-        Some(Stored { value, revision }) if value.is_open => {
+        Some(Stored { value, revision }) if value.is_open && !planted::is(Planted::JoinerForgotten) => {
             Write::Replace { item: items::roster(tenant, value)?, from: *revision }
         }
         roster => Write::Check { key: keys::roster(tenant), from: roster.map(|roster| roster.revision) },

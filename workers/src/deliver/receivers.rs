@@ -28,6 +28,12 @@ pub struct Receivers {
     reach: Reach,
 }
 
+/// Calls receivers, wherever they are.
+pub trait Call {
+    /// Calls one once. What it says besides its status is not read.
+    fn call(&self, url: &WebhookUrl, told: Told) -> impl Future<Output = Answer> + Send;
+}
+
 /// What a receiver is sent.
 #[derive(Debug)]
 pub struct Told {
@@ -61,8 +67,17 @@ impl Receivers {
         Self { client: client.expect("roots and settings are compiled in"), reach }
     }
 
-    /// Calls a receiver once. What it says besides its status is not read.
-    pub async fn call(&self, url: &WebhookUrl, told: Told) -> Answer {
+    /// What is called. An address in a URL is never resolved, and so is looked at here.
+    fn target(&self, url: &WebhookUrl) -> Result<Url, Fault> {
+        let target = Url::parse(url.as_str()).map_err(|_| Fault::NotResolved)?;
+        let host = target.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let is_forbidden = host.parse().is_ok_and(|address: IpAddr| !self.reach.admits(address));
+        if is_forbidden || url.check(self.reach).is_err() { Err(Fault::NotPublic) } else { Ok(target) }
+    }
+}
+
+impl Call for Receivers {
+    async fn call(&self, url: &WebhookUrl, told: Told) -> Answer {
         let target = match self.target(url) {
             Ok(target) => target,
             Err(fault) => return Answer::None(fault),
@@ -82,14 +97,6 @@ impl Receivers {
             Ok(Err(error)) => Answer::None(fault(&error)),
             Err(_) => Answer::None(Fault::TimedOut),
         }
-    }
-
-    /// What is called. An address in a URL is never resolved, and so is looked at here.
-    fn target(&self, url: &WebhookUrl) -> Result<Url, Fault> {
-        let target = Url::parse(url.as_str()).map_err(|_| Fault::NotResolved)?;
-        let host = target.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let is_forbidden = host.parse().is_ok_and(|address: IpAddr| !self.reach.admits(address));
-        if is_forbidden || url.check(self.reach).is_err() { Err(Fault::NotPublic) } else { Ok(target) }
     }
 }
 

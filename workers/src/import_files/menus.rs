@@ -11,6 +11,7 @@ use aws::table::{Order, Table, Write};
 use domain::id::{ConcessionaireId, TenantId};
 use domain::import::{Effect, MEAL_KEY, MealRow, Mode, Reason, Refused};
 use domain::menu::MenuVersion;
+use domain::planted::{self, Planted};
 use domain::tenant::Currency;
 use futures_util::stream::{self, StreamExt};
 use serde_json::json;
@@ -55,6 +56,7 @@ pub async fn import(
     }
     let kept = match run.import.options.mode {
         Mode::Replace => 0,
+        Mode::Merge if planted::is(Planted::MergeForgets) => 0,
         Mode::Merge => {
             let table = run.table.clone();
             let keeping = keep(&table, &tenant, concessionaire, base, version, &checked);
@@ -104,6 +106,9 @@ async fn write(
     let rows = stream::poll_fn(move |context| rows.poll_recv(context));
     let mut parts = pin!(rows.chunks(TOGETHER));
     while let Some(part) = parts.next().await {
+        if planted::is(Planted::MenuSwitchedEarly) && part.len() < TOGETHER {
+            continue;
+        }
         let meal = |Taken { row, .. }: &Taken<MealRow>| {
             items::meal(&tenant, &concessionaire, version, &row.code, &row.meal)
         };

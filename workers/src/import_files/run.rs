@@ -9,6 +9,7 @@ use aws::table::{NotCommitted, Table, Write};
 use domain::admin::{Receipt, ReceiptOutcome};
 use domain::id::{InvalidId, UserName};
 use domain::import::{Effect, FileRow, Import, Reason, Refused, Rows, Stage, Strictness, Target};
+use domain::planted::{self, Planted};
 use domain::request::RequestHash;
 use domain::tenant::Currency;
 use serde_json::Value;
@@ -128,7 +129,9 @@ impl Run {
             written.map_err(|error| Failure::malformed("list bad rows", error))?;
             self.files.keep_bad_rows(&self.import.tenant, self.import.id, csv).await?;
         }
-        if bad.count > 0 && self.import.options.strictness == Strictness::Strict {
+        let is_strict =
+            self.import.options.strictness == Strictness::Strict && !planted::is(Planted::BadRowsTaken);
+        if bad.count > 0 && is_strict {
             let detail = format!("{} of {} rows are wrong", bad.count, bad.count + good);
             return Ok(Err(Refused::new(Reason::BadRows, detail)));
         }
@@ -185,6 +188,7 @@ impl Run {
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
+                biased;
                 done = &mut work => return done,
                 () = tokio::time::sleep(PROGRESS) => {
                     note(&mut self.import, counter.load(Ordering::Relaxed));

@@ -8,6 +8,7 @@ use aws::results::Lane;
 use domain::booking::PostBooking;
 use domain::command::{Command, PostCheckout, Purpose};
 use domain::id::{EmployeeNumber, TenantId};
+use domain::planted::{self, Planted};
 use std::collections::VecDeque;
 
 /// What moves a wallet.
@@ -156,7 +157,8 @@ fn read(message: &Message, queue_arn: &str, group: &str, names: &Names) -> Resul
     };
     let own_queue = names.queue_arn(&names.queue(command.tenant(), Purpose::Checkouts));
     let own_group = keys::wallet_group(command.tenant(), command.employee());
-    if queue_arn != own_queue || group != own_group {
+    let is_own = queue_arn == own_queue && group == own_group;
+    if !is_own && !planted::is(Planted::QueueTrusted) {
         return Err(Failure::malformed("read a message", "it names another tenant or wallet than its queue"));
     }
     Ok(command)

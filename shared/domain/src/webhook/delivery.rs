@@ -2,6 +2,7 @@
 
 use crate::event::{Event, EventKind};
 use crate::id::CommandId;
+use crate::planted::{self, Planted};
 use crate::request::RequestHash;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -180,7 +181,9 @@ impl Delivery {
     pub fn after(mut self, attempt: Attempt) -> Self {
         self.attempts.push(attempt);
         self.state = match self.attempts.last().map(|last| last.answer) {
-            Some(answer) if answer.is_taken() => DeliveryState::Delivered,
+            Some(answer) if answer.is_taken() || planted::is(Planted::HookBelieved) => {
+                DeliveryState::Delivered
+            }
             Some(Answer::Status(GONE)) => DeliveryState::Failed,
             // Whoever tries it out looks at once.
             _ if self.is_test() => DeliveryState::Failed,
