@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run tour replay results rush bench scale cpu test conform hostile fuzz simulate mutants cutoff-rush import-rush check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
+.PHONY: help run tour replay killed results rush bench scale cpu test conform hostile fuzz simulate mutants cutoff-rush import-rush check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,11 @@ tour: ## Found a company in a running system, through the API alone, and sell it
 replay: ## Sell a file's lunches to a running system and audit: FILE=path.csv [DAY=2017-02-04] [RATE=n|max]
 	@test -n "$(FILE)" || { echo "make replay FILE=path.csv [DAY=2017-02-04] [RATE=n|max]"; exit 2; }
 	cargo run --quiet --package loadtest -- replay --file "$(FILE)" $(if $(DAY),--day $(DAY)) $(if $(RATE),--rate $(RATE))
+
+killed: ## The same against a system of its own that is killed where it stands, again and again: FILE=path.csv KILLS=200 RATE=40
+	@test -n "$(FILE)" || { echo "make killed FILE=path.csv [KILLS=200] [RATE=40]"; exit 2; }
+	cargo build --quiet --profile rush --package local --package loadtest --bins
+	loadtest/killed.sh "$(FILE)" $(or $(KILLS),200) $(or $(RATE),40)
 
 results: ## Measure how soon a station of a running system knows what came of a sale, by each way: SALES=300
 	cargo run --quiet --package loadtest -- results --sales $(or $(SALES),300)
