@@ -1,22 +1,29 @@
-//! A deterministic simulation of the core: the real intake router and the real worker on one thread,
-//! in virtual time, over models of table, topics and queues, with everything going wrong that can.
+//! A deterministic simulation of the whole system: the real intake router and every real worker on one thread,
+//! in virtual time, over models of the services, with everything going wrong that can.
 //!
 //! One seed is one history, always the same; every commit and every answer is checked.
 
 mod acts;
+mod administration;
 mod audit;
 pub mod chaos;
+mod client;
 mod clock;
-mod corrector;
+mod files;
 mod history;
 mod judge;
 mod link;
 mod net;
+mod observe;
 mod office;
 pub mod oracle;
 mod play;
+mod pool;
+mod receivers;
+mod release;
 pub mod script;
 pub mod shrink;
+mod sockets;
 mod stage;
 mod table;
 mod terminal;
@@ -26,10 +33,13 @@ mod workers;
 
 use chaos::{Chaos, Kind};
 use clock::SimClock;
+use files::Files;
 use history::History;
 use office::Office;
 use oracle::{Invariant, Oracle, Verdict};
+use pool::Pool;
 use script::Script;
+use sockets::Sockets;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
@@ -65,6 +75,9 @@ pub struct Sim {
     history: Mutex<History>,
     oracle: Mutex<Oracle>,
     office: Mutex<Office>,
+    files: Mutex<Files>,
+    pool: Mutex<Pool>,
+    sockets: Mutex<Sockets>,
     violation: Mutex<Option<Violation>>,
     violated: Notify,
     /// Workers at work and calls under way: what an outage ends.
@@ -80,8 +93,16 @@ pub fn run_seed(seed: u64, is_kept: bool) -> Report {
 pub fn run(seed: u64, script: &Script, without: &BTreeSet<Kind>, is_kept: bool) -> Report {
     // The jitter of retries, and whatever the SDK draws.
     fastrand::seed(seed);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(play::play(seed, script, without, is_kept))
+    let runtime = runtime();
+    runtime.block_on(play::play(seed, script, without, is_kept))
+}
+
+/// One thread. Whatever comes from another, as a file that is looked at does, waits until there is nothing else to do, so
+/// that it comes at the same place in every run.
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().start_paused(true).global_queue_interval(u32::MAX).build();
+    runtime.expect("a runtime")
 }
 
 /// There is one thread: whoever finds a lock taken would wait for itself.
@@ -104,6 +125,18 @@ impl Sim {
 
     pub fn office(&self) -> MutexGuard<'_, Office> {
         lock(&self.office)
+    }
+
+    pub fn files(&self) -> MutexGuard<'_, Files> {
+        lock(&self.files)
+    }
+
+    pub fn pool(&self) -> MutexGuard<'_, Pool> {
+        lock(&self.pool)
+    }
+
+    pub fn sockets(&self) -> MutexGuard<'_, Sockets> {
+        lock(&self.sockets)
     }
 
     pub fn log(&self, event: fmt::Arguments<'_>) {

@@ -2,17 +2,19 @@
 //! operators do what the script says.
 
 use super::chaos::Kind;
-use super::corrector::Corrector;
+use super::client::Client;
 use super::office::{self, Cashier};
 use super::oracle::Asked;
 use super::play::{Play, pk};
+use super::release;
 use super::script::{Act, Correction, How, Line, Quirk, Sale, Shown};
 use super::terminal::{self, Terminal};
-use domain::command::Purpose;
+use domain::command::{Kind as CommandKind, Purpose};
 use domain::employee::BadgeStatus;
 use domain::id::{ConcessionaireId, EmployeeNumber, TenantId};
 use domain::role::Status;
 use domain::tenant::TenantStatus;
+use http::Method;
 use local::fifo::{AttributeValue, Draft};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -29,6 +31,14 @@ impl Play {
         match act {
             Act::Sell(sale) => self.sell(sale),
             Act::Correct(correction) => self.correct(correction),
+            Act::Administer(deed) => self.administer(deed),
+            Act::Tick { tenant, is_reconciliation, delay_ms, times } => {
+                self.tick(*tenant, *is_reconciliation, *delay_ms, *times);
+            }
+            Act::Drop(drop) => self.drop_file(drop),
+            Act::Listen { tenant } => self.listen(*tenant),
+            Act::HangUp { connection } => self.hang_up(*connection),
+            Act::Browse { tenant } => self.browse(*tenant),
             Act::Credit { buyer } => sim.give_credit(&pk(&self.buyer(*buyer))),
             Act::Suspend { tenant } => {
                 let tenant = self.tenant(*tenant);
@@ -76,12 +86,12 @@ impl Play {
         office.employees.keys().nth(index % office.employees.len()).expect("a buyer").clone()
     }
 
-    fn tenant(&self, index: usize) -> TenantId {
+    pub fn tenant(&self, index: usize) -> TenantId {
         let office = self.stage.sim.office();
         office.tenants.keys().nth(index % office.tenants.len()).expect("a tenant").clone()
     }
 
-    fn stall(&self, index: usize) -> (TenantId, ConcessionaireId) {
+    pub fn stall(&self, index: usize) -> (TenantId, ConcessionaireId) {
         let office = self.stage.sim.office();
         office.menus.keys().nth(index % office.menus.len()).expect("a stall").clone()
     }
@@ -135,23 +145,24 @@ impl Play {
             }
         };
         let user = format!("{}{role}", asked.cashier.user).parse().unwrap();
-        let corrector = Corrector {
+        let corrector = Client {
             link: self.stage.link.clone(),
             who: Cashier { user, ..asked.cashier },
-            employee: asked.employee,
+            employee: Some(asked.employee),
             id: self.new_key().try_into().unwrap(),
+            method: Method::POST,
             path,
             body,
             wait: correction.wait,
         };
         if correction.is_twin {
-            self.sales.spawn(corrector.clone().correct());
+            self.sales.spawn(corrector.clone().run());
         }
-        self.sales.spawn(corrector.correct());
+        self.sales.spawn(corrector.run());
     }
 
     /// A key as a client makes it now.
-    fn new_key(&mut self) -> Uuid {
+    pub fn new_key(&mut self) -> Uuid {
         let now_ms = u64::try_from(self.stage.sim.clock.now_ms()).unwrap();
         let random: [u8; 10] = std::array::from_fn(|_| self.rng.u8(..));
         uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid()
@@ -165,7 +176,7 @@ impl Play {
         });
     }
 
-    fn buyer_of(&self, tenant: &TenantId, index: usize) -> EmployeeNumber {
+    pub fn buyer_of(&self, tenant: &TenantId, index: usize) -> EmployeeNumber {
         let office = self.stage.sim.office();
         let own: Vec<_> = office.employees.keys().filter(|(of, _)| of == tenant).collect();
         own[index % own.len()].1.clone()
@@ -200,22 +211,24 @@ impl Play {
         }
     }
 
-    /// Publishes something into a wallet's group that no worker can read, or may not.
+    /// Publishes something into a wallet's group that no worker can read, or may not, whichever gets it.
     pub async fn poison(&mut self, buyer: usize, how: usize) {
         let (tenant, employee) = self.buyer(buyer);
+        // Most of it where sales are.
+        let kind = match how / 3 {
+            0 | 1 => CommandKind::PostCheckout,
+            _ => CommandKind::ALL[self.rng.usize(0..CommandKind::ALL.len())],
+        };
         let body = match how % 3 {
             0 => "not json".to_owned(),
-            1 => r#"{"v":2,"kind":"post_checkout"}"#.to_owned(),
-            _ => {
-                let foreign = include_str!("../../shared/domain/src/golden/post_checkout_v1.json");
-                foreign.replace("\"request\": \"a5", "\"request\": \"b5")
-            }
+            1 => json!({ "v": 2, "kind": kind }).to_string(),
+            _ => release::golden(kind).replace("\"request\": \"a5", "\"request\": \"b5"),
         };
         let draft = Draft {
             body,
             group_id: Some(pk(&(tenant.clone(), employee))),
             deduplication_id: Some(format!("poison-{}", self.rng.u64(..))),
-            attributes: [("kind".to_owned(), AttributeValue::text("post_checkout"))].into(),
+            attributes: [("kind".to_owned(), AttributeValue::text(kind.as_str()))].into(),
         };
         let topic = self.stage.names.command_topic(&tenant);
         let sent = self.stage.engine.call(move |fifo, now_ms| fifo.publish(&topic, draft, now_ms)).await;
@@ -224,15 +237,18 @@ impl Play {
 
     pub async fn redrive(&self) {
         let tenants: Vec<_> = self.stage.sim.office().tenants.keys().cloned().collect();
-        for tenant in tenants {
-            let source = self.stage.names.dead_letter_queue(&tenant, Purpose::Checkouts);
+        let all = tenants.iter().flat_map(|tenant| Purpose::ALL.map(|purpose| (tenant, purpose)));
+        for (tenant, purpose) in all {
+            let source = self.stage.names.dead_letter_queue(tenant, purpose);
             let moved = self
                 .stage
                 .engine
                 .call(move |fifo, now_ms| fifo.start_message_move(&source, None, now_ms))
                 .await;
             let moved = moved.expect("a dead-letter queue");
-            self.stage.sim.log(format_args!("{tenant}: {moved} dead letters moved back"));
+            if moved > 0 {
+                self.stage.sim.log(format_args!("{tenant}: {moved} {purpose:?} moved back"));
+            }
         }
     }
 

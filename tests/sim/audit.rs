@@ -3,7 +3,7 @@
 
 use super::oracle::{Invariant, Verdict};
 use super::{Sim, judge, office};
-use aws::items;
+use aws::{items, keys};
 use domain::booking::{Booking, BookingKind};
 use domain::checkout::{Checkout, Outcome};
 use domain::id::{CheckoutId, EmployeeNumber, TenantId};
@@ -76,6 +76,7 @@ fn check_sale(account: &Account, before: Option<&Checkout>, now: &Checkout) -> V
 impl Sim {
     /// Looks at all that a committed transaction touched.
     pub fn committed(&self, body: &str) {
+        self.observe(body);
         for pk in touched(body) {
             self.note(self.audit(&pk));
         }
@@ -83,7 +84,9 @@ impl Sim {
 
     /// Somebody else gives credit to every wallet that a transaction is about to write.
     pub fn move_wallets_of(&self, body: &str) {
-        for pk in touched(body) {
+        let has_wallet =
+            |pk: &String| self.table.partition(pk).iter().any(|item| office::sort_key(item) == "WALLET");
+        for pk in touched(body).into_iter().filter(has_wallet) {
             self.give_credit(&pk);
         }
     }
@@ -96,7 +99,7 @@ impl Sim {
         self.note(self.audit(pk));
     }
 
-    fn account(&self, pk: &str) -> Account {
+    fn account(&self, pk: &str) -> Result<Account, (Invariant, String)> {
         let (mut wallet, mut checkouts, mut bookings) = (None, vec![], vec![]);
         for item in self.table.partition(pk) {
             match office::sort_key(&item).split('#').next() {
@@ -108,11 +111,42 @@ impl Sim {
         }
         let ledger = checkouts.iter().filter_map(Checkout::entry);
         let ledger = ledger.chain(bookings.iter().filter_map(Booking::entry)).collect();
-        Account { wallet: wallet.expect("a wallet"), checkouts, bookings, ledger }
+        let wallet = wallet.ok_or_else(|| (Invariant::Ledger, format!("{pk} has no wallet")))?;
+        Ok(Account { wallet, checkouts, bookings, ledger })
+    }
+
+    /// A grant bears the name of its cutoff, so that no wallet has two of one, and is what the policy says that was frozen
+    /// when the cutoff was opened.
+    fn check_grant(
+        &self,
+        office: &office::Office,
+        tenant: &TenantId,
+        employee: &EmployeeNumber,
+        booking: &Booking,
+        ledger: &[Entry],
+    ) -> Verdict {
+        let date = booking.id.to_string().strip_prefix("cutoff-").and_then(|date| date.parse().ok());
+        let cutoff = date.and_then(|date| Some((date, self.table.get(&keys::cutoff(tenant, date))?)));
+        let Some((date, cutoff)) = cutoff else {
+            return Err((Invariant::Granted, format!("{booking:?} is of no cutoff")));
+        };
+        let policy = items::stored_cutoff(date, cutoff).unwrap().cutoff.policy;
+        let version = booking.entry().map(|entry| entry.after.version);
+        let before = ledger.iter().find(|entry| version == Some(entry.after.version + 1));
+        let before = before.map_or(0, |entry| entry.after.balance.minor());
+        judge::check_grant(office, (tenant, employee), &policy, booking, before)
+    }
+
+    /// What all wallets of a tenant hold together.
+    pub fn balances(&self, tenant: &TenantId) -> i64 {
+        let office = self.office();
+        let own = office.employees.keys().filter(|(of, _)| of == tenant);
+        let wallets = own.map(|(tenant, employee)| self.table.get(&keys::wallet(tenant, employee)));
+        wallets.map(|item| items::stored_wallet(item.expect("a wallet")).unwrap().balance.minor()).sum()
     }
 
     pub fn audit(&self, pk: &str) -> Verdict {
-        let account = self.account(pk);
+        let account = self.account(pk)?;
         let Account { wallet, checkouts, bookings, ledger } = &account;
         ledger::check(*wallet, ledger.clone())
             .map_err(|discrepancy| (Invariant::Ledger, format!("{pk}: {discrepancy}")))?;
@@ -130,6 +164,9 @@ impl Sim {
             }
             if oracle.is_closed && booking.cause.is_some() && booking.entry().is_some() {
                 return Err((Invariant::Late, format!("{booking:?} after closing")));
+            }
+            if booking.kind == BookingKind::Grant {
+                self.check_grant(&office, &tenant, &employee, booking, ledger)?;
             }
             oracle.bookings.insert(place, booking.clone());
         }

@@ -56,10 +56,30 @@ pub enum Kind {
     Twin,
     /// Two buyers under one key.
     SharedKey,
+    /// Functions disagree about the time.
+    Skew,
+    /// A schedule fires late, twice, or both.
+    Tick,
+    /// Somebody administers through the API.
+    Administration,
+    /// A file is dropped.
+    Import,
+    /// The index is behind the table.
+    IndexLag,
+    /// A function of the next release writes what this one has never seen.
+    NextRelease,
+    /// A message comes as the first release wrote it.
+    FirstRelease,
+    /// A webhook's receiver does not take what it is told.
+    ReceiverDown,
+    /// A listener's connection is lost.
+    HangUp,
+    /// Somebody tries another company's cursor.
+    ForeignCursor,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 28] = [
+    pub const ALL: [Kind; 38] = [
         Kind::Refused,
         Kind::Throttled,
         Kind::ServerError,
@@ -88,6 +108,16 @@ impl Kind {
         Kind::KeyReuse,
         Kind::Twin,
         Kind::SharedKey,
+        Kind::Skew,
+        Kind::Tick,
+        Kind::Administration,
+        Kind::Import,
+        Kind::IndexLag,
+        Kind::NextRelease,
+        Kind::FirstRelease,
+        Kind::ReceiverDown,
+        Kind::HangUp,
+        Kind::ForeignCursor,
     ];
 
     /// How often it may happen, in thousandths of its occasions: seldom, and in a bad hour.
@@ -96,6 +126,8 @@ impl Kind {
             Kind::Race | Kind::Unprocessed | Kind::Conflict => (40, 250),
             Kind::Twice | Kind::Lapse | Kind::Freeze | Kind::WorkerCrash => (40, 200),
             Kind::IntakeCrash | Kind::LinkLost => (20, 120),
+            Kind::ReceiverDown | Kind::IndexLag => (100, 600),
+            Kind::Skew | Kind::NextRelease | Kind::FirstRelease => (200, 700),
             _ => (8, 80),
         }
     }
@@ -112,7 +144,15 @@ pub enum Service {
     Table,
     Topic,
     Queue,
+    Files,
+    Pool,
+    Sockets,
 }
+
+/// How far a function's clock may be from the time, in milliseconds.
+pub const SKEW_MAX_MS: i64 = 1_500;
+/// How far the index may be behind the table: a second, as a rule.
+const INDEX_LAG_MAX_MS: i64 = 1_000;
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,6 +234,15 @@ impl Chaos {
         happens
     }
 
+    /// The same for what is no fault, and so may be at any time.
+    fn is_so(&mut self, kind: Kind) -> bool {
+        let is_so = self.rng.u32(0..1_000) < self.permille[&kind];
+        if is_so {
+            self.happened(kind);
+        }
+        is_so
+    }
+
     /// Milliseconds on the way of a call, one way.
     pub fn latency(&mut self) -> Duration {
         let ms = match self.rng.u32(0..100) {
@@ -271,5 +320,27 @@ impl Chaos {
 
     pub fn loses_link(&mut self) -> bool {
         self.happens(Kind::LinkLost)
+    }
+
+    /// By how much the clock of a function that starts now is off.
+    pub fn skew_ms(&mut self) -> i64 {
+        if self.is_so(Kind::Skew) { self.rng.i64(-SKEW_MAX_MS..=SKEW_MAX_MS) } else { 0 }
+    }
+
+    /// How far behind the table the index is that is read now.
+    pub fn index_lag_ms(&mut self) -> i64 {
+        if self.is_so(Kind::IndexLag) { self.rng.i64(0..INDEX_LAG_MAX_MS) } else { 0 }
+    }
+
+    pub fn is_of_the_next_release(&mut self) -> bool {
+        self.is_so(Kind::NextRelease)
+    }
+
+    pub fn is_of_the_first_release(&mut self) -> bool {
+        self.is_so(Kind::FirstRelease)
+    }
+
+    pub fn receiver_is_down(&mut self) -> bool {
+        self.happens(Kind::ReceiverDown)
     }
 }

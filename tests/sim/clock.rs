@@ -36,8 +36,9 @@ impl SimClock {
         self.ahead_ms.fetch_add(ms, Ordering::Relaxed);
     }
 
-    pub fn clock(&self) -> Clock {
+    /// The clock of a function that is off by so much.
+    pub fn clock(&self, skew_ms: i64) -> Clock {
         let clock = self.clone();
-        Clock::from_fn(move || Timestamp::from_millisecond(clock.now_ms()).unwrap())
+        Clock::from_fn(move || Timestamp::from_millisecond(clock.now_ms() + skew_ms).unwrap())
     }
 }

@@ -1,11 +1,16 @@
 //! Decides a sale again, in another way: every outcome that the business allowed in a span of time.
 //! Written apart from the domain's own decision, and simpler, because it need not say why first.
 
+use super::chaos::SKEW_MAX_MS;
 use super::office::Office;
 use super::oracle::{Asked, Invariant, Verdict};
+use domain::booking::{self, Booking, BookingOutcome};
 use domain::checkout::{Checkout, Outcome, Rejection};
+use domain::cutoff::{Method, NegativeBalance, Policy};
 use domain::employee::BadgeStatus;
+use domain::id::{EmployeeNumber, TenantId};
 use domain::ledger::Entry;
+use domain::money::Money;
 use domain::role::Status;
 use domain::tenant::TenantStatus;
 
@@ -21,7 +26,7 @@ pub fn check(office: &Office, asked: &Asked, stored: &Checkout, ledger: &[Entry]
     let wrong = |what: String| Err((Invariant::Decision, what));
     let decided_ms = stored.decided_at.as_millisecond();
     let expires_ms = stored.accepted_at.as_millisecond() + LIFETIME_MS;
-    if !(decided_ms..=decided_ms + COMMIT_MAX_MS).contains(&now_ms) {
+    if !(decided_ms - SKEW_MAX_MS..=decided_ms + COMMIT_MAX_MS + SKEW_MAX_MS).contains(&now_ms) {
         return Err((Invariant::Late, format!("decided at {decided_ms}, stored at {now_ms}")));
     }
     let cashier = &asked.cashier;
@@ -41,8 +46,60 @@ pub fn check(office: &Office, asked: &Asked, stored: &Checkout, ledger: &[Entry]
         }
         _ => {}
     }
-    let case = Case { office, asked, stored, ledger, from_ms: decided_ms - LOOK_BACK_MS, to_ms: decided_ms };
+    let (from_ms, to_ms) = span(decided_ms);
+    let case = Case { office, asked, stored, ledger, from_ms, to_ms };
     if case.is_allowed() { Ok(()) } else { wrong(format!("nothing allowed {:?}", stored.outcome)) }
+}
+
+/// When what was decided at an instant of some function's clock was read.
+fn span(decided_ms: i64) -> (i64, i64) {
+    (decided_ms - LOOK_BACK_MS - SKEW_MAX_MS, decided_ms + SKEW_MAX_MS)
+}
+
+/// What is wrong with what a cutoff made of a wallet that held `before`, if anything is.
+pub fn check_grant(
+    office: &Office,
+    (tenant, number): (&TenantId, &EmployeeNumber),
+    policy: &Policy,
+    booking: &Booking,
+    before: i64,
+) -> Verdict {
+    let (from_ms, to_ms) = span(booking.at.as_millisecond());
+    let who = &office.employees[&(tenant.clone(), number.clone())];
+    // Whoever joins has their share with their first item, however long that took to be written.
+    let mut employees = who.within(from_ms, to_ms.max(who.since_ms()));
+    let is_allowed = match &booking.outcome {
+        BookingOutcome::Booked { after, .. } => employees.any(|employee| {
+            let limit = employee.limit.unwrap_or(policy.default_limit).minor();
+            employee.status == Status::Active && after.balance.minor() == replenished(policy, before, limit)
+        }),
+        BookingOutcome::Rejected(booking::Rejection::EmployeeInactive) => {
+            employees.any(|employee| employee.status == Status::Inactive)
+        }
+        BookingOutcome::Rejected(_) => false,
+    };
+    if is_allowed {
+        Ok(())
+    } else {
+        Err((
+            Invariant::Granted,
+            format!("{tenant}'s {number} had {before}, and nothing allowed {booking:?}"),
+        ))
+    }
+}
+
+/// What a wallet holds after a cutoff.
+fn replenished(policy: &Policy, before: i64, limit: i64) -> i64 {
+    let kept = before.max(0);
+    let debt = match policy.negative_balance {
+        NegativeBalance::Forgive => 0,
+        NegativeBalance::Carry => before.min(0),
+    };
+    debt + match policy.method {
+        Method::Reset => limit,
+        Method::RaiseTo => kept.max(limit),
+        Method::TopUp { amount, cap } => kept.max((kept + amount.minor()).min(cap.minor())),
+    }
 }
 
 struct Case<'a> {
@@ -92,7 +149,8 @@ impl Case<'_> {
             let meals = &self.office.meals[&(of.0.clone(), of.1.clone(), head.version.meals)];
             let mut tray = Tray { version: head.version.to_string(), ..Tray::default() };
             for line in self.asked.basket.lines() {
-                let Some(meal) = meals.get(&line.code) else {
+                let edited = head.edits.get(&line.code).map(Option::as_ref);
+                let Some(meal) = edited.unwrap_or_else(|| meals.get(&line.code)) else {
                     tray.unknown.push(line.code.to_string());
                     continue;
                 };
@@ -150,7 +208,9 @@ impl Case<'_> {
                     .iter()
                     .map(|line| (line.code.to_string(), line.price.get(), i64::from(line.qty.get())));
                 let before = self.ledger.iter().find(|entry| entry.after.version + 1 == after.version);
-                let paid = before.map(|entry| entry.after.balance.minor() - after.balance.minor());
+                let before =
+                    before.map(|entry| entry.after.balance.minor()).or((after.version == 1).then_some(0));
+                let paid = before.map(|before| before - after.balance.minor());
                 lines.eq(tray.lines.iter().cloned())
                     && bill.menu_version.to_string() == tray.version
                     && bill.discount.minor() == discount
@@ -158,7 +218,9 @@ impl Case<'_> {
                     && (net == 0 || after.balance.minor() >= -overdraft)
             }
             Outcome::Rejected(Rejection::InsufficientCredit { balance, total_net }) => {
-                let was_balance = self.ledger.iter().any(|entry| entry.after.balance == *balance);
+                // Wallets begin empty.
+                let was_balance = *balance == Money::ZERO
+                    || self.ledger.iter().any(|entry| entry.after.balance == *balance);
                 total_net.minor() == net && net > 0 && balance.minor() - net < -overdraft && was_balance
             }
             Outcome::Rejected(_) | Outcome::Withdrawn => false,

@@ -2,6 +2,7 @@
 //! with requests and answers that get lost and functions that die.
 
 use super::Shared;
+use super::net::CALLER;
 use super::office::Cashier;
 use super::workers::Fated;
 use axum::Router;
@@ -21,7 +22,8 @@ const ANSWER_MAX_BYTES: usize = 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Link {
     pub sim: Shared,
-    pub intake: Router,
+    /// Functions of intake, of which any may get a request.
+    pub instances: [Router; 2],
 }
 
 #[derive(Debug)]
@@ -52,11 +54,12 @@ impl Link {
         if is_lost {
             return None;
         }
-        let intake = self.intake.clone();
+        let intake = self.instances[self.sim.chaos().rng.usize(0..2)].clone();
+        let tenant = who.tenant.clone();
         let (tell, told) = tokio::sync::oneshot::channel();
         // The function runs on when the terminal goes away, as it would.
         self.sim.in_background(async move {
-            let answer = Fated::new(serve(intake, request), run).await;
+            let answer = Fated::new(CALLER.scope(tenant, serve(intake, request)), run).await;
             drop(tell.send(answer));
         });
         let answer = tokio::time::timeout(PATIENCE, told).await.ok()?.ok()??;
@@ -80,6 +83,8 @@ fn context(who: &Cashier) -> RequestContext {
         "token_use": "id",
         "custom:tenant_id": who.tenant.as_str(),
         "cognito:username": who.user.as_str(),
+        // In 2036.
+        "exp": "2088000000",
     });
     let mut context = ApiGatewayProxyRequestContext::default();
     context.authorizer.fields.insert("claims".to_owned(), claims);

@@ -1,19 +1,24 @@
-//! Who takes part in a simulation, and how their affairs change: the administrators' side, written
-//! straight into the table. It remembers what was true when, for whoever checks a decision later.
+//! Who takes part in a simulation, and how their affairs change, written straight into the table or learned from
+//! what workers commit. It remembers what was true when, for whoever checks a decision later.
 
+use super::pool::Pool;
 use super::table::TableModel;
 use aws::items::{self, Item, MenuHead};
+use aws::keys;
 use domain::booking::{Booking, BookingKind, BookingOutcome};
 use domain::command::Kind;
+use domain::cutoff::StandingPolicy;
 use domain::employee::{BadgeStatus, Employee};
-use domain::id::{ConcessionaireId, EmployeeNumber, StationId, TenantId, UserName};
+use domain::id::{ConcessionaireId, EmployeeNumber, MealCode, StationId, TenantId, UserName, WebhookId};
 use domain::menu::{Meal, Meals, MenuVersion};
 use domain::money::Money;
-use domain::role::{Role, Status, User};
-use domain::tenant::{BusinessDay, Station, Tenant, TenantStatus};
+use domain::role::{Admins, Role, Status, User};
+use domain::tenant::{BusinessDay, Concessionaire, Station, Tenant, TenantStatus};
 use domain::wallet::Wallet;
-use jiff::Timestamp;
-use std::collections::BTreeMap;
+use domain::webhook::{Webhook, Webhooks};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub const MEALS: [&str; 4] = ["SOUP", "RICE", "TEA", "CAKE"];
 const STALLS: [&str; 2] = ["bar", "kitchen"];
@@ -30,6 +35,16 @@ impl<T> Timeline<T> {
 
     pub fn current(&self) -> &T {
         &self.0.last().expect("a first value").1
+    }
+
+    /// Since when anything was.
+    pub fn since_ms(&self) -> i64 {
+        self.0.first().expect("a first value").0
+    }
+
+    /// What was true until the last change.
+    pub fn before_last(&self) -> Option<&T> {
+        self.0.iter().rev().nth(1).map(|(_, value)| value)
     }
 
     /// Every value that was true at some instant of the span, its ends included.
@@ -50,6 +65,10 @@ pub struct Office {
     pub employees: BTreeMap<Of<EmployeeNumber>, Timeline<Employee>>,
     pub menus: BTreeMap<Of<ConcessionaireId>, Timeline<MenuHead>>,
     pub meals: BTreeMap<(TenantId, ConcessionaireId, u32), Meals>,
+    /// Good rows of files of menus, by the file's tag.
+    pub dropped: BTreeMap<String, BTreeMap<String, i64>>,
+    /// What tenants are told over, for as long as nobody changes it.
+    pub webhooks: BTreeMap<TenantId, Webhook>,
     bookings: u32,
 }
 
@@ -64,12 +83,19 @@ pub struct Cashier {
 
 impl Office {
     /// Opens for business: one or two companies of two or three buyers and two stalls each.
-    pub fn open(table: &TableModel, rng: &mut fastrand::Rng, now_ms: i64) -> (Self, Vec<Cashier>) {
+    pub fn open(
+        table: &TableModel,
+        pool: &mut Pool,
+        rng: &mut fastrand::Rng,
+        now_ms: i64,
+    ) -> (Self, Vec<Cashier>) {
         let mut office = Self {
             tenants: BTreeMap::new(),
             employees: BTreeMap::new(),
             menus: BTreeMap::new(),
             meals: BTreeMap::new(),
+            dropped: BTreeMap::new(),
+            webhooks: BTreeMap::new(),
             bookings: 0,
         };
         let mut cashiers = Vec::new();
@@ -79,9 +105,16 @@ impl Office {
             for number in 1..=rng.u32(2..=3) {
                 office.hire(table, &tenant, buyer(number, rng), now_ms);
             }
+            let mut admins = BTreeSet::new();
             for stall in STALLS {
                 cashiers.push(office.furnish(table, &tenant, stall, rng, now_ms));
+                admins.insert(format!("{tenant}-{stall}-admin").parse().unwrap());
+                for role in ["", "-manager", "-admin"] {
+                    pool.add(&format!("{tenant}-{stall}{role}"), tenant.as_str());
+                }
             }
+            table.put(&items::admins(&tenant, &Admins(admins)).unwrap());
+            office.provide(table, &tenant, rng, now_ms);
         }
         (office, cashiers)
     }
@@ -98,6 +131,8 @@ impl Office {
         let id = format!("{stall}-1").parse().unwrap();
         let station = Station { id, concessionaire: stall.clone(), status: Status::Active };
         table.put(&items::station(tenant, &station).unwrap());
+        let concessionaire = Concessionaire { id: stall.clone(), name: stall.to_string() };
+        table.put(&items::concessionaire(tenant, &concessionaire).unwrap());
         let user: UserName = format!("{tenant}-{stall}").parse().unwrap();
         let role = Role::Cashier { concessionaire_id: stall.clone() };
         table.put(&items::user(tenant, &User { name: user.clone(), status: Status::Active, role }).unwrap());
@@ -111,6 +146,69 @@ impl Office {
         Cashier { tenant, user, stall, station }
     }
 
+    /// Some companies replenish credit, and some have a system that is told.
+    fn provide(&mut self, table: &TableModel, tenant: &TenantId, rng: &mut fastrand::Rng, now_ms: i64) {
+        let now = Timestamp::from_millisecond(now_ms).unwrap();
+        if rng.bool() {
+            let since = now - SignedDuration::from_hours(24);
+            let policy = serde_json::from_value(policy(rng)).unwrap();
+            table.put(&items::policy(tenant, &StandingPolicy { policy, since }).unwrap());
+        }
+        if rng.u32(0..3) == 0 {
+            let id: WebhookId = "01900000-0000-7000-8000-0000000000aa".parse().unwrap();
+            let url = format!("https://hooks.example/{tenant}/all").try_into().unwrap();
+            let webhook = Webhook::new(id, url, [].into(), now);
+            let webhooks = Webhooks([(id, webhook.clone())].into());
+            table.put(&items::webhooks(tenant, &webhooks).unwrap());
+            self.webhooks.insert(tenant.clone(), webhook);
+        }
+    }
+
+    pub fn learn_tenant(&mut self, tenant: &TenantId, item: Item, now_ms: i64) {
+        let learned = items::stored_tenant(tenant, item).unwrap();
+        learn(&mut self.tenants, tenant.clone(), learned, now_ms);
+    }
+
+    pub fn learn_employee(&mut self, tenant: &TenantId, number: &EmployeeNumber, item: Item, now_ms: i64) {
+        let learned = items::stored_employee(number, item).unwrap();
+        learn(&mut self.employees, (tenant.clone(), number.clone()), learned, now_ms);
+    }
+
+    pub fn learn_menu(
+        &mut self,
+        table: &TableModel,
+        tenant: &TenantId,
+        stall: &ConcessionaireId,
+        item: Item,
+        now_ms: i64,
+    ) {
+        let learned = items::stored_menu_head(item).unwrap();
+        let version = learned.version.meals;
+        let of = (tenant.clone(), stall.clone(), version);
+        self.meals.entry(of).or_insert_with(|| {
+            let meals = table.partition(&format!("T#{tenant}#M#{stall}#V#{version}"));
+            meals.into_iter().map(|item| items::stored_meal(item).unwrap()).collect()
+        });
+        learn(&mut self.menus, (tenant.clone(), stall.clone()), learned, now_ms);
+    }
+
+    /// Meals of the version before the one that a menu has now.
+    pub fn meals_before(&self, of: &Of<ConcessionaireId>) -> impl Iterator<Item = &MealCode> {
+        let heads = &self.menus[of].0;
+        let now = heads.last().expect("a menu").1.version.meals;
+        let before = heads.iter().rev().map(|(_, head)| head.version.meals).find(|version| *version != now);
+        let meals = before.map(|version| &self.meals[&(of.0.clone(), of.1.clone(), version)]);
+        meals.into_iter().flat_map(BTreeMap::keys)
+    }
+
+    /// Whether a partition is of an employee who joined since.
+    pub fn joined_after(&self, pk: &str, since_ms: i64) -> bool {
+        let of = pk.strip_prefix("T#").and_then(|rest| rest.split_once("#E#"));
+        let of = of.map(|(tenant, number)| (tenant.parse().unwrap(), number.parse().unwrap()));
+        let who = of.and_then(|of| self.employees.get(&of));
+        who.is_some_and(|who| who.0.first().is_some_and(|(joined_ms, _)| *joined_ms > since_ms))
+    }
+
     fn hire(&mut self, table: &TableModel, tenant: &TenantId, employee: Employee, now_ms: i64) {
         let by = "office".parse().unwrap();
         let at = Timestamp::from_millisecond(now_ms).unwrap();
@@ -121,11 +219,8 @@ impl Office {
     }
 
     fn set_tenant(&mut self, table: &TableModel, tenant: Tenant, now_ms: i64) {
-        table.put(&items::tenant(&tenant).unwrap());
-        match self.tenants.get_mut(&tenant.id) {
-            Some(timeline) => timeline.0.push((now_ms, tenant)),
-            None => _ = self.tenants.insert(tenant.id.clone(), Timeline::new(now_ms, tenant)),
-        }
+        table.replace(&keys::tenant(&tenant.id), items::tenant(&tenant).unwrap());
+        learn(&mut self.tenants, tenant.id.clone(), tenant, now_ms);
     }
 
     pub fn set_status(&mut self, table: &TableModel, tenant: &TenantId, status: TenantStatus, now_ms: i64) {
@@ -143,7 +238,7 @@ impl Office {
         let timeline = self.employees.get_mut(of).expect("an employee");
         let mut employee = timeline.current().clone();
         change(&mut employee);
-        table.put(&items::employee(&of.0, &employee).unwrap());
+        table.replace(&keys::employee(&of.0, &of.1), items::employee(&of.0, &employee).unwrap());
         timeline.0.push((now_ms, employee));
     }
 
@@ -157,7 +252,7 @@ impl Office {
         now_ms: i64,
     ) {
         let of = (tenant.clone(), stall.clone());
-        let version = self.menus.get(&of).map_or(1, |menu| menu.current().version.meals + 1);
+        let version = self.menus.get(&of).map_or(1, |menu| menu.current().begun + 1);
         let meals: Meals = MEALS.iter().map(|code| (code.parse().unwrap(), meal(code, rng))).collect();
         for (code, meal) in &meals {
             table.put(&items::meal(tenant, stall, version, code, meal).unwrap());
@@ -180,11 +275,8 @@ impl Office {
     }
 
     fn set_head(&mut self, table: &TableModel, of: Of<ConcessionaireId>, head: MenuHead, now_ms: i64) {
-        table.put(&items::menu_head(&of.0, &of.1, &head).unwrap());
-        match self.menus.get_mut(&of) {
-            Some(timeline) => timeline.0.push((now_ms, head)),
-            None => _ = self.menus.insert(of, Timeline::new(now_ms, head)),
-        }
+        table.replace(&keys::menu(&of.0, &of.1), items::menu_head(&of.0, &of.1, &head).unwrap());
+        learn(&mut self.menus, of, head, now_ms);
     }
 
     /// Gives credit: booking and wallet as one step, as any other mover of wallets would.
@@ -209,6 +301,34 @@ impl Office {
         table.put(&items::booking(&of.0, &of.1, &booking).unwrap());
         table.put(&items::wallet(&of.0, &of.1, after).unwrap());
     }
+}
+
+/// Adds what is true from now on.
+fn learn<K: Ord, T>(timelines: &mut BTreeMap<K, Timeline<T>>, of: K, value: T, now_ms: i64) {
+    match timelines.get_mut(&of) {
+        Some(timeline) => timeline.0.push((now_ms, value)),
+        None => _ = timelines.insert(of, Timeline::new(now_ms, value)),
+    }
+}
+
+/// How a company replenishes credit, as it is stored: with a cutoff that is due as a simulation begins, or soon, and
+/// another within an outage.
+fn policy(rng: &mut fastrand::Rng) -> Value {
+    let method = match rng.u32(0..3) {
+        0 => json!({ "method": "reset" }),
+        1 => json!({ "method": "raise_to" }),
+        _ => json!({ "method": "top_up", "amount": rng.i64(1..2_000), "cap": rng.i64(1_000..6_000) }),
+    };
+    let negative_balance = ["forgive", "carry"][rng.usize(0..2)];
+    let at = ["11:00", "12:01"][rng.usize(0..2)];
+    json!({
+        "schedule": { "semi_monthly": { "first": 2, "second": rng.u32(3..16) } },
+        "at": at,
+        "method": method,
+        "negative_balance": negative_balance,
+        "default_limit": rng.i64(0..5_000),
+        "prorates_joiners": false,
+    })
 }
 
 pub fn sort_key(item: &Item) -> &str {

@@ -1,14 +1,19 @@
 //! What terminals asked and were told, held against one another and against what is stored.
 //! An outcome that was seen once is the outcome for ever.
 
+use super::chaos::SKEW_MAX_MS;
 use super::office::Cashier;
+use domain::admin::{Receipt, ReceiptOutcome};
 use domain::booking::{Booking, BookingOutcome};
 use domain::checkout::{Checkout, Outcome};
 use domain::command::Basket;
-use domain::event::Event;
-use domain::id::{BookingId, CheckoutId, EmployeeNumber, Rfid, StationId, TenantId};
+use domain::cutoff::{self, Totals};
+use domain::event::{Event, EventKind};
+use domain::id::{BookingId, CheckoutId, CommandId, EmployeeNumber, Rfid, StationId, TenantId};
+use domain::import::{Effect, Import, Stage};
 use domain::request::RequestHash;
-use jiff::SignedDuration;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use local::provision;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +22,8 @@ use std::fmt;
 /// How long after its expiry a ticket may read `pending`.
 const GRACE_MS: i64 = 60_000;
 const LIFETIME_MS: i64 = 300_000;
+/// How far two functions' clocks may be apart.
+const APART: SignedDuration = SignedDuration::from_millis(2 * SKEW_MAX_MS);
 /// How long a queue remembers a message.
 const RETENTION: SignedDuration = SignedDuration::from_secs(provision::RETENTION_S as i64);
 
@@ -50,6 +57,22 @@ pub enum Invariant {
     Told,
     /// What comes too late charges nobody.
     Late,
+    /// All of a tenant's credit together is what was told of it.
+    Conserved,
+    /// No function asks a service for what is another tenant's.
+    Tenancy,
+    /// A cutoff grants everybody once what its policy says, and closes when it has.
+    Granted,
+    /// A menu that stations sell from is whole: what its file says.
+    Switched,
+    /// Users of the pool are those of the table.
+    Pool,
+    /// Whoever looks whether what is stored agrees finds that it does.
+    Reconciled,
+    /// Nothing that a change stood on was changed before it was written.
+    Overwritten,
+    /// What a webhook wants is told to its receiver, or given up for a reason that can be read.
+    Delivered,
 }
 
 impl fmt::Display for Invariant {
@@ -93,6 +116,8 @@ pub struct Ticket {
 pub type Place = (TenantId, EmployeeNumber, CheckoutId);
 /// Where a booking is stored.
 pub type BookingPlace = (TenantId, EmployeeNumber, BookingId);
+/// Where the receipt of a change, or an import, is stored.
+pub type Papers = (TenantId, CommandId);
 pub type Verdict = Result<(), (Invariant, String)>;
 
 #[derive(Debug, Default)]
@@ -100,6 +125,9 @@ pub struct Oracle {
     known: BTreeMap<String, Known>,
     pub stored: BTreeMap<Place, Checkout>,
     pub bookings: BTreeMap<BookingPlace, Booking>,
+    pub receipts: BTreeMap<Papers, Receipt>,
+    pub imports: BTreeMap<Papers, Import>,
+    pub closed: BTreeMap<(TenantId, Date), (Timestamp, Totals)>,
     /// Sales as they were asked for.
     asked: Vec<Asked>,
     /// Requests that are or were messages in a queue.
@@ -107,8 +135,12 @@ pub struct Oracle {
     /// Requests that were dead letters at some time.
     pub dead: BTreeSet<String>,
     /// What was told, by id, and how far of each wallet.
-    events: BTreeMap<String, Event>,
+    pub events: BTreeMap<(TenantId, String), Event>,
+    /// Ids in the order in which they were told.
+    told: Vec<(TenantId, String)>,
     versions: BTreeMap<(TenantId, EmployeeNumber), u64>,
+    /// Which events the receiver behind a URL took.
+    taken: BTreeMap<String, BTreeSet<String>>,
     /// Nothing that settles from now on may; see [`Invariant::Late`].
     pub is_closed: bool,
     sequence: u64,
@@ -240,7 +272,7 @@ impl Oracle {
             own.failed = true;
         }
         ensure(!was_decided, Invariant::Answer, || format!("{hash} reads failed after it was decided"))?;
-        let is_spent = now_ms > ticket.expires_ms + GRACE_MS;
+        let is_spent = now_ms + SKEW_MAX_MS > ticket.expires_ms + GRACE_MS;
         ensure(is_spent, Invariant::Answer, || format!("{hash} failed before its end"))
     }
 
@@ -249,52 +281,182 @@ impl Oracle {
         let told = |holds, what: &str| {
             ensure(holds, Invariant::Told, || format!("{what}: {}", serde_json::to_string(&event).unwrap()))
         };
-        if let Some(before) = self.events.get(&event.id) {
+        let place = (event.tenant.clone(), event.id.clone());
+        if let Some(before) = self.events.get(&place) {
             return told(*before == event, "told twice, and not as the same");
         }
-        let employee = event.about.employee.clone().expect("an employee");
-        let stored = self.stored_event(&event, &employee);
+        let stored = match &event.about.employee {
+            Some(employee) => self.stored_event(&event, employee),
+            None => self.stored_papers(&event).map(|stored| (stored, None)),
+        };
         let Some((stored, request)) = stored else { return told(false, "told of what is not stored") };
         told(stored == event, "told otherwise than it is stored")?;
-        if let Some(version) = event.about.wallet_version {
+        let moved = event.about.employee.clone().zip(event.about.wallet_version);
+        // What a cutoff grants is another worker's to tell.
+        if let (Some((employee, version)), Some(request)) = (moved, request) {
             let last = self.versions.entry((event.tenant.clone(), employee)).or_default();
             // A dead letter lost its place in the line.
             let is_ordered = version > *last || self.dead.contains(&request);
             *last = version.max(*last);
             told(is_ordered, "told out of order")?;
         }
-        self.events.insert(event.id.clone(), event);
+        self.told.push(place.clone());
+        self.events.insert(place, event);
         Ok(())
     }
 
+    /// How many events were told so far, of all tenants.
+    pub fn told_so_far(&self) -> usize {
+        self.told.len()
+    }
+
+    /// What a tenant was told since so many events had been.
+    pub fn told_since(&self, tenant: &TenantId, since: usize) -> impl Iterator<Item = &Event> {
+        let later = self.told.iter().skip(since).filter(move |(of, _)| of == tenant);
+        later.map(|place| &self.events[place])
+    }
+
+    /// Whether somebody was told what the topic was told.
+    pub fn agrees_with(&self, event: &Event) -> Verdict {
+        let told = self.events.get(&(event.tenant.clone(), event.id.clone()));
+        // What is told to be tried is told to its webhook alone.
+        let agrees = told.is_none_or(|told| told == event)
+            && (told.is_some() || event.kind == EventKind::WebhookTested);
+        ensure(agrees, Invariant::Told, || format!("{} of {} reads otherwise", event.id, event.tenant))
+    }
+
+    /// A receiver took what it was told.
+    pub fn took(&mut self, url: &str, event: Event) -> Verdict {
+        let is_own = url.contains(&format!("/{}/", event.tenant));
+        ensure(is_own, Invariant::Tenancy, || format!("{url} was told of {}", event.tenant))?;
+        if event.kind != EventKind::WebhookTested {
+            self.agrees_with(&event)?;
+        }
+        self.taken.entry(url.to_owned()).or_default().insert(event.id);
+        Ok(())
+    }
+
+    /// Whether the receiver behind a URL took an event.
+    pub fn has_taken(&self, url: &str, event: &Event) -> bool {
+        self.taken.get(url).is_some_and(|taken| taken.contains(&event.id))
+    }
+
+    /// What is stored of an event that concerns no wallet.
+    fn stored_papers(&self, event: &Event) -> Option<Event> {
+        let tenant = &event.tenant;
+        let papers = |id: &str| Some((tenant.clone(), id.parse().ok()?));
+        match event.kind {
+            EventKind::ChangeApplied | EventKind::ChangeRejected => {
+                self.receipts.get(&papers(&event.id)?).map(Event::of_receipt)
+            }
+            EventKind::ImportApplied | EventKind::ImportRefused => {
+                self.imports.get(&papers(&event.id)?).and_then(Event::of_import)
+            }
+            EventKind::MenuSwitched => {
+                let import = self.imports.get(&papers(event.id.strip_suffix(".menu")?)?)?;
+                let Stage::Applied(Effect::Menu { version, .. }) = import.stage else { return None };
+                let concessionaire = import.target.concessionaire()?;
+                Some(Event::of_menu(tenant, concessionaire, version, import.id, import.updated_at))
+            }
+            EventKind::CutoffClosed => {
+                let date = event.id.strip_prefix("cutoff-")?.parse().ok()?;
+                let (at, totals) = self.closed.get(&(tenant.clone(), date))?;
+                Some(Event::of_cutoff(tenant, date, totals, *at))
+            }
+            // Its webhook says so, and tells no more than that.
+            EventKind::WebhookDisabled => Some(event.clone()),
+            _ => None,
+        }
+    }
+
     /// The event that is stored under an event's command, and the request that it was.
-    fn stored_event(&self, event: &Event, employee: &EmployeeNumber) -> Option<(Event, String)> {
+    fn stored_event(&self, event: &Event, employee: &EmployeeNumber) -> Option<(Event, Option<String>)> {
         let (tenant, id) = (&event.tenant, event.data["id"].as_str()?);
         if event.subject.contains("/checkouts/") {
             let place = (tenant.clone(), employee.clone(), id.parse().ok()?);
             let stored = self.stored.get(&place)?;
-            return Some((Event::of_checkout(stored), stored.request.to_string()));
+            return Some((Event::of_checkout(stored), Some(stored.request.to_string())));
         }
         let booking = self.bookings.get(&(tenant.clone(), employee.clone(), id.parse().ok()?))?;
-        let cause = booking.cause.as_ref()?;
-        let sale = cause.checkout.and_then(|id| self.stored.get(&(tenant.clone(), employee.clone(), id)));
-        Some((Event::of_booking(tenant, employee, booking, sale), cause.request.to_string()))
+        let cause = booking.cause.as_ref();
+        let sale = cause.and_then(|cause| cause.checkout);
+        let sale = sale.and_then(|id| self.stored.get(&(tenant.clone(), employee.clone(), id)));
+        let request = cause.map(|cause| cause.request.to_string());
+        Some((Event::of_booking(tenant, employee, booking, sale), request))
     }
 
     /// Whatever a queue had is told of in the end.
     pub fn check_told(&self) -> Verdict {
+        let is_told = |tenant: &TenantId, id: &str| {
+            ensure(self.events.contains_key(&(tenant.clone(), id.to_owned())), Invariant::Told, || {
+                format!("nobody in {tenant} was told of {id}")
+            })
+        };
+        for (tenant, id) in self.receipts.keys() {
+            // An import has a receipt, too, and tells of itself.
+            let is_import = self.imports.contains_key(&(tenant.clone(), *id));
+            if !is_import {
+                is_told(tenant, &id.to_string())?;
+            }
+        }
+        for ((tenant, id), import) in &self.imports {
+            if Event::of_import(import).is_some() {
+                is_told(tenant, &id.to_string())?;
+            }
+        }
+        for (tenant, date) in self.closed.keys() {
+            is_told(tenant, &format!("cutoff-{date}"))?;
+        }
+        for ((tenant, employee, _), booking) in &self.bookings {
+            if booking.by.as_str() == cutoff::BY {
+                is_told(tenant, &Event::of_booking(tenant, employee, booking, None).id)?;
+            }
+        }
         // What was withdrawn is told of with what withdrew it; its sale may never come.
         let sales = self.stored.values().filter(|sale| sale.outcome != Outcome::Withdrawn);
-        let sales = sales.map(|sale| (sale.request, Event::of_checkout(sale).id));
+        let sales = sales.map(|sale| (&sale.tenant, sale.request, Event::of_checkout(sale).id));
         let bookings = self.bookings.iter().filter_map(|((tenant, employee, _), booking)| {
             let event = Event::of_booking(tenant, employee, booking, None);
-            Some((booking.cause.as_ref()?.request, event.id))
+            Some((tenant, booking.cause.as_ref()?.request, event.id))
         });
-        for (request, id) in sales.chain(bookings) {
-            let is_told = !self.enqueued.contains(&request.to_string()) || self.events.contains_key(&id);
-            ensure(is_told, Invariant::Told, || format!("nobody was told of {id}"))?;
+        for (tenant, request, id) in sales.chain(bookings) {
+            if self.enqueued.contains(&request.to_string()) {
+                is_told(tenant, &id)?;
+            }
         }
         Ok(())
+    }
+
+    /// A tenant's wallets together hold what was told of them, and what nobody asked for and so nobody was told of.
+    pub fn check_conserved(&self, tenant: &TenantId, balances: i64) -> Verdict {
+        let events = self.events.iter().filter(|((of, _), _)| of == tenant).map(|(_, event)| event);
+        let told: i64 = events.map(moved_by).sum();
+        let own = self.bookings.iter().filter(|((of, ..), _)| of == tenant);
+        let untold = own.filter_map(|((_, employee, _), booking)| {
+            let event = Event::of_booking(tenant, employee, booking, None);
+            let is_told = self.events.contains_key(&(tenant.clone(), event.id));
+            booking.entry().filter(|_| !is_told).map(|entry| entry.amount.minor())
+        });
+        let untold: i64 = untold.sum();
+        ensure(balances == told + untold, Invariant::Conserved, || {
+            let events = self.events.iter().filter(|((of, _), event)| of == tenant && moved_by(event) != 0);
+            let events: Vec<_> = events.map(|((_, id), event)| (id, moved_by(event))).collect();
+            format!("{tenant}'s wallets hold {balances}, and {told} and {untold} went into them: {events:?}")
+        })
+    }
+
+    /// What came of a change.
+    pub fn told_receipt(&self, papers: &Papers, body: &Value) -> Verdict {
+        let Some(stored) = self.receipts.get(papers) else {
+            return Err((Invariant::OneOutcome, format!("{body} was told, and no such receipt is stored")));
+        };
+        let agrees = match &stored.outcome {
+            ReceiptOutcome::Applied { .. } => body["status"] == "applied",
+            ReceiptOutcome::Rejected(refusal) => {
+                body["status"] == "rejected" && body["rejection"]["type"] == refusal.name()
+            }
+        };
+        ensure(agrees, Invariant::Answer, || format!("{body} does not read {stored:?}"))
     }
 
     /// One wallet's commands, as they came to be accepted: whoever was accepted before another was
@@ -319,7 +481,7 @@ impl Oracle {
             });
             for (other_hash, _, second) in later {
                 let versions = version(first).zip(version(second));
-                let is_ordered = first.decided_at <= second.decided_at
+                let is_ordered = first.decided_at <= second.decided_at + APART
                     && versions.is_none_or(|(first, second)| first < second);
                 ensure(is_ordered, Invariant::Order, || format!("{other_hash} overtook {hash}"))?;
             }
@@ -342,6 +504,15 @@ impl Oracle {
             *outcomes.entry(known.end()).or_default() += 1;
         }
         outcomes
+    }
+}
+
+/// What an event says that it moved, in minor units.
+fn moved_by(event: &Event) -> i64 {
+    match event.kind {
+        EventKind::CheckoutSettled => -event.data["total_net"].as_i64().expect("an amount"),
+        _ if event.data["status"] == "booked" => event.data["amount"].as_i64().expect("an amount"),
+        _ => 0,
     }
 }
 
@@ -371,7 +542,7 @@ impl Known {
 impl Ticket {
     /// Whether nothing can be known yet.
     pub fn may_be_pending(&self, asked_ms: i64) -> Verdict {
-        let is_open = asked_ms <= self.expires_ms + GRACE_MS;
+        let is_open = asked_ms <= self.expires_ms + GRACE_MS + SKEW_MAX_MS;
         ensure(is_open, Invariant::Ended, || format!("{} is pending past its end", self.location))
     }
 
@@ -394,12 +565,15 @@ fn answers(stored: &Checkout, hash: &str) -> bool {
     RequestHash::try_from(hash.to_owned()).is_ok_and(|hash| stored.answers(hash))
 }
 
-/// What of an answer never changes: not what was given back of it since.
+/// What of an answer never changes: not what was given back of it since, nor a name, which is the one of today.
 fn lasting(body: &Value) -> Value {
     let mut lasting = body.get("sale").unwrap_or(body).clone();
     let status = if lasting.get("settled_at").is_some() { "settled" } else { "" };
     let fields = lasting.as_object_mut().expect("an object");
     fields.remove("refunded");
+    if let Some(employee) = fields.get_mut("employee").and_then(Value::as_object_mut) {
+        employee.remove("name");
+    }
     if status == "settled" {
         fields.insert("status".to_owned(), status.into());
     }

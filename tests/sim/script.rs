@@ -26,17 +26,105 @@ pub struct Step {
 #[derive(Debug, Clone)]
 pub enum Act {
     Sell(Sale),
-    Credit { buyer: usize },
+    Credit {
+        buyer: usize,
+    },
     Correct(Correction),
-    Suspend { tenant: usize },
-    Deactivate { buyer: usize },
-    BlockBadge { buyer: usize },
-    TurnMeal { stall: usize, meal: usize },
-    PrintMenu { stall: usize },
-    Poison { buyer: usize, how: usize },
-    Storm { service: Service, ms: i64 },
-    Outage { minutes: i64 },
+    Administer(Deed),
+    /// A schedule fires: so late, and so often.
+    Tick {
+        tenant: usize,
+        is_reconciliation: bool,
+        delay_ms: u64,
+        times: usize,
+    },
+    Drop(Drop),
+    Listen {
+        tenant: usize,
+    },
+    HangUp {
+        connection: usize,
+    },
+    /// Somebody reads on in another company's list.
+    Browse {
+        tenant: usize,
+    },
+    Suspend {
+        tenant: usize,
+    },
+    Deactivate {
+        buyer: usize,
+    },
+    BlockBadge {
+        buyer: usize,
+    },
+    TurnMeal {
+        stall: usize,
+        meal: usize,
+    },
+    PrintMenu {
+        stall: usize,
+    },
+    Poison {
+        buyer: usize,
+        how: usize,
+    },
+    Storm {
+        service: Service,
+        ms: i64,
+    },
+    Outage {
+        minutes: i64,
+    },
     Redrive,
+}
+
+/// What somebody administers through the API: `which` says of what, as an index.
+#[derive(Debug, Clone)]
+pub struct Deed {
+    pub tenant: usize,
+    pub which: usize,
+    pub what: What,
+    pub wait: u64,
+    pub is_twin: bool,
+}
+
+#[derive(Debug, Clone)]
+pub enum What {
+    Limit(i64),
+    Turn { is_active: bool },
+    Hire { limit: i64 },
+    GiveBadge,
+    TakeBadge,
+    Price { meal: usize, price: i64 },
+    TakeOff { meal: usize },
+    SellOut { meal: usize, is_sold_out: bool },
+    AddUser,
+    TurnUser { is_active: bool },
+    ResetPassword,
+    Furnish,
+    OpenCutoff { in_days: i64 },
+    ResumeCutoff,
+    SetPolicy { limit: i64 },
+    AddWebhook,
+    RemoveWebhook,
+    TryWebhook,
+}
+
+/// A file of a menu or, without meals, of a roster.
+#[derive(Debug, Clone)]
+pub struct Drop {
+    pub stall: usize,
+    /// Prices of a menu's meals, in order; some more follow, so that a file takes more than one call.
+    pub prices: Vec<i64>,
+    pub fillers: usize,
+    /// Limits of a roster's employees.
+    pub limits: Vec<i64>,
+    pub has_bad_row: bool,
+    pub is_lenient: bool,
+    pub is_merged: bool,
+    /// How often it is announced.
+    pub times: usize,
 }
 
 /// Somebody puts right a sale that was rung up before, whatever became of it, or a wallet.
@@ -110,6 +198,12 @@ impl Act {
             },
             Act::Credit { .. } => None,
             Act::Correct(_) => Some(Kind::Correction),
+            Act::Administer(_) => Some(Kind::Administration),
+            Act::Tick { .. } => Some(Kind::Tick),
+            Act::Drop(_) => Some(Kind::Import),
+            Act::Listen { .. } => None,
+            Act::HangUp { .. } => Some(Kind::HangUp),
+            Act::Browse { .. } => Some(Kind::ForeignCursor),
             Act::Suspend { .. } => Some(Kind::Suspension),
             Act::Deactivate { .. } => Some(Kind::Deactivation),
             Act::BlockBadge { .. } => Some(Kind::BadgeBlock),
@@ -141,7 +235,36 @@ impl Script {
                 if rng.bool() { rng.u64(0..LUNCH_MS) } else { rng.u64(0..8) * 10_000 + rng.u64(0..150) };
             steps.push(Step { at_ms, act: Act::Correct(correction(rng)) });
         }
+        // Each of these has its days, so that most simulations stay small.
+        let mut some = |one_in: u32, most: usize, act: fn(&mut fastrand::Rng) -> Act| {
+            if rng.u32(0..one_in) > 0 {
+                return;
+            }
+            for _ in 0..rng.usize(1..=most) {
+                let at_ms = rng.u64(0..LUNCH_MS);
+                steps.push(Step { at_ms, act: act(rng) });
+            }
+        };
+        some(2, 14, |rng| Act::Administer(deed(rng)));
+        some(2, 6, |rng| Act::Tick {
+            tenant: rng.usize(0..2),
+            is_reconciliation: rng.u32(0..3) == 0,
+            delay_ms: if rng.bool() { 0 } else { rng.u64(0..400_000) },
+            times: rng.usize(1..=2),
+        });
+        some(3, 3, |rng| Act::Drop(drop_of(rng)));
+        some(4, 3, |rng| Act::Listen { tenant: rng.usize(0..2) });
+        some(8, 2, |rng| Act::HangUp { connection: rng.usize(0..4) });
+        some(6, 1, |rng| Act::Browse { tenant: rng.usize(0..2) });
         steps.sort_by_key(|step| step.at_ms);
+        // All outages together are half an hour shorter than a queue remembers.
+        let mut left_min = OUTAGE_MAX_MIN - 30;
+        for step in &mut steps {
+            if let Act::Outage { minutes } = &mut step.act {
+                *minutes = left_min.min(*minutes);
+                left_min -= *minutes;
+            }
+        }
         Self { steps }
     }
 
@@ -186,6 +309,50 @@ fn correction(rng: &mut fastrand::Rng) -> Correction {
     }
 }
 
+fn deed(rng: &mut fastrand::Rng) -> Deed {
+    let (meal, yes) = (rng.usize(0..MEALS.len()), rng.bool());
+    let what = match rng.u32(0..24) {
+        0 | 1 => What::Limit(rng.i64(0..9_000)),
+        2 | 3 => What::Turn { is_active: yes },
+        4 | 5 => What::Hire { limit: rng.i64(0..9_000) },
+        6 => What::GiveBadge,
+        7 => What::TakeBadge,
+        8 | 9 => What::Price { meal, price: rng.i64(0..700) },
+        10 => What::TakeOff { meal },
+        11 | 12 => What::SellOut { meal, is_sold_out: yes },
+        13 | 14 => What::AddUser,
+        15 | 16 => What::TurnUser { is_active: yes },
+        17 => What::ResetPassword,
+        18 => What::Furnish,
+        19 => What::OpenCutoff { in_days: rng.i64(0..14) },
+        20 => What::ResumeCutoff,
+        21 => What::SetPolicy { limit: rng.i64(0..5_000) },
+        22 => What::AddWebhook,
+        _ => [What::RemoveWebhook, What::TryWebhook][rng.usize(0..2)].clone(),
+    };
+    Deed {
+        tenant: rng.usize(0..2),
+        which: rng.usize(0..6),
+        what,
+        wait: [0, 0, 1, 5][rng.usize(0..4)],
+        is_twin: rng.u32(0..6) == 0,
+    }
+}
+
+fn drop_of(rng: &mut fastrand::Rng) -> Drop {
+    let is_menu = rng.u32(0..4) > 0;
+    Drop {
+        stall: rng.usize(0..4),
+        prices: if is_menu { MEALS.iter().map(|_| rng.i64(0..700)).collect() } else { vec![] },
+        fillers: if rng.bool() { 0 } else { rng.usize(0..60) },
+        limits: (0..rng.usize(2..5)).map(|_| rng.i64(0..9_000)).collect(),
+        has_bad_row: rng.u32(0..3) == 0,
+        is_lenient: rng.bool(),
+        is_merged: rng.bool(),
+        times: rng.usize(1..=2),
+    }
+}
+
 fn line(rng: &mut fastrand::Rng) -> Line {
     let code = if rng.u32(0..40) == 0 { "GHOST" } else { MEALS[rng.usize(0..MEALS.len())] };
     let shown = match rng.u32(0..20) {
@@ -207,7 +374,11 @@ fn trouble(rng: &mut fastrand::Rng) -> Act {
         9..11 => Act::PrintMenu { stall: one },
         11..14 => Act::Poison { buyer: one, how: other },
         14..17 => {
-            let service = [Service::Table, Service::Table, Service::Topic, Service::Queue][rng.usize(0..4)];
+            let service = [Service::Table, Service::Table, Service::Topic, Service::Queue, Service::Files]
+                .into_iter()
+                .chain([Service::Pool, Service::Sockets])
+                .nth(rng.usize(0..7))
+                .unwrap_or(Service::Table);
             Act::Storm { service, ms: rng.i64(1_000..60_000) }
         }
         17..19 => Act::Redrive,

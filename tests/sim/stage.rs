@@ -3,17 +3,22 @@
 
 use super::chaos::{Chaos, Kind};
 use super::clock::SimClock;
+use super::files::Files;
 use super::history::History;
 use super::link::{CLIENT_ID, Link};
-use super::net::Net;
+use super::net::{Net, SOCKETS_URL};
 use super::office::{Cashier, Office};
 use super::oracle::Oracle;
+use super::pool::Pool;
+use super::receivers::Receivers;
+use super::sockets::Sockets;
 use super::table::{TABLE_NAME, TableModel};
-use super::workers::Crew;
+use super::workers::{Crew, Hire};
 use super::{Shared, Sim};
 use aws::bus::Names;
 use aws::config::{
-    Clients, Cloud, Config, IntakeConfig, PasswordKey, SessionKey, TicketKey, WebhookConfig, WebhookKey,
+    AdministerConfig, Clients, Cloud, Config, IntakeConfig, ListenConfig, PasswordKey, SessionKey, TicketKey,
+    WebhookConfig, WebhookKey,
 };
 use aws::telemetry::Metrics;
 use aws_credential_types::Credentials;
@@ -33,10 +38,22 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, Weak};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use workers::administer::AdministerWorker;
+use workers::announce::Announcer;
+use workers::deliver::DeliverWorker;
+use workers::import_files::ImportWorker;
+use workers::lambda::Worker;
+use workers::listen::Listen;
+use workers::post_checkouts::PostCheckouts;
+use workers::reconcile::ReconcileWorker;
+use workers::replenish::ReplenishWorker;
 
 const REGION: &str = "eu-west-1";
-/// Batches of one queue that are worked on at the same time.
-const WORKERS: usize = 2;
+/// Batches of a queue that are worked on at the same time: of what moves wallets several.
+fn workers(purpose: Purpose) -> usize {
+    if matches!(purpose, Purpose::Checkouts | Purpose::Replenishment) { 2 } else { 1 }
+}
+
 /// One tenant in so many has a queue that gives up on messages soon: after so many receives.
 const IMPATIENT_ONE_IN: u32 = 3;
 const IMPATIENT_RECEIVES: std::ops::RangeInclusive<u32> = 3..=6;
@@ -47,6 +64,7 @@ pub struct Stage {
     pub names: Names,
     pub cashiers: Vec<Cashier>,
     pub link: Link,
+    pub listener: Listen,
     /// Dropped with the stage.
     _pumps: JoinSet<()>,
 }
@@ -58,7 +76,8 @@ impl Stage {
             Names { region: REGION.to_owned(), account_id: ACCOUNT_ID.to_owned(), stage: "sim".to_owned() };
         let mut rng = fastrand::Rng::with_seed(seed ^ 0x0ff1_ce00);
         table.create();
-        let (office, cashiers) = Office::open(&table, &mut rng, clock.now_ms());
+        let mut pool = Pool::default();
+        let (office, cashiers) = Office::open(&table, &mut pool, &mut rng, clock.now_ms());
         let tenants: Vec<_> = office.tenants.keys().cloned().collect();
         let sim = Arc::new(Sim {
             clock,
@@ -67,13 +86,16 @@ impl Stage {
             history: Mutex::new(History::new(is_kept)),
             oracle: Mutex::new(Oracle::default()),
             office: Mutex::new(office),
+            files: Mutex::new(Files::default()),
+            pool: Mutex::new(pool),
+            sockets: Mutex::new(Sockets::default()),
             violation: Mutex::new(None),
             violated: Notify::new(),
             background: Mutex::new(JoinSet::new()),
         });
         let engine = engine(&sim);
         let queues = fifo::http::standalone(engine.clone());
-        let intake = clients(&sim, &names, &queues, "intake");
+        let intake = clients(&sim, &names, &queues, "intake", false);
         let messaging = Messaging { sns: intake.sns(), sqs: intake.sqs(), names: names.clone() };
         let mut pumps = JoinSet::new();
         for tenant in &tenants {
@@ -86,16 +108,35 @@ impl Stage {
         let config = IntakeConfig {
             client_id: CLIENT_ID.to_owned(),
             listen_url: String::new(),
-            session_key: SessionKey::new([9; 32]),
+            session_key: session_key(),
             ticket_key: TicketKey::new([7; 32]),
-            password_key: PasswordKey::new([8; 32]),
-            webhooks: WebhookConfig { key: WebhookKey::new([6; 32]), reach: Reach::Public },
+            password_key: password_key(),
+            webhooks: WebhookConfig { key: webhook_key(), reach: Reach::Public },
         };
-        let metrics = Metrics::to(sim.clock.clock(), "sim", |_| ());
-        let app = App::new(&intake, config, sim.clock.clock(), metrics);
-        let link = Link { sim: sim.clone(), intake: intake::routes::router(app) };
-        Self { sim, engine, names, cashiers, link, _pumps: pumps }
+        // Two functions, whose clocks may disagree.
+        let instances = [0, 1].map(|_| {
+            let clock = sim.clock.clock(sim.chaos().skew_ms());
+            let metrics = Metrics::to(clock.clone(), "sim", |_| ());
+            intake::routes::router(App::new(&intake, config.clone(), clock, metrics))
+        });
+        let link = Link { sim: sim.clone(), instances };
+        let config = ListenConfig { connections_url: SOCKETS_URL.to_owned(), session_key: session_key() };
+        let socket = clients(&sim, &names, &queues, "listen", false);
+        let listener = Listen::new(&socket, &config, sim.clock.clock(0));
+        Self { sim, engine, names, cashiers, link, listener, _pumps: pumps }
     }
+}
+
+fn session_key() -> SessionKey {
+    SessionKey::new([9; 32])
+}
+
+fn password_key() -> PasswordKey {
+    PasswordKey::new([8; 32])
+}
+
+fn webhook_key() -> WebhookKey {
+    WebhookKey::new([6; 32])
 }
 
 /// The machine of topics and queues; the oracle hears of every message that it takes.
@@ -122,7 +163,7 @@ fn engine(sim: &Shared) -> Engine {
     })
 }
 
-fn clients(sim: &Shared, names: &Names, queues: &Router, who: &'static str) -> Clients {
+fn clients(sim: &Shared, names: &Names, queues: &Router, who: &'static str, is_next: bool) -> Clients {
     let url = "http://services".to_owned();
     let cloud = Cloud {
         region: REGION.to_owned(),
@@ -132,7 +173,7 @@ fn clients(sim: &Shared, names: &Names, queues: &Router, who: &'static str) -> C
         app_name: None,
     };
     let config = Config { cloud, names: names.clone(), table_name: TABLE_NAME.to_owned() };
-    Clients::over(config, Net::client(sim, queues, who))
+    Clients::over(config, Net::client(sim, queues, who, is_next))
 }
 
 /// Makes a queue give up after a few receives, so that what could be worked off becomes a dead letter.
@@ -145,7 +186,7 @@ async fn lose_patience(engine: &Engine, names: &Names, tenant: &TenantId, receiv
     set.expect("a queue");
 }
 
-/// Pump and workers of one tenant.
+/// Pumps and workers of one tenant.
 fn staff(
     pumps: &mut JoinSet<()>,
     sim: &Shared,
@@ -154,11 +195,53 @@ fn staff(
     queues: &Router,
     tenant: &TenantId,
 ) {
-    let queue = names.queue(tenant, Purpose::Checkouts);
-    let poller = clients(sim, names, queues, "poller");
-    let source = Source::new(&poller, tenant, Purpose::Checkouts);
-    let clients = clients(sim, names, queues, "worker");
-    let warm = Arc::new(Mutex::new(Crew::worker(sim, &clients)));
-    let crew = Crew { sim: sim.clone(), engine: engine.clone(), clients, queue, warm };
-    pump::start(pumps, &source, WORKERS, &Arc::new(crew));
+    let office = Staff { sim, engine, names, queues, tenant };
+    office.put(pumps, Purpose::Checkouts, Arc::new(PostCheckouts::new));
+    office.put(
+        pumps,
+        Purpose::Admin,
+        Arc::new(|clients, clock, metrics| {
+            let config = AdministerConfig { user_pool_id: "pool".to_owned(), password_key: password_key() };
+            AdministerWorker::new(clients, config, clock, metrics)
+        }),
+    );
+    office.put(pumps, Purpose::Replenishment, Arc::new(ReplenishWorker::new));
+    office.put(pumps, Purpose::Reconciliation, Arc::new(ReconcileWorker::new));
+    office.put(pumps, Purpose::Imports, Arc::new(ImportWorker::new));
+    office.put(
+        pumps,
+        Purpose::Results,
+        Arc::new(|clients, clock, metrics| Announcer::new(clients, SOCKETS_URL, clock, metrics)),
+    );
+    let receivers = Receivers(sim.clone());
+    office.put(
+        pumps,
+        Purpose::Deliveries,
+        Arc::new(move |clients, clock, metrics| {
+            DeliverWorker::calling(receivers.clone(), clients, webhook_key(), clock, metrics)
+        }),
+    );
+}
+
+struct Staff<'a> {
+    sim: &'a Shared,
+    engine: &'a Engine,
+    names: &'a Names,
+    queues: &'a Router,
+    tenant: &'a TenantId,
+}
+
+impl Staff<'_> {
+    /// A crew behind one queue.
+    fn put<W>(&self, pumps: &mut JoinSet<()>, purpose: Purpose, hire: Hire<W>)
+    where
+        W: Worker + Clone + Send + Sync + 'static,
+    {
+        let Self { sim, engine, names, queues, tenant } = *self;
+        let poller = clients(sim, names, queues, "poller", false);
+        let source = Source::new(&poller, tenant, purpose);
+        let own = [false, true].map(|is_next| clients(sim, names, queues, purpose.as_str(), is_next));
+        let crew = Crew::new(sim, engine, tenant, purpose, own, hire);
+        pump::start(pumps, &source, workers(purpose), &Arc::new(crew));
+    }
 }

@@ -1,7 +1,9 @@
 //! The table of a simulation: an embedded DynamoDB in memory, asked in the wire's own JSON.
 //! Every call is one step: nothing else runs while it does.
 
-use aws::items::Item;
+use aws::items::{self, Item};
+use aws::keys::Key;
+use aws::table::REVISION;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
@@ -63,15 +65,39 @@ impl TableModel {
         items.into_iter().map(item_of).collect()
     }
 
+    /// What stands under a key.
+    pub fn get(&self, key: &Key) -> Option<Item> {
+        let key = key.to_string();
+        let (pk, sk) = key.split_once(' ').expect("both parts of a key");
+        let get = json!({
+            "TableName": TABLE_NAME,
+            "Key": { "PK": { "S": pk }, "SK": { "S": sk } },
+            "ConsistentRead": true,
+        });
+        let (status, answer) = self.answer("GetItem", &get.to_string());
+        assert_eq!(status, 200, "{answer}");
+        let mut answer: Value = serde_json::from_str(&answer).unwrap();
+        answer.get_mut("Item").map(|item| item_of(item.take()))
+    }
+
     /// Puts an item as an administrator's tool would, over whatever is there.
     pub fn put(&self, item: &Item) {
         let put = json!({ "TableName": TABLE_NAME, "Item": json_of(item) });
         let (status, answer) = self.answer("PutItem", &put.to_string());
         assert_eq!(status, 200, "{answer}");
     }
+
+    /// The same in place of what stands there, so that whoever read that before sees the difference.
+    pub fn replace(&self, key: &Key, mut item: Item) {
+        if let Some(stored) = self.get(key) {
+            let revision = items::revision(&stored).unwrap() + 1;
+            item.insert(REVISION.to_owned(), AttributeValue::N(revision.to_string()));
+        }
+        self.put(&item);
+    }
 }
 
-fn item_of(json: Value) -> Item {
+pub fn item_of(json: Value) -> Item {
     let Value::Object(attributes) = json else { panic!("an item is an object") };
     attributes.into_iter().map(|(name, value)| (name, attribute_of(value))).collect()
 }

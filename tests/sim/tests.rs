@@ -5,6 +5,7 @@ use super::play::Play;
 use super::terminal::Terminal;
 use super::{office, run_seed};
 use aws::items;
+use domain::command::Purpose;
 use domain::wallet::Wallet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -16,8 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 fn in_simulation<F: Future<Output = ()>>(test: impl FnOnce(Play) -> F) {
     fastrand::seed(0);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.unwrap().block_on(async { test(Play::without_trouble(1).await).await });
+    super::runtime().block_on(async { test(Play::without_trouble(1).await).await });
 }
 
 async fn until(mut holds: impl FnMut() -> bool) {
@@ -70,7 +70,7 @@ fn what_cannot_be_read_dies_alone_and_the_next_sale_goes_through() {
             assert!(sell(&sale).await < UNDISTURBED);
             assert!(play.stage.sim.oracle().is_decided(&sale.asked));
         }
-        play.drain("at the end").await;
+        play.drain("at the end", &Purpose::ALL).await;
         is_well(&play);
     });
 }

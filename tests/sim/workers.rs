@@ -1,64 +1,104 @@
-//! The real worker behind the real pump, and what happens to workers: they die, stand still, get the
+//! The real workers behind the real pump, and what happens to workers: they die, stand still, get the
 //! same batch twice, or keep messages that others already have again.
 
-use super::Shared;
 use super::chaos::Run;
-use super::oracle::{BookingPlace, Invariant, Place, Verdict};
+use super::net::CALLER;
+use super::oracle::{BookingPlace, Invariant, Papers, Place, Verdict};
+use super::{Shared, release};
+use aws::clock::Clock;
 use aws::config::Clients;
-use aws::keys;
+use aws::files::Dropped;
 use aws::telemetry::Metrics;
+use aws::{items, keys};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::booking::PostBooking;
-use domain::command::{Command, Message, PostCheckout};
+use domain::command::{Command, Deliver, ImportFile, Message, PostCheckout, Purpose, Reconcile, Replenish};
+use domain::event::Event;
+use domain::id::TenantId;
+use domain::webhook::{Delivery, DeliveryState, STEPS_ASIDE_FROM};
 use local::fifo::engine::Engine;
 use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::Sleep;
+use tokio::time::{Sleep, sleep, timeout};
 use workers::lambda::Worker;
-use workers::post_checkouts::PostCheckouts;
 
-/// Where a batch goes: one warm worker a tenant, replaced when it dies.
-#[derive(Clone)]
-pub struct Crew {
-    pub sim: Shared,
-    pub engine: Engine,
-    pub clients: Clients,
-    pub queue: String,
-    pub warm: Arc<Mutex<PostCheckouts>>,
+/// Makes a worker of this release or, over clients of its own, of the next, by a clock that may be off.
+pub type Hire<W> = Arc<dyn Fn(&Clients, Clock, Metrics) -> W + Send + Sync>;
+
+/// Where a queue's batches go: one warm worker, replaced when it dies.
+pub struct Crew<W> {
+    sim: Shared,
+    engine: Engine,
+    tenant: TenantId,
+    purpose: Purpose,
+    queue: String,
+    /// Of this release, and of the next.
+    clients: [Clients; 2],
+    hire: Hire<W>,
+    warm: Arc<Mutex<W>>,
 }
 
-impl Worker for Crew {
+impl<W> Clone for Crew<W> {
+    fn clone(&self) -> Self {
+        Self {
+            sim: self.sim.clone(),
+            engine: self.engine.clone(),
+            tenant: self.tenant.clone(),
+            queue: self.queue.clone(),
+            clients: self.clients.clone(),
+            hire: self.hire.clone(),
+            warm: self.warm.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<W: Worker + Clone + Send + Sync + 'static> Worker for Crew<W> {
     /// One invocation, as its caller sees it: a worker that died hands everything back.
     async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
         self.invoke(event).await
     }
 }
 
-impl Crew {
-    pub fn worker(sim: &Shared, clients: &Clients) -> PostCheckouts {
-        let clock = sim.clock.clock();
-        PostCheckouts::new(clients, clock.clone(), Metrics::to(clock, "test", |_| ()))
+impl<W: Worker + Clone + Send + Sync + 'static> Crew<W> {
+    pub fn new(
+        sim: &Shared,
+        engine: &Engine,
+        tenant: &TenantId,
+        purpose: Purpose,
+        clients: [Clients; 2],
+        hire: Hire<W>,
+    ) -> Self {
+        let warm = Arc::new(Mutex::new(hired(sim, &clients, &hire)));
+        let queue = clients[0].config().names.queue(tenant, purpose);
+        let (sim, engine, tenant) = (sim.clone(), engine.clone(), tenant.clone());
+        Self { sim, engine, tenant, purpose, queue, clients, hire, warm }
     }
 
-    async fn invoke(&self, event: SqsEvent) -> SqsBatchResponse {
+    fn worker(&self) -> W {
+        hired(&self.sim, &self.clients, &self.hire)
+    }
+
+    async fn invoke(&self, mut event: SqsEvent) -> SqsBatchResponse {
         let (run, is_given_twice, lapses) = {
             let mut chaos = self.sim.chaos();
             (chaos.worker_run(), chaos.is_given_twice(), chaos.lapses())
         };
-        self.sim.log(format_args!("worker takes {} {run:?}", names(&event)));
+        self.write_as_others(&mut event);
+        self.sim.log(format_args!("{:?} takes {} {run:?}", self.purpose, names(&event)));
         if lapses {
             self.let_lapse(&event);
         }
         if is_given_twice {
             let (crew, event) = (self.clone(), event.clone());
-            let worker = Self::worker(&self.sim, &self.clients);
+            let worker = self.worker();
             let delay = Duration::from_millis(self.sim.chaos().rng.u64(0..60));
             self.sim.in_background(async move {
                 tokio::time::sleep(delay).await;
-                let response = worker.handle(event.clone()).await;
+                let response = CALLER.scope(crew.tenant.clone(), worker.handle(event.clone())).await;
                 crew.sim.note(crew.judge(&event, &response));
             });
         }
@@ -66,8 +106,8 @@ impl Crew {
         match self.run(event, run).await {
             Some(response) => response,
             None => {
-                self.sim.log(format_args!("worker died"));
-                *super::lock(&self.warm) = Self::worker(&self.sim, &self.clients);
+                self.sim.log(format_args!("{:?} died", self.purpose));
+                *super::lock(&self.warm) = self.worker();
                 all
             }
         }
@@ -78,10 +118,15 @@ impl Crew {
         let (worker, crew) = (super::lock(&self.warm).clone(), self.clone());
         let (tell, told) = tokio::sync::oneshot::channel();
         self.sim.in_background(async move {
-            let response = Fated::new(worker.handle(event.clone()), run).await;
+            let work = CALLER.scope(crew.tenant.clone(), worker.handle(event.clone()));
+            let response = match crew.purpose {
+                Purpose::Imports => by_the_clock(work, run).await,
+                _ => Fated::new(work, run).await,
+            };
             if let Some(response) = &response {
                 crew.sim.log(format_args!(
-                    "worker hands back {} of {}",
+                    "{:?} hands back {} of {}",
+                    crew.purpose,
                     handed_back(response).len(),
                     names(&event)
                 ));
@@ -90,6 +135,24 @@ impl Crew {
             drop(tell.send(response));
         });
         told.await.ok().flatten()
+    }
+
+    /// While a release is deployed, functions of others publish, too.
+    fn write_as_others(&self, event: &mut SqsEvent) {
+        for body in event.records.iter_mut().filter_map(|record| record.body.as_mut()) {
+            let (is_first, is_next) = {
+                let mut chaos = self.sim.chaos();
+                (chaos.is_of_the_first_release(), chaos.is_of_the_next_release())
+            };
+            let other = if is_first {
+                release::as_the_first_wrote(body)
+            } else if is_next {
+                release::as_the_next_writes(body)
+            } else {
+                None
+            };
+            *body = other.unwrap_or_else(|| std::mem::take(body));
+        }
     }
 
     /// Messages become visible to others within seconds, as if their timeout were over.
@@ -110,6 +173,45 @@ impl Crew {
         });
     }
 
+    /// Whether what a message asked for stands in the table.
+    fn is_done(&self, outcome: &Outcome) -> bool {
+        let table = &self.sim.table;
+        match outcome {
+            Outcome::Checkout(place) => self.sim.oracle().stored.contains_key(place),
+            Outcome::Booking(place) => self.sim.oracle().bookings.contains_key(place),
+            Outcome::Receipt(papers) => self.sim.oracle().receipts.contains_key(papers),
+            Outcome::Part(part) => {
+                table.get(&keys::chunk(&part.tenant, part.date, part.round, part.chunk)).is_some()
+            }
+            Outcome::Look(part) => {
+                let progress = table.get(&keys::reconciliation_part(&part.tenant, part.date, part.part));
+                let run = table.get(&keys::reconciliation(&part.tenant, part.date));
+                // Whoever comes after the run was closed is too late, and was counted as missing.
+                run.is_none_or(|item| items::stored_reconciliation(item).unwrap().run.closed.is_some())
+                    || progress.is_some_and(|item| items::stored_reconciliation_part(item).unwrap().is_done)
+            }
+            Outcome::Import(file, dropped) => {
+                let is_there = self.sim.files().get(&file.key).is_some_and(|there| there.etag == file.etag);
+                let papers = dropped.name.parse().map(|id| (dropped.tenant.clone(), id));
+                let oracle = self.sim.oracle();
+                let import = papers.ok().and_then(|papers| oracle.imports.get(&papers));
+                !is_there || import.is_some_and(|import| import.stage.is_final())
+            }
+            Outcome::Delivery(told) => {
+                let delivery = table.get(&keys::delivery(&told.tenant, told.webhook, &told.id()));
+                let delivery = delivery.map(|item| items::stored_delivery(item).unwrap());
+                let webhooks = table.get(&keys::webhooks(&told.tenant));
+                let webhooks = webhooks.map(|item| items::stored_webhooks(item).unwrap()).unwrap_or_default();
+                let is_over = |delivery: Delivery| {
+                    let steps_aside = !told.is_aside && delivery.attempts.len() >= STEPS_ASIDE_FROM;
+                    delivery.state != DeliveryState::Waiting || steps_aside
+                };
+                !webhooks.0.contains_key(&told.webhook) || delivery.is_some_and(is_over)
+            }
+            Outcome::Nothing => true,
+        }
+    }
+
     /// Whatever is not handed back is acknowledged: its outcome must be there, and whatever stands
     /// before it in its group must be done too, unless it can never be.
     fn judge(&self, event: &SqsEvent, response: &SqsBatchResponse) -> Verdict {
@@ -120,14 +222,10 @@ impl Crew {
             let is_failed = failed.contains(record.message_id.as_deref().unwrap_or_default());
             let outcome = outcome(record, &group);
             let wrong = |what: &str| Err((Invariant::Acknowledged, format!("{what}: {}", name(record))));
-            let is_stored = |outcome: &Outcome| match outcome {
-                Outcome::Checkout(place) => self.sim.oracle().stored.contains_key(place),
-                Outcome::Booking(place) => self.sim.oracle().bookings.contains_key(place),
-            };
             match outcome {
                 Some(_) if is_failed => _ = blocked.insert(group),
                 Some(_) if blocked.contains(&group) => return wrong("acknowledged behind a failure"),
-                Some(outcome) if is_stored(&outcome) => {}
+                Some(outcome) if self.is_done(&outcome) => {}
                 Some(_) => return wrong("acknowledged without an outcome"),
                 None if is_failed => {}
                 None => return wrong("acknowledged unread"),
@@ -141,32 +239,59 @@ impl Crew {
 enum Outcome {
     Checkout(Place),
     Booking(BookingPlace),
+    Receipt(Papers),
+    Part(Replenish),
+    Look(Reconcile),
+    Import(ImportFile, Dropped),
+    Delivery(Box<Deliver>),
+    /// Nothing that this message alone leaves.
+    Nothing,
 }
 
 /// Where its outcome will stand, if a message can be read and came the right way.
 fn outcome(record: &SqsMessage, group: &str) -> Option<Outcome> {
-    let message: Message = serde_json::from_str(record.body.as_deref()?).ok()?;
-    let (tenant, employee, outcome) = match message.command {
+    let body = record.body.as_deref()?;
+    if let Ok(event) = serde_json::from_str::<Event>(body) {
+        return (keys::event_group(&event) == group).then_some(Outcome::Nothing);
+    }
+    let message: Message = serde_json::from_str(body).ok()?;
+    let (own, outcome) = match message.command {
         Command::PostCheckout(PostCheckout { tenant, employee, id, .. }) => {
-            let place = (tenant.clone(), employee.clone(), id);
-            (tenant, employee, Outcome::Checkout(place))
+            (keys::wallet_group(&tenant, &employee), Outcome::Checkout((tenant, employee, id)))
         }
         Command::PostBooking(PostBooking { tenant, employee, id, .. }) => {
-            let place = (tenant.clone(), employee.clone(), id.into());
-            (tenant, employee, Outcome::Booking(place))
+            (keys::wallet_group(&tenant, &employee), Outcome::Booking((tenant, employee, id.into())))
         }
-        Command::Administer(_)
-        | Command::OpenCutoff(_)
-        | Command::Replenish(_)
-        | Command::ImportFile(_)
-        | Command::Deliver(_)
-        | Command::OpenReconciliation(_)
-        | Command::Reconcile(_)
-        | Command::Probe(_) => {
-            return None;
+        Command::Administer(command) => {
+            let group = keys::admin_group(&command.tenant, &command.change.subject());
+            (group, Outcome::Receipt((command.tenant, command.id)))
         }
+        Command::OpenCutoff(tick) => (keys::cutoff_group(&tick.tenant), Outcome::Nothing),
+        Command::Replenish(part) => {
+            (keys::chunk_group(&part.tenant, part.date, part.round, part.chunk), Outcome::Part(part))
+        }
+        Command::OpenReconciliation(tick) => (keys::reconciliation_group(&tick.tenant), Outcome::Nothing),
+        Command::Reconcile(part) => {
+            (keys::reconciliation_part_group(&part.tenant, part.date, part.part), Outcome::Look(part))
+        }
+        Command::ImportFile(file) => {
+            let dropped = Dropped::parse(&file.key)?;
+            (keys::import_group(&dropped.tenant, &dropped.target), Outcome::Import(file, dropped))
+        }
+        Command::Deliver(told) => (keys::delivery_group(&told), Outcome::Delivery(told)),
+        Command::Probe(probe) => (keys::probe_group(&probe.tenant), Outcome::Nothing),
     };
-    (keys::wallet_group(&tenant, &employee) == group).then_some(outcome)
+    (own == group).then_some(outcome)
+}
+
+/// Somebody who starts now.
+fn hired<W>(sim: &Shared, clients: &[Clients; 2], hire: &Hire<W>) -> W {
+    let (skew_ms, is_next) = {
+        let mut chaos = sim.chaos();
+        (chaos.skew_ms(), chaos.is_of_the_next_release())
+    };
+    let clock = sim.clock.clock(skew_ms);
+    hire(&clients[usize::from(is_next)], clock.clone(), Metrics::to(clock, "test", |_| ()))
 }
 
 fn handed_back(response: &SqsBatchResponse) -> BTreeSet<&str> {
@@ -195,6 +320,20 @@ fn name(record: &SqsMessage) -> String {
     let request = body.as_ref().and_then(|body| body["request"].as_str());
     let request = request.map_or("unreadable", |request| &request[..8]);
     format!("[{} {request} x{}]", attribute("MessageGroupId"), attribute("ApproximateReceiveCount"))
+}
+
+/// The same at an instant instead: how often something is polled that waits for another thread is nobody's to say.
+async fn by_the_clock<F: Future>(work: F, run: Run) -> Option<F::Output> {
+    /// What a poll takes, about.
+    const POLL: Duration = Duration::from_millis(15);
+    match run {
+        Run::ToItsEnd => Some(work.await),
+        Run::Crash(at) => timeout(POLL * at, work).await.ok(),
+        Run::Freeze(at, pause) => {
+            sleep(POLL * at + pause).await;
+            Some(work.await)
+        }
+    }
 }
 
 /// A future that meets its fate at one of its polls: it ends there, or stands still for a while.

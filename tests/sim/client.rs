@@ -1,10 +1,10 @@
-//! Somebody who puts a sale right, or a wallet: keeps a key until the outcome is known, as a terminal does.
+//! Somebody who puts a sale right, or administers: keeps a key until the outcome is known, as a terminal does.
 
 use super::link::{Answer, Link};
 use super::office::Cashier;
-use super::oracle::{Invariant, Ticket, Verdict};
-use domain::id::{BookingId, CommandId, EmployeeNumber};
-use http::Request;
+use super::oracle::{BookingPlace, Invariant, Papers, Ticket, Verdict};
+use domain::id::{CommandId, EmployeeNumber};
+use http::{Method, Request};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -14,20 +14,29 @@ const FIRST_PAUSE: Duration = Duration::from_millis(700);
 const LONGEST_PAUSE: Duration = Duration::from_secs(25);
 
 #[derive(Debug, Clone)]
-pub struct Corrector {
+pub struct Client {
     pub link: Link,
     /// Who does it, and for which tenant.
     pub who: Cashier,
-    pub employee: EmployeeNumber,
     pub id: CommandId,
+    pub method: Method,
     pub path: String,
+    /// Nothing if it is null.
     pub body: Value,
     pub wait: u64,
+    /// Whose wallet it puts right, if it does.
+    pub employee: Option<EmployeeNumber>,
 }
 
-impl Corrector {
+/// Where its outcome will stand.
+enum Place {
+    Booking(BookingPlace),
+    Receipt(Papers),
+}
+
+impl Client {
     /// Sends and follows until the outcome is known or nobody can tell any more.
-    pub async fn correct(self) {
+    pub async fn run(self) {
         let (mut pause, mut ticket) = (FIRST_PAUSE, None);
         for _ in 0..TRIES_MAX {
             let is_end = match &ticket {
@@ -46,13 +55,17 @@ impl Corrector {
     }
 
     async fn send(&self, ticket: &mut Option<Ticket>) -> bool {
-        let request = Request::post(&self.path)
-            .header("content-type", "application/json")
+        let mut request = Request::builder()
+            .method(&self.method)
+            .uri(&self.path)
             .header("idempotency-key", self.id.to_string())
             .header("prefer", format!("wait={}", self.wait));
-        let Some(answer) = self.link.send(&self.who, request, self.body.to_string()).await else {
-            return false;
-        };
+        let mut body = String::new();
+        if !self.body.is_null() {
+            request = request.header("content-type", "application/json");
+            body = self.body.to_string();
+        }
+        let Some(answer) = self.link.send(&self.who, request, body).await else { return false };
         self.log("sent", &answer);
         match answer.status {
             200 => self.note(self.told(&answer.body)),
@@ -63,6 +76,8 @@ impl Corrector {
             503 => return false,
             // Its key grew too old in an outage.
             400 if answer.problem() == "bad-input" => {}
+            // Its user was let go, or its tenant suspended.
+            401 | 403 if self.employee.is_none() => {}
             _ => self.surprised(&answer),
         }
         true
@@ -70,7 +85,13 @@ impl Corrector {
 
     async fn look(&self, ticket: &Ticket) -> bool {
         let asked_ms = self.link.sim.clock.now_ms();
-        let was_decided = self.link.sim.oracle().bookings.contains_key(&self.place());
+        let was_decided = {
+            let oracle = self.link.sim.oracle();
+            match self.place() {
+                Place::Booking(place) => oracle.bookings.contains_key(&place),
+                Place::Receipt(papers) => oracle.receipts.contains_key(&papers),
+            }
+        };
         let request = Request::get(&ticket.location);
         let Some(answer) = self.link.send(&self.who, request, String::new()).await else { return false };
         self.log("looked", &answer);
@@ -90,6 +111,7 @@ impl Corrector {
                 true
             }
             (503, _) => false,
+            (401 | 403, _) if self.employee.is_none() => true,
             _ => {
                 self.surprised(&answer);
                 true
@@ -97,12 +119,20 @@ impl Corrector {
         }
     }
 
-    fn place(&self) -> (domain::id::TenantId, EmployeeNumber, BookingId) {
-        (self.who.tenant.clone(), self.employee.clone(), self.id.into())
+    fn place(&self) -> Place {
+        let tenant = self.who.tenant.clone();
+        match &self.employee {
+            Some(employee) => Place::Booking((tenant, employee.clone(), self.id.into())),
+            None => Place::Receipt((tenant, self.id)),
+        }
     }
 
     fn told(&self, body: &Value) -> Verdict {
-        self.link.sim.oracle().told_booking(&self.place(), body)
+        let oracle = self.link.sim.oracle();
+        match self.place() {
+            Place::Booking(place) => oracle.told_booking(&place, body),
+            Place::Receipt(papers) => oracle.told_receipt(&papers, body),
+        }
     }
 
     fn surprised(&self, answer: &Answer) {

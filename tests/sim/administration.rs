@@ -1,0 +1,313 @@
+//! What administrators do through the API, and what reaches a company by itself: schedules that fire, files that are
+//! dropped, and listeners.
+
+use super::client::Client;
+use super::net::CALLER;
+use super::office::{self, Cashier};
+use super::oracle::Invariant;
+use super::play::Play;
+use super::script::{Deed, Drop, What};
+use aws::bus::KIND_ATTRIBUTE;
+use aws::files::Dropped;
+use aws::keys;
+use aws_lambda_events::apigw::{ApiGatewayWebsocketProxyRequest, ApiGatewayWebsocketProxyRequestContext};
+use domain::command::{Command, ImportFile, OpenCutoff, OpenReconciliation};
+use domain::id::TenantId;
+use domain::import::{Mode, Options, Strictness, Target};
+use http::{Method, Request};
+use jiff::civil::Date;
+use local::fifo::{AttributeValue, Draft};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::time::sleep;
+use workers::listen::{Answer, TICKET_PARAMETER};
+
+/// Announcements of one file, and firings of one schedule, that come again are this far apart at most: some before the
+/// topic forgets the first, some after.
+const AGAIN_MAX_MS: u64 = 400_000;
+
+/// Whose request, by what their name ends with, and what it asks for.
+type Asks = (&'static str, Method, String, Value);
+
+impl Play {
+    pub fn administer(&mut self, deed: &Deed) {
+        let Some(request) = self.request(deed) else { return };
+        let client = {
+            let tenant = self.tenant(deed.tenant);
+            self.client(&tenant, request, deed.wait)
+        };
+        if deed.is_twin {
+            self.sales.spawn(client.clone().run());
+        }
+        self.sales.spawn(client.run());
+    }
+
+    /// Has the roster of an open cutoff handed out again.
+    pub fn resume_cutoff(&mut self, tenant: &TenantId, date: Date) {
+        let (path, body) =
+            (format!("/v1/cutoffs/{date}/resume"), json!({ "reason": "a part was forgotten" }));
+        let client = self.client(tenant, ("-admin", Method::POST, path, body), 5);
+        self.sales.spawn(client.run());
+    }
+
+    fn client(&mut self, tenant: &TenantId, (role, method, path, body): Asks, wait: u64) -> Client {
+        let cashier = self.cashier_of(tenant);
+        let who = Cashier { user: format!("{}{role}", cashier.user).parse().unwrap(), ..cashier };
+        let id = self.new_key().try_into().unwrap();
+        Client { link: self.stage.link.clone(), who, id, method, path, body, wait, employee: None }
+    }
+
+    /// Whose request a deed is, and what it asks for.
+    fn request(&mut self, deed: &Deed) -> Option<Asks> {
+        let tenant = self.tenant(deed.tenant);
+        let number = self.buyer_of(&tenant, deed.which);
+        let stall = self.cashier_of(&tenant).stall;
+        let employee = format!("/v1/employees/{number}");
+        let meal = |meal: usize| format!("/v1/concessionaires/{stall}/meals/{}", office::MEALS[meal]);
+        // Few names, so that several deeds meet at one.
+        let (user, badge) = (format!("{tenant}.u{}", deed.which % 3), format!("RF-NEW-{}", deed.which % 3));
+        let status = |is_active: bool| json!({ "status": if is_active { "active" } else { "inactive" } });
+        let date = |days: i64| {
+            let now = self.stage.sim.clock.clock(0).now();
+            let today = now.to_zoned(jiff::tz::TimeZone::get("Asia/Manila").unwrap()).date();
+            today.checked_add(jiff::Span::new().days(days)).unwrap()
+        };
+        let webhook = "01900000-0000-7000-8000-0000000000aa";
+        Some(match deed.what {
+            What::Limit(limit) => ("-admin", Method::PATCH, employee, json!({ "credit_limit": limit })),
+            What::Turn { is_active } => ("-admin", Method::PATCH, employee, status(is_active)),
+            What::Hire { limit } => {
+                let number = format!("9{}", deed.which);
+                let body = json!({ "employee_number": number, "name": "Newcomer", "credit_limit": limit });
+                ("-admin", Method::POST, "/v1/employees".to_owned(), body)
+            }
+            What::GiveBadge => {
+                ("-admin", Method::PUT, format!("{employee}/badges/{badge}"), json!({ "status": "active" }))
+            }
+            What::TakeBadge => ("-admin", Method::DELETE, format!("{employee}/badges/{badge}"), Value::Null),
+            What::Price { meal: at, price } => {
+                let body = json!({ "name": "Edited", "category": "food", "price": price });
+                ("-manager", Method::PUT, meal(at), body)
+            }
+            What::TakeOff { meal: at } => ("-manager", Method::DELETE, meal(at), Value::Null),
+            What::SellOut { meal: at, is_sold_out } => {
+                let body = json!({ "sold_out": is_sold_out });
+                ("-manager", Method::PUT, format!("{}/availability", meal(at)), body)
+            }
+            What::AddUser => {
+                let body = json!({ "username": user, "role": "employee", "employee_number": number });
+                ("-admin", Method::POST, "/v1/users".to_owned(), body)
+            }
+            What::TurnUser { is_active } => {
+                ("-admin", Method::PATCH, format!("/v1/users/{user}"), status(is_active))
+            }
+            What::ResetPassword => {
+                ("-admin", Method::POST, format!("/v1/users/{user}/password-reset"), Value::Null)
+            }
+            What::Furnish => {
+                let body = json!({ "concessionaire_id": stall });
+                ("-admin", Method::PUT, format!("/v1/stations/new-{}", deed.which), body)
+            }
+            What::OpenCutoff { in_days } => {
+                let body = json!({ "date": date(in_days), "reason": "because" });
+                ("-admin", Method::POST, "/v1/cutoffs".to_owned(), body)
+            }
+            What::ResumeCutoff => {
+                let (path, body) =
+                    (format!("/v1/cutoffs/{}/resume", date(0)), json!({ "reason": "because" }));
+                ("-admin", Method::POST, path, body)
+            }
+            What::SetPolicy { limit } => {
+                let body = json!({
+                    "days": [2, "last"], "time": "11:00", "method": "raise_to", "negative_balance": "carry",
+                    "default_limit": limit, "prorates_joiners": false,
+                });
+                ("-admin", Method::PUT, "/v1/credit-policy".to_owned(), body)
+            }
+            What::AddWebhook => {
+                let body = json!({ "url": format!("https://hooks.example/{tenant}/more") });
+                ("-admin", Method::POST, "/v1/webhooks".to_owned(), body)
+            }
+            What::RemoveWebhook => {
+                // From now on nobody counts on it.
+                self.stage.sim.office().webhooks.remove(&tenant)?;
+                ("-admin", Method::DELETE, format!("/v1/webhooks/{webhook}"), Value::Null)
+            }
+            What::TryWebhook => {
+                self.stage.sim.office().webhooks.contains_key(&tenant).then_some(())?;
+                ("-admin", Method::POST, format!("/v1/webhooks/{webhook}/test"), Value::Null)
+            }
+        })
+    }
+
+    /// A schedule fires, as EventBridge does it: late, or twice.
+    pub fn tick(&mut self, tenant: usize, is_reconciliation: bool, delay_ms: u64, times: usize) {
+        let tenant = self.tenant(tenant);
+        let id = uuid::Builder::from_random_bytes(std::array::from_fn(|_| self.rng.u8(..))).into_uuid();
+        let (command, group) = if is_reconciliation {
+            let command = Command::OpenReconciliation(OpenReconciliation::new(&tenant, id));
+            (command, keys::reconciliation_group(&tenant))
+        } else {
+            (Command::OpenCutoff(OpenCutoff::new(&tenant, id)), keys::cutoff_group(&tenant))
+        };
+        self.announce(&tenant, draft(&command, group, id.to_string()), delay_ms, times);
+    }
+
+    /// A file is put into its place, and announced: of one company alone, so that no two are looked at at the same instant,
+    /// each on a thread of its own.
+    pub fn drop_file(&mut self, drop: &Drop) {
+        let stalls = self.stage.sim.office().menus.len();
+        let (tenant, stall) = self.stall(drop.stall % stalls.min(2));
+        let target = if drop.prices.is_empty() { Target::Roster } else { Target::Menu(stall) };
+        let dropped = Dropped { tenant: tenant.clone(), target, name: self.new_key().to_string() };
+        let (mut csv, mut rows) = (String::new(), vec![]);
+        if drop.prices.is_empty() {
+            csv.push_str("employee_number,name,credit_limit\n");
+            for (index, limit) in drop.limits.iter().enumerate() {
+                csv.push_str(&format!("{},Listed {index},{}.{:02}\n", index + 1, limit / 100, limit % 100));
+            }
+        } else {
+            csv.push_str("code,name,category,price\n");
+            let fillers = (0..drop.fillers).map(|index| (format!("FILLER-{index}"), 100));
+            let meals = office::MEALS.iter().map(ToString::to_string).zip(drop.prices.iter().copied());
+            for (code, price) in meals.chain(fillers) {
+                csv.push_str(&format!("{code},{code},food,{}.{:02}\n", price / 100, price % 100));
+                rows.push((code, price));
+            }
+        }
+        if drop.has_bad_row {
+            csv.push_str("BAD,=1+1,,\n");
+        }
+        let mode = if drop.is_merged || drop.prices.is_empty() { Mode::Merge } else { Mode::Replace };
+        let strictness = if drop.is_lenient { Strictness::Lenient } else { Strictness::Strict };
+        let options = Options { strictness, ..Options::new(mode) }.write();
+        let metadata = options.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let sim = self.stage.sim.clone();
+        let file = sim.files().put(&dropped.key(), csv, metadata, sim.clock.now_ms());
+        sim.office().dropped.insert(file.etag.clone(), rows.into_iter().collect());
+        let group = keys::import_group(&tenant, &dropped.target);
+        let announced = ImportFile {
+            tenant: tenant.clone(),
+            key: dropped.key(),
+            etag: file.etag.clone(),
+            sequencer: file.etag.clone(),
+        };
+        let draft = draft(&Command::ImportFile(announced), group, file.etag);
+        self.announce(&tenant, draft, 0, drop.times);
+    }
+
+    /// Publishes past the API, so often.
+    fn announce(&mut self, tenant: &TenantId, draft: Draft, delay_ms: u64, times: usize) {
+        let (engine, topic) = (self.stage.engine.clone(), self.stage.names.command_topic(tenant));
+        let pauses: Vec<_> =
+            (0..times).map(|time| if time == 0 { delay_ms } else { self.rng.u64(0..AGAIN_MAX_MS) }).collect();
+        self.sales.spawn(async move {
+            for pause_ms in pauses {
+                sleep(Duration::from_millis(pause_ms)).await;
+                let (topic, draft) = (topic.clone(), draft.clone());
+                let sent = engine.call(move |fifo, now_ms| fifo.publish(&topic, draft, now_ms)).await;
+                sent.expect("a topic");
+            }
+        });
+    }
+
+    /// An administrator listens to what happens to the company, unless one does already.
+    pub fn listen(&mut self, tenant: usize) {
+        let tenant = self.tenant(tenant);
+        let cashier = self.cashier_of(&tenant);
+        let who = Cashier { user: format!("{}-admin", cashier.user).parse().unwrap(), ..cashier };
+        let (link, listener, sim) =
+            (self.stage.link.clone(), self.stage.listener.clone(), self.stage.sim.clone());
+        let id = format!("{tenant}-{}", self.rng.u32(..));
+        if sim.sockets().connections().any(|(_, one)| one.is_open && one.tenant == tenant) {
+            return;
+        }
+        sim.sockets().open(&id, &tenant);
+        self.sales.spawn(CALLER.scope(tenant, async move {
+            let asked = link.send(&who, Request::post("/v1/listener-tickets"), String::new()).await;
+            let ticket = asked.filter(|answer| answer.status == 201);
+            let ticket = ticket.and_then(|answer| answer.body["ticket"].as_str().map(str::to_owned));
+            let said = ticket.as_ref().map(|session| {
+                json!({ "type": "subscribe", "session": session, "to": "tenant" }).to_string()
+            });
+            let mut event = said_over(&id, "$connect", None);
+            let parameters = [(TICKET_PARAMETER.to_owned(), ticket.into_iter().collect::<Vec<_>>())];
+            event.query_string_parameters = HashMap::from(parameters).into();
+            let mut answer = listener.handle(&event).await;
+            if answer == Answer::Done {
+                answer = listener.handle(&said_over(&id, "$default", said)).await;
+            }
+            sim.log(format_args!("{id} listens: {answer:?}"));
+            if answer != Answer::Done {
+                sim.sockets().end(&id);
+            }
+        }));
+    }
+
+    pub fn hang_up(&self, connection: usize) {
+        let mut sockets = self.stage.sim.sockets();
+        if let Some(id) = sockets.nth_open(connection) {
+            sockets.end(&id);
+        }
+    }
+
+    /// Reads a page of one's own list, and reads on with the cursor in another company's and in another list.
+    pub fn browse(&mut self, tenant: usize) {
+        let tenants: Vec<_> = self.stage.sim.office().tenants.keys().cloned().collect();
+        let admin = |tenant: &TenantId| {
+            let cashier = self.cashier_of(tenant);
+            Cashier { user: format!("{}-admin", cashier.user).parse().unwrap(), ..cashier }
+        };
+        let own = admin(&tenants[tenant % tenants.len()]);
+        let other =
+            tenants.get((tenant + 1) % tenants.len()).map(admin).filter(|other| other.tenant != own.tenant);
+        let (link, sim) = (self.stage.link.clone(), self.stage.sim.clone());
+        self.sales.spawn(async move {
+            let first = link.send(&own, Request::get("/v1/employees?limit=1"), String::new()).await;
+            let Some(cursor) = first.and_then(|page| page.body["next_cursor"].as_str().map(str::to_owned))
+            else {
+                return;
+            };
+            let tries = [
+                (Some(&own), format!("/v1/employees?limit=1&cursor={cursor}"), &[200][..]),
+                (Some(&own), format!("/v1/users?cursor={cursor}"), &[400]),
+                (other.as_ref(), format!("/v1/employees?cursor={cursor}"), &[400]),
+            ];
+            for (who, path, expected) in tries {
+                let Some(who) = who else { continue };
+                let Some(answer) = link.send(who, Request::get(&path), String::new()).await else { continue };
+                let may_be = [401, 403, 503].contains(&answer.status);
+                if !may_be && !expected.contains(&answer.status) {
+                    let what = format!("{} read on {path}: {} {}", who.tenant, answer.status, answer.body);
+                    sim.note(Err((Invariant::Tenancy, what)));
+                }
+            }
+        });
+    }
+
+    fn cashier_of(&self, tenant: &TenantId) -> Cashier {
+        let own = self.stage.cashiers.iter().find(|cashier| cashier.tenant == *tenant);
+        own.expect("a cashier").clone()
+    }
+}
+
+fn draft(command: &Command, group: String, deduplication_id: String) -> Draft {
+    let kind = AttributeValue::text(command.kind().as_str());
+    Draft {
+        body: command.written().unwrap(),
+        group_id: Some(group),
+        deduplication_id: Some(deduplication_id),
+        attributes: [(KIND_ATTRIBUTE.to_owned(), kind)].into(),
+    }
+}
+
+fn said_over(connection: &str, route: &str, body: Option<String>) -> ApiGatewayWebsocketProxyRequest {
+    let mut context = ApiGatewayWebsocketProxyRequestContext::default();
+    context.connection_id = Some(connection.to_owned());
+    context.route_key = Some(route.to_owned());
+    let mut event = ApiGatewayWebsocketProxyRequest::default();
+    event.request_context = context;
+    event.body = body;
+    event
+}

@@ -1,0 +1,269 @@
+//! What functions change besides wallets, seen as it is committed: the office learns what is true now, and what must
+//! hold of changes, cutoffs, imports and menus is looked at.
+
+use super::Sim;
+use super::office::sort_key;
+use super::oracle::{Invariant, Verdict};
+use super::pool::Member;
+use super::table::item_of;
+use aws::items::{self, Item, Roster};
+use aws::keys;
+use domain::admin::{Receipt, ReceiptOutcome};
+use domain::command::{COMMAND_LIFETIME, Deliver};
+use domain::cutoff::{Cutoff, Totals, booking_id};
+use domain::id::TenantId;
+use domain::import::{Effect, Import, Mode, Stage, Strictness, Target};
+use domain::role::Status;
+use domain::webhook::{DeliveryState, Webhook};
+use jiff::civil::Date;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+impl Sim {
+    /// Takes in everything that a transaction put.
+    pub fn observe(&self, body: &str) {
+        let mut body: Value = serde_json::from_str(body).unwrap();
+        let writes = body["TransactItems"].as_array_mut().expect("a transaction");
+        let put = writes.iter_mut().filter_map(|write| Some(write.get_mut("Put")?["Item"].take()));
+        for item in put.collect::<Vec<_>>() {
+            self.note(self.see(item_of(item)));
+        }
+    }
+
+    fn see(&self, item: Item) -> Verdict {
+        let text = |name: &str| item[name].as_s().expect("a key").clone();
+        let (pk, sk) = (text(keys::PK), text(keys::SK));
+        let mut rest = pk.strip_prefix("T#").expect("a tenant's key").splitn(3, '#');
+        let tenant: TenantId = rest.next().unwrap_or_default().parse().unwrap();
+        let now_ms = self.clock.now_ms();
+        match (rest.next(), rest.next(), sk.split('#').next().unwrap_or_default()) {
+            (None, None, "TENANT") => self.office().learn_tenant(&tenant, item, now_ms),
+            (Some("E"), Some(number), "EMPLOYEE") => {
+                self.office().learn_employee(&tenant, &number.parse().unwrap(), item, now_ms);
+            }
+            (Some("M"), Some(stall), "MENU") => {
+                self.office().learn_menu(&self.table, &tenant, &stall.parse().unwrap(), item, now_ms);
+            }
+            (Some("R"), Some(_), "RECEIPT") => return self.see_receipt(item),
+            (None, None, "CUTOFF") => return self.see_cutoff(&tenant, &sk, item),
+            (None, None, "IMPORT") => return self.see_import(&tenant, item),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A change has one receipt for ever, and none is applied too late.
+    fn see_receipt(&self, item: Item) -> Verdict {
+        let receipt = items::stored_receipt(item).unwrap();
+        let is_late = receipt.decided_at > receipt.accepted_at + COMMAND_LIFETIME;
+        let is_import = receipt.change.starts_with("import-");
+        if is_late && !is_import && matches!(receipt.outcome, ReceiptOutcome::Applied { .. }) {
+            return Err((Invariant::Late, format!("{receipt:?}")));
+        }
+        self.check_before(&receipt)?;
+        let papers = (receipt.tenant.clone(), receipt.id);
+        match self.oracle().receipts.insert(papers, receipt.clone()) {
+            Some(before) if before != receipt => {
+                Err((Invariant::OneOutcome, format!("{before:?} became {receipt:?}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What a change of an employee stood on was what stood there when it was written.
+    fn check_before(&self, receipt: &Receipt) -> Verdict {
+        let ReceiptOutcome::Applied { before, .. } = &receipt.outcome else { return Ok(()) };
+        let number = receipt.subject.strip_prefix("employees/").filter(|_| !before.is_null());
+        let Some(number) = number else { return Ok(()) };
+        let office = self.office();
+        let stood = office.employees[&(receipt.tenant.clone(), number.parse().unwrap())].before_last();
+        let stood = stood.map(|stood| {
+            json!({
+                "status": stood.status,
+                "discount_basis_points": stood.discount,
+                "credit_limit": stood.limit,
+                "badges": stood.badges,
+            })
+        });
+        if stood.as_ref() == Some(before) {
+            Ok(())
+        } else {
+            Err((Invariant::Overwritten, format!("{receipt:?} stood on something else than {stood:?}")))
+        }
+    }
+
+    /// Once it is closed, a cutoff has everybody who is on the roster, and its totals are what they got.
+    fn see_cutoff(&self, tenant: &TenantId, sk: &str, item: Item) -> Verdict {
+        let date: Date = sk.strip_prefix("CUTOFF#").expect("a date").parse().unwrap();
+        let Cutoff { closed: Some(closed), .. } = items::stored_cutoff(date, item).unwrap().cutoff else {
+            return Ok(());
+        };
+        let wrong = |what: String| Err((Invariant::Granted, format!("{tenant}'s cutoff of {date} {what}")));
+        let mut totals = Totals::default();
+        for (of, employee) in self.office().employees.keys().filter(|(of, _)| of == tenant) {
+            let Some(booked) = self.table.get(&keys::booking(of, employee, &booking_id(date))) else {
+                return wrong(format!("closed without {employee}"));
+            };
+            totals.count(&items::stored_booking(booked).unwrap());
+        }
+        if totals != closed.1 {
+            return wrong(format!("says {:?}, and {totals:?} was booked", closed.1));
+        }
+        match self.oracle().closed.insert((tenant.clone(), date), closed) {
+            Some(_) => wrong("was closed twice".to_owned()),
+            None => Ok(()),
+        }
+    }
+
+    fn see_import(&self, tenant: &TenantId, item: Item) -> Verdict {
+        let import = items::stored_import(tenant, item).unwrap();
+        let papers = (tenant.clone(), import.id);
+        let before = self.oracle().imports.insert(papers, import.clone());
+        if let Some(before) = before.filter(|before| before.stage.is_final() && *before != import) {
+            return Err((Invariant::OneOutcome, format!("{before:?} became {import:?}")));
+        }
+        let is_strict = import.options.strictness == Strictness::Strict;
+        match &import.stage {
+            Stage::Applied(_) if is_strict && import.rows.bad > 0 => {
+                Err((Invariant::Decision, format!("{import:?} was strict, and had bad rows")))
+            }
+            Stage::Applied(Effect::Menu { version, is_unchanged: false, .. }) => {
+                self.check_switch(&import, version.meals)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The last cutoff that was opened.
+    pub fn roster(&self, tenant: &TenantId) -> Option<Roster> {
+        self.table.get(&keys::roster(tenant)).map(|item| items::stored_roster(item).unwrap())
+    }
+
+    /// No cutoff is open, and none is due that was not opened.
+    pub fn check_closed(&self, tenant: &TenantId) -> Verdict {
+        let Some(policy) = self.table.get(&keys::policy(tenant)) else { return Ok(()) };
+        let standing = items::stored_policy(policy).unwrap();
+        let roster = self.roster(tenant);
+        let day = self.office().tenants[tenant].current().business_day.clone();
+        let now = self.clock.clock(0).now();
+        if roster.is_some_and(|roster| roster.is_open) {
+            return Err((Invariant::Granted, format!("{tenant}'s cutoff stays open: {roster:?}")));
+        }
+        match standing.to_open(&day, roster.map(|roster| roster.latest), now) {
+            Some(date) => Err((Invariant::Granted, format!("{tenant}'s cutoff of {date} was not opened"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whatever a reconciliation looked at agreed, also while sales went on.
+    pub fn check_reconciled(&self, tenant: &TenantId) -> Verdict {
+        for item in self.table.partition(&format!("T#{tenant}")) {
+            if !sort_key(&item).starts_with("RECONCILIATION#") {
+                continue;
+            }
+            let run = items::stored_reconciliation(item).unwrap().run;
+            let Some((_, tally)) = &run.closed else { continue };
+            // A part that a queue forgot is no discrepancy, and is said.
+            let is_wrong = tally.found.keys().any(|finding| finding != "incomplete");
+            if is_wrong {
+                return Err((Invariant::Reconciled, format!("{tenant}: {tally:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whatever was told was told to the company's webhook, or could not be.
+    pub fn check_delivered(&self, tenant: &TenantId) -> Verdict {
+        let Some(webhook) = self.office().webhooks.get(tenant).cloned() else { return Ok(()) };
+        let stored =
+            self.table.get(&keys::webhooks(tenant)).map(|item| items::stored_webhooks(item).unwrap());
+        let is_active = stored.is_some_and(|all| all.0.get(&webhook.id).is_some_and(Webhook::is_active));
+        if !is_active {
+            return Ok(());
+        }
+        let oracle = self.oracle();
+        for ((_, id), event) in oracle.events.iter().filter(|((of, _), _)| of == tenant) {
+            let told = Deliver {
+                tenant: tenant.clone(),
+                webhook: webhook.id,
+                event: event.clone(),
+                asked: None,
+                is_aside: false,
+            };
+            let delivery = self.table.get(&keys::delivery(tenant, webhook.id, &told.id()));
+            let state = delivery.map(|item| items::stored_delivery(item).unwrap().state);
+            let is_told = match state {
+                Some(DeliveryState::Delivered) => oracle.has_taken(webhook.url.as_str(), event),
+                Some(DeliveryState::Failed) => true,
+                Some(DeliveryState::Waiting | DeliveryState::Skipped) | None => !webhook.wants(event),
+            };
+            if !is_told {
+                return Err((Invariant::Delivered, format!("{tenant}'s webhook and {id}: {state:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever still listens heard all that happened since.
+    pub fn check_heard(&self) -> Verdict {
+        let (oracle, sockets) = (self.oracle(), self.sockets());
+        for (id, one) in sockets.connections().filter(|(_, one)| one.is_open) {
+            let Some(since) = one.subscribed else { continue };
+            let missed = oracle
+                .told_since(&one.tenant, since)
+                .find(|event| event.about.employee.is_none() && !one.heard.contains(&event.id));
+            if let Some(event) = missed {
+                return Err((Invariant::Told, format!("{id} did not hear of {}", event.id)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever is in the pool is in the table, and may sign in if they are active; and the other way round.
+    pub fn check_pool(&self) -> Verdict {
+        let mut stored = BTreeMap::new();
+        for tenant in self.office().tenants.keys() {
+            let items = self.table.partition(&format!("T#{tenant}")).into_iter();
+            let users = items.filter(|item| sort_key(item).starts_with("USER#"));
+            for user in users.map(|item| items::listed_user(item).unwrap()) {
+                let is_enabled = user.status == Status::Active;
+                stored.insert(user.name.to_string(), Member { tenant: tenant.to_string(), is_enabled });
+            }
+        }
+        let pool = self.pool();
+        let differs = |(name, one): &(&String, &Member)| pool.get(name) != Some(one);
+        let missing = stored.iter().find(differs).map(|(name, _)| name);
+        let extra = pool.members().find(|(name, _)| !stored.contains_key(*name)).map(|(name, _)| name);
+        match missing.or(extra) {
+            None => Ok(()),
+            Some(name) => {
+                let (there, here) = (pool.get(name), stored.get(name));
+                Err((Invariant::Pool, format!("{name} is {there:?} in the pool and {here:?} in the table")))
+            }
+        }
+    }
+
+    /// What stations sell from is what the file says and, where it merges, what was there before.
+    fn check_switch(&self, import: &Import, version: u32) -> Verdict {
+        let Target::Menu(stall) = &import.target else { return Ok(()) };
+        let office = self.office();
+        let of = (import.tenant.clone(), stall.clone());
+        let meals = &office.meals[&(of.0.clone(), of.1.clone(), version)];
+        let Some(rows) = office.dropped.get(&import.etag) else {
+            return Err((Invariant::Switched, format!("nobody dropped what {} read", import.id)));
+        };
+        let is_read = rows.iter().all(|(code, price)| {
+            meals.get(&code.parse().unwrap()).is_some_and(|meal| meal.price.get() == *price)
+        });
+        let is_kept = match import.options.mode {
+            Mode::Replace => meals.len() == rows.len(),
+            Mode::Merge => office.meals_before(&of).all(|code| meals.contains_key(code)),
+        };
+        if is_read && is_kept {
+            Ok(())
+        } else {
+            let what = format!("{stall} sells {meals:?} of a file of {rows:?}, {:?}", import.options.mode);
+            Err((Invariant::Switched, what))
+        }
+    }
+}
