@@ -31,6 +31,7 @@ class Company:
             "tenants": name,
             "meals": "MATRIX",
             "cutoffs": "2026-03-15",
+            "reconciliations": "2026-03-15",
         }
         self.own = self.common | {
             "employees": f"{mark}777001",

@@ -104,7 +104,7 @@ def told_apart(
 
 def id_columns(arena: Arena, operation: Operation, column: str, foe: Company, caller: Company, role: str | None = None):
     """Ids of `foe` in the path, each alone and all at once."""
-    kinds = [kind for kind, _ in operation.path_ids if kind in foe.own and kind != "cutoffs"]
+    kinds = [kind for kind, _ in operation.path_ids if kind in foe.own and kind not in ("cutoffs", "reconciliations")]
     role = role or ("admin" if operation.is_platforms else operation.caller)
     for some in sorted({(kind,) for kind in kinds} | ({tuple(kinds)} if kinds else set())):
         make = lambda asked, token: operation.at(operation.path(caller.common | dict(asked)), token)
