@@ -3,7 +3,7 @@
 
 use super::chaos::Kind;
 use super::client::Client;
-use super::office::{self, Cashier};
+use super::office;
 use super::oracle::Asked;
 use super::play::{Play, pk};
 use super::release;
@@ -144,10 +144,9 @@ impl Play {
                 ("-admin", format!("{buyer}/adjustments"), because(json!({ "amount": amount })))
             }
         };
-        let user = format!("{}{role}", asked.cashier.user).parse().unwrap();
         let corrector = Client {
             link: self.stage.link.clone(),
-            who: Cashier { user, ..asked.cashier },
+            who: asked.cashier.in_role(role),
             employee: Some(asked.employee),
             id: self.new_key().try_into().unwrap(),
             method: Method::POST,

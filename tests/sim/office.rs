@@ -22,6 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub const MEALS: [&str; 4] = ["SOUP", "RICE", "TEA", "CAKE"];
 const STALLS: [&str; 2] = ["bar", "kitchen"];
+/// The webhook of whoever has a system that is told.
+pub const WEBHOOK: &str = "01900000-0000-7000-8000-0000000000aa";
 const DISCOUNTS: [i64; 4] = [0, 0, 1_000, 333];
 
 /// Values and since when each was true. Never empty.
@@ -79,6 +81,13 @@ pub struct Cashier {
     pub user: UserName,
     pub stall: ConcessionaireId,
     pub station: StationId,
+}
+
+impl Cashier {
+    /// The colleague at the same stall whose name ends with a role: `-manager`, `-admin`, or nothing for themselves.
+    pub fn in_role(&self, role: &str) -> Self {
+        Self { user: format!("{}{role}", self.user).parse().unwrap(), ..self.clone() }
+    }
 }
 
 impl Office {
@@ -155,7 +164,7 @@ impl Office {
             table.put(&items::policy(tenant, &StandingPolicy { policy, since }).unwrap());
         }
         if rng.u32(0..3) == 0 {
-            let id: WebhookId = "01900000-0000-7000-8000-0000000000aa".parse().unwrap();
+            let id: WebhookId = WEBHOOK.parse().unwrap();
             let url = format!("https://hooks.example/{tenant}/all").try_into().unwrap();
             let webhook = Webhook::new(id, url, [].into(), now);
             let webhooks = Webhooks([(id, webhook.clone())].into());
