@@ -60,6 +60,8 @@ pub struct Report {
     pub violation: Option<Violation>,
     /// Of everything that happened, in order.
     pub hash: u64,
+    /// Virtual time that passed, without what the calendar jumped over.
+    pub played_ms: i64,
     pub faults: BTreeMap<Kind, u64>,
     pub outcomes: BTreeMap<String, u64>,
     /// The history, if it was kept.
@@ -173,6 +175,7 @@ impl Sim {
         Report {
             violation: lock(&self.violation).clone(),
             hash: history.hash(),
+            played_ms: self.clock.played_ms(),
             faults: self.chaos().counts().clone(),
             outcomes: self.oracle().outcomes(),
             lines: history.take_lines(),

@@ -15,6 +15,9 @@ use tests::sim::chaos::Kind;
 use tests::sim::shrink::shrink;
 use tests::sim::{Report, Violation, run_seed};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// From so many seeds on, a kind of trouble that never happened is a mistake.
 const ENOUGH_SEEDS: u64 = 300;
 
@@ -55,6 +58,8 @@ fn main() -> ExitCode {
 #[derive(Default)]
 struct Tally {
     seeds: u64,
+    /// Virtual time that they took.
+    played_ms: i64,
     faults: BTreeMap<Kind, u64>,
     outcomes: BTreeMap<String, u64>,
     /// Of the lowest seed that failed.
@@ -64,6 +69,7 @@ struct Tally {
 impl Tally {
     fn add(&mut self, seed: u64, report: Report) {
         self.seeds += 1;
+        self.played_ms += report.played_ms;
         for (kind, count) in report.faults {
             *self.faults.entry(kind).or_default() += count;
         }
@@ -118,7 +124,12 @@ fn tell(seed: u64) -> bool {
 fn simulate(seeds: Range<u64>, threads: usize) -> bool {
     let began = Instant::now();
     let tally = run_all(seeds, threads, || ());
-    println!("{} seeds in {:.1?} on {threads} threads", tally.seeds, began.elapsed());
+    let hours = tally.played_ms / 3_600_000;
+    println!(
+        "{} seeds, {hours} hours simulated, in {:.1?} on {threads} threads",
+        tally.seeds,
+        began.elapsed()
+    );
     if let Some((seed, violation)) = &tally.failed {
         explain(*seed, violation);
         return false;

@@ -25,7 +25,7 @@ use domain::id::TenantId;
 use domain::webhook::Reach;
 use jiff::SignedDuration;
 use local::pump::Source;
-use local::system::{Options, System};
+use local::system::{Options, System, Through};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -165,6 +165,7 @@ pub fn options(dir: &Path, clock: Clock) -> Options {
         api_port: 0,
         aws_port: 0,
         dynamodb_port: 0,
+        through: Through::Inside,
         max_concurrency: WORKERS,
         tick: None,
         metrics: Metrics::to(clock.clone(), "test", |_| ()),

@@ -76,16 +76,7 @@ def copy(directory: Path) -> Path:
 def prove(stack: ExitStack, cloud: Cloud, stacks: Stacks, architecture: str) -> list[str]:
     name = f"pos-{STAGE}"
     recorder = stack.enter_context(Recorder(cloud.endpoint_url, f"{name}-intake"))
-    parameters = {"Stage": STAGE, "Architecture": architecture, "AwsEndpointUrl": recorder.url}
-    stacks.deploy("template.yaml", name, parameters | {"Canary": "false", "Protection": "false"})
-    print(f"{name} is there")
-    stacks.functions_start(STAGE)
-    api_url = stack.enter_context(ApiGateway(stacks.outputs(name)["ApiUrl"], cloud.endpoint_url)).api_url
-    endpoints = cloud.directory / "endpoints.json"
-    for tenant in TENANTS:
-        stacks.deploy("tenant.yaml", f"{name}-{tenant}", {"Stage": STAGE, "Tenant": tenant, "TlsOnly": "false"})
-        print(f"{name}-{tenant} is there")
-        print(operate(cloud, ["demo", "--tenant", tenant, "--api-url", api_url, "--endpoints", str(endpoints)]))
+    api_url, endpoints = deploy(stack, cloud, stacks, architecture, recorder.url)
     stacks.deploy("tenant.yaml", f"{name}-{PLACE}", {"Stage": STAGE, "Tenant": PLACE, "TlsOnly": "false"})
     stacks.poison(STAGE, TENANTS[0])
     for purpose in PURPOSES:
@@ -105,6 +96,22 @@ def prove(stack: ExitStack, cloud: Cloud, stacks: Stacks, architecture: str) -> 
     failures = stacks.isolated(STAGE, TENANTS) + permissions.differences(stacks, STAGE, recorder.seen)
     print(f"\nNot proven here: {'x86_64' if architecture == 'arm64' else 'arm64'}; {LEFT_OUT}")
     return failures
+
+
+def deploy(stack: ExitStack, cloud: Cloud, stacks: Stacks, architecture: str, url: str) -> tuple[str, Path]:
+    """A stage whose functions reach AWS under `url`, and the demo's companies in it: the API, and a file of all endpoints."""
+    name = f"pos-{STAGE}"
+    parameters = {"Stage": STAGE, "Architecture": architecture, "AwsEndpointUrl": url}
+    stacks.deploy("template.yaml", name, parameters | {"Canary": "false", "Protection": "false"})
+    print(f"{name} is there")
+    stacks.functions_start(STAGE)
+    api_url = stack.enter_context(ApiGateway(stacks.outputs(name)["ApiUrl"], cloud.endpoint_url)).api_url
+    endpoints = cloud.directory / "endpoints.json"
+    for tenant in TENANTS:
+        stacks.deploy("tenant.yaml", f"{name}-{tenant}", {"Stage": STAGE, "Tenant": tenant, "TlsOnly": "false"})
+        print(f"{name}-{tenant} is there")
+        print(operate(cloud, ["demo", "--tenant", tenant, "--api-url", api_url, "--endpoints", str(endpoints)]))
+    return api_url, endpoints
 
 
 LEFT_OUT = """that the schedules fire by themselves (each is read, and carried out as its role); canary deployments (CodeDeploy is not emulated: Canary=false); that nested templates are

@@ -246,8 +246,12 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
     serde_json::from_slice(&json).map_err(|error| unreadable(error.into()))
 }
 
+fn system(endpoints: &Path) -> Result<System, String> {
+    System::new(read(endpoints)?).map_err(|error| chain(&error))
+}
+
 async fn lunch(endpoints: &Path, rush: &Rush, floor_seconds: u32, dir: &Path) -> Result<bool, String> {
-    let (system, words) = (Arc::new(System::new(read(endpoints)?)), |error: RushError| chain(&error));
+    let (system, words) = (Arc::new(system(endpoints)?), |error: RushError| chain(&error));
     let floor = match floor_seconds {
         0 => None,
         seconds => Some(
@@ -267,7 +271,7 @@ async fn lunch(endpoints: &Path, rush: &Rush, floor_seconds: u32, dir: &Path) ->
 }
 
 async fn measured_floor(endpoints: &Path, seconds: u32) -> Result<bool, String> {
-    let system = System::new(read(endpoints)?);
+    let system = system(endpoints)?;
     let measured = floor::measure(&system, Duration::from_secs(seconds.into())).await;
     let Floor { one_per_second, ten_per_second, messages_per_second } =
         measured.map_err(|error| chain(&error))?;
@@ -277,7 +281,7 @@ async fn measured_floor(endpoints: &Path, seconds: u32) -> Result<bool, String> 
 }
 
 async fn cpu(packages: &Path, endpoints: &Path, sales: usize) -> Result<bool, String> {
-    let system = System::new(read(endpoints)?);
+    let system = system(endpoints)?;
     let spent = cpu::measure(packages, &system, sales, Clock::system().now()).await;
     let spent = spent.map_err(|error| chain(&error))?;
     for one in &spent {
@@ -289,7 +293,7 @@ async fn cpu(packages: &Path, endpoints: &Path, sales: usize) -> Result<bool, St
 }
 
 async fn scale(endpoints: &Path, sizes: Sizes, dir: &Path) -> Result<bool, String> {
-    let (system, progress) = (System::new(read(endpoints)?), ProgressBar::new_spinner());
+    let (system, progress) = (system(endpoints)?, ProgressBar::new_spinner());
     let scale = Box::pin(scale::measure(&system, sizes, Clock::system().now(), &progress)).await;
     let scale = scale.map_err(|error| chain(&error))?;
     keep(dir, "scale", &scale, &scale.html())?;

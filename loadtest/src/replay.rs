@@ -8,16 +8,16 @@ use crate::sales::{SalesError, SalesFile};
 use crate::send::{self, Pace, SendError, Sent};
 use crate::summary::Summary;
 use crate::terminal::{Terminal, TerminalError};
-use aws::config::Clients;
+use aws::config::{Clients, ConfigError};
 use aws::failure::Failure;
 use aws::retry::Policy;
 use domain::id::{InvalidId, TenantId};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use local::demo;
 use local::endpoints::Endpoints;
 use local::users::PoolIds;
-use local::{demo, system};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -36,6 +36,8 @@ pub struct Replay {
 pub enum ReplayError {
     #[error("{path} cannot be read; is the system up?")]
     Endpoints { path: PathBuf, source: io::Error },
+    #[error("the services cannot be reached")]
+    Config(#[from] ConfigError),
     #[error("{path} is not a file of sales")]
     Sales { path: PathBuf, source: SalesError },
     #[error("there is no sale on {0}")]
@@ -90,7 +92,7 @@ impl Replay {
             Some(day) if plan.of_day(Some(day)).is_empty() => return Err(ReplayError::NoSale(day)),
             _ => {}
         }
-        let clients = system::clients(&endpoints.aws_endpoint_url, &endpoints.dynamodb_endpoint_url);
+        let clients = endpoints.clients()?;
         Ok(Self { clients, endpoints, plan, day })
     }
 

@@ -13,7 +13,7 @@ pub mod script;
 
 use crate::prepare::PrepareError;
 use crate::terminal::TerminalError;
-use aws::config::Clients;
+use aws::config::{Clients, ConfigError};
 use aws::failure::Failure;
 use aws::retry::Policy;
 use aws::table::Table;
@@ -24,7 +24,6 @@ use hdrhistogram::CreationError;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use local::endpoints::Endpoints;
-use local::system;
 use local::users::PoolIds;
 use report::Report;
 use script::{Curve, Script, Shares};
@@ -91,10 +90,10 @@ pub struct System {
 }
 
 impl System {
-    pub fn new(endpoints: Endpoints) -> Self {
-        let clients = system::clients(&endpoints.aws_endpoint_url, &endpoints.dynamodb_endpoint_url);
+    pub fn new(endpoints: Endpoints) -> Result<Self, ConfigError> {
+        let clients = endpoints.clients()?;
         let table = clients.table(Policy::WORKER);
-        Self { endpoints, clients, table }
+        Ok(Self { endpoints, clients, table })
     }
 
     pub fn tenants(&self) -> BTreeSet<&str> {

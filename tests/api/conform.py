@@ -41,9 +41,10 @@ def main() -> int:
 
 
 @contextmanager
-def local_system(local: Path, directory: str, *options: str):
+def local_system(local: Path, directory: str, *options: str, ports: tuple[str, str, str] = ("0", "0", "0")):
     """A system of one's own, by its endpoints."""
-    ports = ["--api-port", "0", "--aws-port", "0", "--dynamodb-port", "0"]
+    api, aws, table = ports
+    ports = ["--api-port", api, "--aws-port", aws, "--dynamodb-port", table]
     log = (Path(directory) / "log").open("w")
     system = subprocess.Popen([local, "--dir", directory, *ports, *options], stdout=log, stderr=log)
     try:

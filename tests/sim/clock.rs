@@ -28,8 +28,12 @@ impl SimClock {
 
     /// Since the beginning, jumps included.
     pub fn elapsed_ms(&self) -> i64 {
-        let waited_ms = i64::try_from(self.began.elapsed().as_millis()).unwrap();
-        waited_ms + self.ahead_ms.load(Ordering::Relaxed)
+        self.played_ms() + self.ahead_ms.load(Ordering::Relaxed)
+    }
+
+    /// The same without what was jumped over.
+    pub fn played_ms(&self) -> i64 {
+        i64::try_from(self.began.elapsed().as_millis()).unwrap()
     }
 
     pub fn jump(&self, ms: i64) {

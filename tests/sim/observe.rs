@@ -13,6 +13,7 @@ use domain::command::{COMMAND_LIFETIME, Deliver};
 use domain::cutoff::{Cutoff, Totals, booking_id};
 use domain::id::TenantId;
 use domain::import::{Effect, Import, Mode, Stage, Strictness, Target};
+use domain::reconciliation::Stage as RunStage;
 use domain::role::Status;
 use domain::webhook::{DeliveryState, Webhook};
 use jiff::civil::Date;
@@ -155,7 +156,8 @@ impl Sim {
         }
     }
 
-    /// Whatever a reconciliation looked at agreed, also while sales went on.
+    /// Whatever a reconciliation looked at agreed, also while sales went on; and one that is complete looked at
+    /// everybody once.
     pub fn check_reconciled(&self, tenant: &TenantId) -> Verdict {
         for item in self.table.partition(&format!("T#{tenant}")) {
             if !sort_key(&item).starts_with("RECONCILIATION#") {
@@ -165,8 +167,9 @@ impl Sim {
             let Some((_, tally)) = &run.closed else { continue };
             // A part that a queue forgot is no discrepancy, and is said.
             let is_wrong = tally.found.keys().any(|finding| finding != "incomplete");
-            if is_wrong {
-                return Err((Invariant::Reconciled, format!("{tenant}: {tally:?}")));
+            let is_short = run.stage() == RunStage::Closed && tally.employees != run.expected;
+            if is_wrong || is_short {
+                return Err((Invariant::Reconciled, format!("{tenant}: {tally:?} of {}", run.expected)));
             }
         }
         Ok(())

@@ -1,6 +1,8 @@
 //! `.local/endpoints.json`: where the system is and who may sign in, for scripts and tests.
 
-use crate::demo;
+use crate::{demo, system};
+use aws::bus::Names;
+use aws::config::{self, Clients, Config, ConfigError};
 use domain::role::Role;
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +12,28 @@ pub struct Endpoints {
     pub aws_endpoint_url: String,
     pub dynamodb_endpoint_url: String,
     pub region: String,
+    pub account_id: String,
+    pub stage: String,
+    pub table_name: String,
     pub user_pool_id: String,
     pub client_id: String,
     pub users: Vec<DemoUser>,
+}
+
+impl Endpoints {
+    /// Clients of the services themselves, for whoever fills the table and audits it: with made-up credentials where
+    /// the services are the local system's, and with those of the environment elsewhere.
+    pub fn clients(&self) -> Result<Clients, ConfigError> {
+        if self.stage == system::STAGE {
+            return Ok(system::clients(&self.aws_endpoint_url, &self.dynamodb_endpoint_url));
+        }
+        let names = Names {
+            region: self.region.clone(),
+            account_id: self.account_id.clone(),
+            stage: self.stage.clone(),
+        };
+        Ok(Clients::new(Config { cloud: config::cloud()?, names, table_name: self.table_name.clone() }))
+    }
 }
 
 /// Somebody of the demo who can sign in.

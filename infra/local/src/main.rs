@@ -6,7 +6,7 @@ use aws::telemetry::Metrics;
 use clap::Parser;
 use domain::webhook::Reach;
 use local::endpoints::Endpoints;
-use local::system::{Options, System};
+use local::system::{Options, System, Through};
 use std::fs::{DirBuilder, File};
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
@@ -38,6 +38,12 @@ struct Arguments {
     /// How many times as fast time runs for cutoffs, to see several of them: 43200 is a month a minute.
     #[arg(long, default_value_t = 1)]
     cutoff_speed: i32,
+    /// Where this system reaches SNS, SQS, Cognito and S3, if something stands before their port: a proxy that makes trouble.
+    #[arg(long, value_name = "URL", requires = "dynamodb_through")]
+    aws_through: Option<String>,
+    /// The same for the table.
+    #[arg(long, value_name = "URL", requires = "aws_through")]
+    dynamodb_through: Option<String>,
     /// Webhooks may call receivers on this machine, without TLS too.
     #[arg(long)]
     webhooks_to_loopback: bool,
@@ -84,8 +90,16 @@ async fn start(arguments: Arguments) -> Result<System, Box<dyn std::error::Error
         dynamodb_port,
         max_concurrency,
         cutoff_speed,
+        aws_through,
+        dynamodb_through,
         webhooks_to_loopback,
     } = arguments;
+    let through = match (aws_through, dynamodb_through) {
+        (Some(aws_endpoint_url), Some(dynamodb_endpoint_url)) => {
+            Through::Proxies { aws_endpoint_url, dynamodb_endpoint_url }
+        }
+        _ => Through::Inside,
+    };
     let (real, started) = (clock.clone(), clock.now());
     let cutoff_clock = Clock::from_fn(move || {
         let passed = real.now().duration_since(started);
@@ -97,6 +111,7 @@ async fn start(arguments: Arguments) -> Result<System, Box<dyn std::error::Error
         api_port,
         aws_port,
         dynamodb_port,
+        through,
         max_concurrency,
         tick: Some(tick),
         metrics,

@@ -65,6 +65,8 @@ pub struct Options {
     pub api_port: u16,
     pub aws_port: u16,
     pub dynamodb_port: u16,
+    /// Where the system itself reaches its services: inside, or through what stands before their ports.
+    pub through: Through,
     /// Batches of one queue that are worked on at the same time; 0 leaves them all waiting.
     pub max_concurrency: usize,
     /// Between two looks whether a cutoff or a reconciliation is due; nobody looks without.
@@ -75,6 +77,15 @@ pub struct Options {
     pub cutoff_clock: Clock,
     /// Where webhooks' receivers may be.
     pub webhook_reach: Reach,
+}
+
+/// A way to the services.
+#[derive(Debug, Clone)]
+pub enum Through {
+    /// None but the process: nothing is sent.
+    Inside,
+    /// Proxies in front of the two ports.
+    Proxies { aws_endpoint_url: String, dynamodb_endpoint_url: String },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -136,14 +147,21 @@ impl System {
         serve(&mut tasks, aws, others.clone());
         let services = Arc::new(Services { table: table.router(), table_threads: table.threads(), others });
 
-        let config = config(&aws_endpoint_url, &table.endpoint_url());
-        let clients = Clients::over(config, inside::client(&services));
+        let clients = match &options.through {
+            Through::Inside => {
+                let config = config(&aws_endpoint_url, &table.endpoint_url());
+                Clients::over(config, inside::client(&services))
+            }
+            Through::Proxies { aws_endpoint_url, dynamodb_endpoint_url } => {
+                self::clients(aws_endpoint_url, dynamodb_endpoint_url)
+            }
+        };
         provision::bucket(&clients.s3(), REGION, &clients.config().names.files()).await?;
         let pool = furnish(&clients, &options.clock).await?;
         let password_key = PasswordKey::new(secret_key(&dir.join("password.key"))?);
         let session_key = SessionKey::new(secret_key(&dir.join("session.key"))?);
-        let listen =
-            ListenConfig { connections_url: aws_endpoint_url.clone(), session_key: session_key.clone() };
+        let connections_url = clients.config().cloud.endpoint_url.clone().unwrap_or_default();
+        let listen = ListenConfig { connections_url, session_key: session_key.clone() };
         let webhooks = WebhookConfig {
             key: WebhookKey::new(secret_key(&dir.join("webhook.key"))?),
             reach: options.webhook_reach,
@@ -179,6 +197,9 @@ impl System {
             aws_endpoint_url,
             dynamodb_endpoint_url: table.endpoint_url(),
             region: REGION.to_owned(),
+            account_id: ACCOUNT_ID.to_owned(),
+            stage: STAGE.to_owned(),
+            table_name: TABLE_NAME.to_owned(),
             user_pool_id: pool.pool_id,
             client_id: pool.client_id,
             users: endpoints::demo_users()?,

@@ -52,13 +52,17 @@ pub async fn fill(stage: &Stage, arguments: &Arguments) -> Result<String, FillEr
         seed::tenant(&stage.table(), &stage.cognito, &stage.pool, &demo, stage.clock.now()).await?;
         probe::until_ready(stage, &id).await.map_err(|source| FillError::Probe { tenant: id, source })?;
     }
-    let cloud = &stage.clients.config().cloud;
+    let config = stage.clients.config();
+    let cloud = &config.cloud;
     let at = |service: &str| format!("https://{service}.{}.amazonaws.com", cloud.region);
     let endpoints = Endpoints {
         api_url: arguments.api_url.clone(),
         aws_endpoint_url: cloud.endpoint_url.clone().unwrap_or_else(|| at("cognito-idp")),
         dynamodb_endpoint_url: cloud.endpoint_url.clone().unwrap_or_else(|| at("dynamodb")),
         region: cloud.region.clone(),
+        account_id: config.names.account_id.clone(),
+        stage: config.names.stage.clone(),
+        table_name: config.table_name.clone(),
         user_pool_id: stage.pool.pool_id.clone(),
         client_id: stage.pool.client_id.clone(),
         users: endpoints::demo_users()?,

@@ -14,6 +14,7 @@ use std::fmt;
 /// The longest latency that is told apart: ten minutes, in microseconds.
 const LATENCY_MAX_US: u64 = 600_000_000;
 const DIGITS: u8 = 3;
+const SECOND_US: u64 = 1_000_000;
 /// Differences that a report names.
 const DIFFERENCES_MAX: usize = 20;
 
@@ -104,6 +105,9 @@ pub struct Second {
     pub p50_us: u64,
     pub p99_us: u64,
     pub backlog: u64,
+    /// At the end of this second, how long ago the oldest was accepted of those that were not decided.
+    #[serde(default)]
+    pub oldest_us: u64,
     /// Of all functions, for a hundred checkouts that settled.
     #[serde(default)]
     pub calls_centi: u64,
@@ -255,6 +259,12 @@ impl Report {
                 lines: vec![line("checkouts", |second| second.backlog)],
             },
             Chart {
+                title: "How long the oldest of them waits",
+                unit: "ms",
+                across: Across::Seconds,
+                lines: vec![line("age of the queue", |second| second.oldest_us / 1_000)],
+            },
+            Chart {
                 title: "Calls to the table, and units written, for a hundred that settled",
                 unit: "",
                 across: Across::Seconds,
@@ -294,7 +304,10 @@ fn series(script: &Script, driven: &Driven, audited: &Audited) -> Vec<Second> {
     let length = usize::try_from(length).unwrap_or(0);
     let mut series = vec![Second::default(); length];
     let mut latencies: Vec<_> = (0..length).map(|_| Latencies::new()).collect();
-    let second = |at: jiff::Timestamp| usize::try_from(at.duration_since(driven.started_at).as_secs()).ok();
+    let since_us = |at: jiff::Timestamp| {
+        u64::try_from(at.duration_since(driven.started_at).as_micros()).unwrap_or_default()
+    };
+    let second = |at: jiff::Timestamp| usize::try_from(since_us(at) / SECOND_US).ok();
     for sale in &script.sales {
         if let Some(second) =
             usize::try_from(sale.due.as_secs()).ok().and_then(|second| series.get_mut(second))
@@ -314,7 +327,14 @@ fn series(script: &Script, driven: &Driven, audited: &Audited) -> Vec<Second> {
             }
         }
         if let Some(at) = second(one.accepted_at).and_then(|second| latencies.get_mut(second)) {
-            at.add(u64::try_from(one.decided_at.duration_since(one.accepted_at).as_micros()).unwrap_or(0));
+            at.add(since_us(one.decided_at).saturating_sub(since_us(one.accepted_at)));
+        }
+        // At the end of each second in which it was accepted and not decided.
+        let waited = since_us(one.accepted_at) / SECOND_US..since_us(one.decided_at) / SECOND_US;
+        for past in waited {
+            if let Some(at) = usize::try_from(past).ok().and_then(|past| series.get_mut(past)) {
+                at.oldest_us = at.oldest_us.max((past + 1) * SECOND_US - since_us(one.accepted_at));
+            }
         }
     }
     for (index, second) in series.iter_mut().enumerate() {

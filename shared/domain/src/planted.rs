@@ -80,10 +80,16 @@ pub enum Planted {
     CursorUnbound,
     /// A command is worked off whosever queue and group it came through.
     QueueTrusted,
+    /// A reconciliation is closed, as complete, though parts of its roster were not looked at.
+    RunClosedEarly,
+    /// A part of a reconciliation that was broken off begins again, and keeps what it had counted.
+    PositionForgotten,
+    /// What a sale that came in between made differ is a finding.
+    FirstLookBelieved,
 }
 
 impl Planted {
-    pub const ALL: [Planted; 38] = [
+    pub const ALL: [Planted; 41] = [
         Planted::WalletUnguarded,
         Planted::VersionForgotten,
         Planted::CheckoutUnguarded,
@@ -122,6 +128,9 @@ impl Planted {
         Planted::ListenerSkipped,
         Planted::CursorUnbound,
         Planted::QueueTrusted,
+        Planted::RunClosedEarly,
+        Planted::PositionForgotten,
+        Planted::FirstLookBelieved,
     ];
 }
 
