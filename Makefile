@@ -47,8 +47,7 @@ test: check deny lint-templates ## Everything: formatting, lints, what it stands
 	$(MAKE) deploy-test
 	$(MAKE) simulate
 
-# PROFILE=rush is a third of the time a seed, and many minutes to build: for whoever has seeds by the hundred thousand.
-SIMULATE = cargo run --quiet --profile $(or $(PROFILE),sim) --package tests --bin simulate
+SIMULATE = cargo run --quiet --profile sim --package tests --bin simulate
 SEEDS = 1000
 
 simulate: ## Simulated lunches in which everything goes wrong: SEEDS=1000 [FROM=0], or one in full: SEED=7
@@ -142,12 +141,12 @@ HOST = $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 
 WIRED = $(if $(filter cloud,$(ON)),--sam $(abspath $(DEPLOY)/sam) --architecture $(HOST),--local "$$BIN/local")
 faults: ARCHITECTURE = $(HOST)
-faults: $(VENVS)/wire/.ready $(VENVS)/emulate/.ready $(if $(filter cloud,$(ON)),package) ## Sell a file's lunches while the wire to the services makes trouble, and audit: FILE=path.csv [DAY=2017-02-04] [RATE=20] [ON=cloud]
-	@test -n "$(FILE)" || { echo "make faults FILE=path.csv [DAY=2017-02-04] [RATE=20] [ON=cloud]"; exit 2; }
+faults: $(VENVS)/wire/.ready $(VENVS)/emulate/.ready $(if $(filter cloud,$(ON)),package) ## Sell a file's lunches while the wire to the services makes trouble, and audit: FILE=path.csv [DAY=2017-02-04] [RATE=n|max] [ON=cloud]
+	@test -n "$(FILE)" || { echo "make faults FILE=path.csv [DAY=2017-02-04] [RATE=n|max] [ON=cloud]"; exit 2; }
 	cargo build --quiet --profile rush --package local --package loadtest --bins
 	BIN="$${CARGO_TARGET_DIR:-target}/rush"; PYTHONPATH=tests/api:infra/emulated $(EMULATE)/python tests/wire/replay.py \
 	  --microburst $(VENVS)/wire/bin/microburst --loadtest "$$BIN/loadtest" --file "$(FILE)" $(if $(DAY),--day $(DAY)) \
-	  --rate $(or $(RATE),20) $(WIRED)
+	  --rate $(or $(RATE),max) $(WIRED)
 
 package: $(VENVS)/deploy/.ready ## Build every function for Lambda, and say how large it is and how fast it starts: ARCHITECTURE=arm64
 	PATH="$(abspath $(DEPLOY)):$$PATH" python3 infra/package.py --architecture $(ARCHITECTURE)

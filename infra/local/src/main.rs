@@ -38,7 +38,7 @@ struct Arguments {
     /// How many times as fast time runs for cutoffs, to see several of them: 43200 is a month a minute.
     #[arg(long, default_value_t = 1)]
     cutoff_speed: i32,
-    /// Where this system reaches SNS, SQS, Cognito and S3, if something stands before their port: a proxy that makes trouble.
+    /// Where functions reach SNS, SQS, Cognito and S3, if something stands before their port: a proxy that makes trouble.
     #[arg(long, value_name = "URL", requires = "dynamodb_through")]
     aws_through: Option<String>,
     /// The same for the table.

@@ -65,7 +65,8 @@ pub struct Options {
     pub api_port: u16,
     pub aws_port: u16,
     pub dynamodb_port: u16,
-    /// Where the system itself reaches its services: inside, or through what stands before their ports.
+    /// Where functions reach the services: inside, or through what stands before their ports. What AWS does itself, as
+    /// receiving messages for them, is never sent.
     pub through: Through,
     /// Batches of one queue that are worked on at the same time; 0 leaves them all waiting.
     pub max_concurrency: usize,
@@ -147,11 +148,10 @@ impl System {
         serve(&mut tasks, aws, others.clone());
         let services = Arc::new(Services { table: table.router(), table_threads: table.threads(), others });
 
-        let clients = match &options.through {
-            Through::Inside => {
-                let config = config(&aws_endpoint_url, &table.endpoint_url());
-                Clients::over(config, inside::client(&services))
-            }
+        let config = config(&aws_endpoint_url, &table.endpoint_url());
+        let clients = Clients::over(config, inside::client(&services));
+        let functions = match &options.through {
+            Through::Inside => clients.clone(),
             Through::Proxies { aws_endpoint_url, dynamodb_endpoint_url } => {
                 self::clients(aws_endpoint_url, dynamodb_endpoint_url)
             }
@@ -160,7 +160,7 @@ impl System {
         let pool = furnish(&clients, &options.clock).await?;
         let password_key = PasswordKey::new(secret_key(&dir.join("password.key"))?);
         let session_key = SessionKey::new(secret_key(&dir.join("session.key"))?);
-        let connections_url = clients.config().cloud.endpoint_url.clone().unwrap_or_default();
+        let connections_url = functions.config().cloud.endpoint_url.clone().unwrap_or_default();
         let listen = ListenConfig { connections_url, session_key: session_key.clone() };
         let webhooks = WebhookConfig {
             key: WebhookKey::new(secret_key(&dir.join("webhook.key"))?),
@@ -174,17 +174,17 @@ impl System {
             password_key: password_key.clone(),
             webhooks: webhooks.clone(),
         };
-        let app = App::new(&clients, config, options.clock.clone(), options.metrics.clone());
+        let app = App::new(&functions, config, options.clock.clone(), options.metrics.clone());
         let router = routes::router(app.clone()).merge(docs::router());
         let authorizer = Authorizer::new(Pool::new(&pool), cloud.router()).await?;
         let docs_below = format!("{}/", docs::PATH);
         let public: Vec<_> = PUBLIC_PATHS.into_iter().chain([docs::PATH, docs_below.as_str()]).collect();
-        let listener = Arc::new(Listen::new(&clients, &listen, options.clock.clone()));
+        let listener = Arc::new(Listen::new(&functions, &listen, options.clock.clone()));
         let api_router = gateway::guard(router, authorizer, &public).merge(sockets.router(listener));
         serve(&mut tasks, api, api_router);
 
         let administer = AdministerConfig { user_pool_id: pool.pool_id.clone(), password_key };
-        let workers = Workers::new(&clients, administer, &listen, webhooks, &options);
+        let workers = Workers::new(&functions, administer, &listen, webhooks, &options);
         usage.count(&app, &workers);
         workers.pump(&mut tasks, &clients, options.max_concurrency)?;
         probe(&clients).await?;
