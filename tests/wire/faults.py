@@ -1,7 +1,6 @@
 """A proxy in front of AWS services that breaks calls in every way in which a wire does, in AWS's own words."""
 
 import json
-import random
 import subprocess
 import time
 import urllib.error
