@@ -21,7 +21,6 @@ use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::command::{Command, OpenReconciliation, Purpose, Reconcile};
 use domain::id::{EmployeeNumber, TenantId};
-use domain::planted::{self, Planted};
 use domain::reconciliation::{Finding, LISTED_OF_A_PART, Progress};
 use domain::tenant::Tenant;
 use futures_util::future;
@@ -120,8 +119,7 @@ impl ReconcileWorker {
         let started = Instant::now();
         let look = Look::new(&self.table, company);
         let mut cutoffs = BTreeMap::new();
-        let behind = if planted::is(Planted::PositionForgotten) { 0 } else { progress.looked_at };
-        let open = part.employees.get(behind..).unwrap_or_default();
+        let open = part.employees.get(progress.looked_at..).unwrap_or_default();
         for some in open.chunks(SIDE_BY_SIDE) {
             if started.elapsed() > PART_BUDGET {
                 let so_far = format!("{} of {} so far", progress.looked_at, part.employees.len());

@@ -82,14 +82,10 @@ pub enum Planted {
     QueueTrusted,
     /// A reconciliation is closed, as complete, though parts of its roster were not looked at.
     RunClosedEarly,
-    /// A part of a reconciliation that was broken off begins again, and keeps what it had counted.
-    PositionForgotten,
-    /// What a sale that came in between made differ is a finding.
-    FirstLookBelieved,
 }
 
 impl Planted {
-    pub const ALL: [Planted; 41] = [
+    pub const ALL: [Planted; 39] = [
         Planted::WalletUnguarded,
         Planted::VersionForgotten,
         Planted::CheckoutUnguarded,
@@ -129,8 +125,6 @@ impl Planted {
         Planted::CursorUnbound,
         Planted::QueueTrusted,
         Planted::RunClosedEarly,
-        Planted::PositionForgotten,
-        Planted::FirstLookBelieved,
     ];
 }
 
