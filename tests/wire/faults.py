@@ -3,7 +3,6 @@
 import json
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -24,29 +23,27 @@ CUT = {"reset": True}
 LOST = {"response": {"abort_bytes": 0}}
 HALVED = {"response": {"abort_frac": 0.5}}
 
-# Of a service, in how many of a thousand calls what happens instead.
+# In how many of a thousand calls what happens instead, whatever the service is.
+ANYWHERE = {
+    "unavailable": (10, error("ServiceUnavailable", 503)),
+    "slow": (20, {"latency": {"min": 50, "max": 500}}),
+    "late": (3, {"latency": LATE_MS}),
+    "cut": (10, CUT),
+    "reply lost": (20, LOST),
+    "reply halved": (10, HALVED),
+}
 FAULTS = {
     "dynamodb": {
         "throttled": (10, error("ThrottlingException", 400)),
         "over its throughput": (10, error("ProvisionedThroughputExceededException", 400)),
         "internal error": (10, error("InternalServerError", 500)),
-        "unavailable": (10, error("ServiceUnavailable", 503)),
-        "slow": (20, {"latency": {"min": 50, "max": 500}}),
-        "late": (3, {"latency": LATE_MS}),
-        "cut": (10, CUT),
-        "reply lost": (20, LOST),
-        "reply halved": (10, HALVED),
-    },
+    }
+    | ANYWHERE,
     "sns": {
         "throttled": (10, error("ThrottledException", 429)),
         "internal error": (10, error("InternalError", 500)),
-        "unavailable": (10, error("ServiceUnavailable", 503)),
-        "slow": (20, {"latency": {"min": 50, "max": 500}}),
-        "late": (3, {"latency": LATE_MS}),
-        "cut": (10, CUT),
-        "reply lost": (20, LOST),
-        "reply halved": (10, HALVED),
-    },
+    }
+    | ANYWHERE,
     # Seldom asked: functions only let go of messages that they hand back. It is Lambda that receives and deletes.
     "sqs": {
         "throttled": (100, error("ThrottlingException", 400)),

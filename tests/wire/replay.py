@@ -1,6 +1,6 @@
 """`make faults`: sells a file's lunches while the wire between the system and its services makes trouble, and audits.
 
-The system is the local one, or the packages on an emulated AWS; all its calls go through the proxy. The replay and its
+The system is the local one, or the packages on an emulated AWS; what its functions call goes through the proxy. The replay and its
 audit speak to API and services directly. Fails if the audit does, or if a fault never happened, for which one day is too short.
 """
 
