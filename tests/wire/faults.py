@@ -74,17 +74,23 @@ def conflicts() -> list[dict]:
 
 
 class Wire:
-    """The proxy, while its `with` block lasts: at first it lets everything through."""
+    """The proxy, while its `with` block lasts: at first it lets everything through.
 
-    def __init__(self, microburst: Path, port: int, upstream: str, directory: Path):
+    A signature is of the host that was called. Where it is looked at, the proxy signs anew, as whoever `environment`
+    names: what each role grants is for `make deploy-test` to see.
+    """
+
+    def __init__(self, microburst: Path, port: int, upstream: str, directory: Path, environment: dict | None = None):
         self.url = f"http://127.0.0.1:{port}"
-        self.command = [microburst.absolute(), "--upstream", upstream, "--port", str(port), "--no-resign"]
+        self.command = [microburst.absolute(), "--upstream", upstream, "--port", str(port)]
+        self.command.append("--resign" if environment else "--no-resign")
+        self.environment = environment
         self.log_path = directory / f"wire-{port}.log"
         self.names: list[tuple[str, str]] = []
 
     def __enter__(self) -> "Wire":
         self.log = self.log_path.open("wb")
-        self.process = subprocess.Popen(self.command, stdout=self.log, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(self.command, stdout=self.log, stderr=subprocess.STDOUT, env=self.environment)
         deadline = time.monotonic() + START_S
         while True:
             try:

@@ -71,7 +71,8 @@ def start_cloud(stack: ExitStack, arguments: argparse.Namespace, directory: Path
     # SAM's translator asks for one.
     os.environ["AWS_DEFAULT_REGION"] = REGION
     cloud = stack.enter_context(Cloud(directory))
-    wire = stack.enter_context(Wire(arguments.microburst, free_port(), cloud.endpoint_url, directory))
+    signer = cloud.environment()
+    wire = stack.enter_context(Wire(arguments.microburst, free_port(), cloud.endpoint_url, directory, signer))
     stacks = Stacks(cloud, arguments.sam, deploy_test.copy(directory))
     _, endpoints = deploy_test.deploy(stack, cloud, stacks, arguments.architecture, wire.url)
     return System(endpoints, cloud.environment(), dict.fromkeys(("sns", "sqs", "dynamodb"), wire))
