@@ -157,7 +157,7 @@ impl Sim {
     }
 
     /// Whatever a reconciliation looked at agreed, also while sales went on; and of one that is complete, every part is
-    /// done.
+    /// done, and as many were looked at as it says.
     pub fn check_reconciled(&self, tenant: &TenantId) -> Verdict {
         for item in self.table.partition(&format!("T#{tenant}")) {
             if !sort_key(&item).starts_with("RECONCILIATION#") {
@@ -168,10 +168,11 @@ impl Sim {
             // A part that a queue forgot is no discrepancy, and is said.
             let is_wrong = tally.found.keys().any(|finding| finding != "incomplete");
             let is_short = run.stage() == RunStage::Closed
-                && (0..run.parts).any(|part| {
-                    let stored = self.table.get(&keys::reconciliation_part(tenant, run.date, part));
-                    !stored.is_some_and(|item| items::stored_reconciliation_part(item).unwrap().is_done)
-                });
+                && (tally.employees != run.expected
+                    || (0..run.parts).any(|part| {
+                        let stored = self.table.get(&keys::reconciliation_part(tenant, run.date, part));
+                        !stored.is_some_and(|item| items::stored_reconciliation_part(item).unwrap().is_done)
+                    }));
             if is_wrong || is_short {
                 return Err((Invariant::Reconciled, format!("{tenant}: {tally:?} of {}", run.expected)));
             }

@@ -521,6 +521,21 @@ fn today(world: &World) -> Date {
     tenant.business_day.date_of(world.clock.now())
 }
 
+/// A part that was handed out again, after somebody had joined, counts as it was looked at.
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_are_expected_as_were_in_the_part_that_is_done() {
+    let world = World::idle().await;
+    hand_out(&world).await;
+    for _ in 0..2 {
+        look(&world, &world.system.workers.reconciliation).await;
+    }
+    let key = keys::reconciliation(&acme(), today(&world));
+    Intruder(&world).set(&key, "n", AttributeValue::N((EMPLOYEES + 1).to_string())).await;
+    let run = close(&world).await;
+    let (_, tally) = run.closed.as_ref().unwrap();
+    assert_eq!((run.expected, tally.employees), (EMPLOYEES, EMPLOYEES));
+}
+
 /// A part that never came back is told the next day.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_that_ends_without_a_part_is_incomplete() {

@@ -130,7 +130,7 @@ impl ReconciliationOpener {
         revision: u64,
         is_over: bool,
     ) -> Result<Ticked, Failure> {
-        let StoredRun { run, behind } = stored;
+        let StoredRun { mut run, behind } = stored;
         let (date, mut done, mut tally) = (run.date, 0, Tally::default());
         for item in self.table.query_all(&keys::reconciliation_parts(tenant, date)).await? {
             let part = items::stored_reconciliation_part(item)?;
@@ -141,7 +141,8 @@ impl ReconciliationOpener {
             Some(_) if planted::is(Planted::RunClosedEarly) => {}
             Some(_) if !is_over => return Ok(Ticked::Open { date }),
             Some(missing) => tally.note(None, missing, LISTED),
-            None => {}
+            // A part that was handed out twice, the second time with whoever had joined, is done once.
+            None => run.expected = tally.employees,
         }
         for finding in self.check_cutoffs(tenant).await? {
             tally.note(None, finding, LISTED);
