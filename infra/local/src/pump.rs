@@ -64,11 +64,7 @@ where
         let (source, worker) = (source.clone(), worker.clone());
         pumps.spawn(async move {
             loop {
-                if let Err(error) = source.turn(&worker, WAIT_S).await {
-                    let error = aws_sdk_sqs::error::DisplayErrorContext(&error);
-                    tracing::warn!(queue = source.queue_arn, %error, "a queue could not be read or cleared");
-                    tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
-                }
+                source.turn_or_pause(&worker).await;
             }
         });
     }
@@ -87,6 +83,18 @@ impl Source {
             queue_arn,
             region: clients.config().cloud.region.clone(),
             purpose,
+        }
+    }
+
+    /// One batch, waited for; a pause if that fails.
+    pub async fn turn_or_pause<W>(&self, worker: &Arc<W>)
+    where
+        W: Worker + Send + Sync + 'static,
+    {
+        if let Err(error) = self.turn(worker, WAIT_S).await {
+            let error = aws_sdk_sqs::error::DisplayErrorContext(&error);
+            tracing::warn!(queue = self.queue_arn, %error, "a queue could not be read or cleared");
+            tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
         }
     }
 

@@ -8,9 +8,11 @@ mod inline;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -24,6 +26,8 @@ const REQUESTS_MAX: usize = 1_024;
 const COMMIT_MAX: usize = 256;
 /// How long requests that are not alone wait for others to share a sync with.
 const GATHERING: Duration = Duration::from_millis(1);
+/// Between two looks at a queue that told nothing: somebody may have set the clock.
+const LOOK_AGAIN: Duration = Duration::from_secs(WAIT_MAX_S.unsigned_abs());
 
 /// Epoch milliseconds, now.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -113,11 +117,33 @@ impl Engine {
             if !messages.is_empty() || Instant::now() >= deadline {
                 return Ok(messages);
             }
-            let wake = due_ms.map_or(deadline, |due_ms| deadline.min(Instant::now() + self.until(due_ms)));
-            tokio::select! {
-                () = ready => {}
-                () = tokio::time::sleep_until(wake) => {}
+            self.until_changed(ready, due_ms, deadline).await;
+        }
+    }
+
+    /// Waits until messages are visible, and takes none: for whoever wants to make no receive in vain.
+    pub async fn until_visible(&self, queue: &str) -> Result<(), FifoError> {
+        let signal = self.signals.of(queue);
+        loop {
+            let mut ready = std::pin::pin!(signal.notified());
+            ready.as_mut().enable();
+            let name = queue.to_owned();
+            let look =
+                move |fifo: &mut Fifo, now_ms| Ok((fifo.waiting(&name, now_ms)?, fifo.next_due(&name)));
+            let (waiting, due_ms) = self.call(look).await?;
+            if waiting > 0 {
+                return Ok(());
             }
+            self.until_changed(ready, due_ms, Instant::now() + LOOK_AGAIN).await;
+        }
+    }
+
+    /// Waits for a queue's signal, or until one of its messages is due, or a deadline.
+    async fn until_changed(&self, ready: Pin<&mut Notified<'_>>, due_ms: Option<i64>, deadline: Instant) {
+        let wake = due_ms.map_or(deadline, |due_ms| deadline.min(Instant::now() + self.until(due_ms)));
+        tokio::select! {
+            () = ready => {}
+            () = tokio::time::sleep_until(wake) => {}
         }
     }
 

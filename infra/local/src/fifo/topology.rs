@@ -65,6 +65,12 @@ impl Fifo {
         Ok(strings)
     }
 
+    /// Messages that are visible, whether or not others of their groups are in flight.
+    pub(super) fn waiting(&mut self, name: &str, now_ms: i64) -> Result<usize, FifoError> {
+        self.settled(name, now_ms)?;
+        self.queues.get(name).map(Queue::waiting_count).ok_or(FifoError::QueueDoesNotExist)
+    }
+
     /// How long a receive on this queue waits unless it says otherwise.
     pub fn wait_s(&self, name: &str) -> Result<i64, FifoError> {
         self.queues.get(name).map(|queue| queue.settings.wait_s).ok_or(FifoError::QueueDoesNotExist)
