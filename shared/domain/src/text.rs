@@ -1,4 +1,4 @@
-//! Short texts that people write: one line, trimmed, without control characters.
+//! Short texts that people write: one line, trimmed, without control characters and noncharacters.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -9,6 +9,12 @@ use thiserror::Error;
 pub struct InvalidText {
     min: usize,
     max: usize,
+}
+
+/// Never a character of anybody's, by the Unicode standard. The last of them ends the stretches of keys that are listed:
+/// whatever held it would stand in no list.
+fn is_noncharacter(c: char) -> bool {
+    matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
 }
 
 macro_rules! line {
@@ -28,7 +34,8 @@ macro_rules! line {
             type Error = InvalidText;
 
             fn try_from(text: String) -> Result<Self, InvalidText> {
-                let is_line = text.trim() == text && !text.chars().any(char::is_control);
+                let is_no_text = |c: char| c.is_control() || is_noncharacter(c);
+                let is_line = text.trim() == text && !text.chars().any(is_no_text);
                 if is_line && ($min..=$max).contains(&text.chars().count()) {
                     Ok(Self(text))
                 } else {
@@ -106,6 +113,10 @@ mod tests {
         check(" Ann", false);
         check("Ann\nLee", false);
         check("a\u{0}b", false);
+        check("\u{10ffff}Ann", false);
+        check("Ann\u{fffe}", false);
+        check("A\u{fdd0}nn", false);
+        check("\u{fffd}\u{10fffd}", true);
         check(&"é".repeat(100), true);
         check(&"é".repeat(101), false);
     }
