@@ -272,6 +272,38 @@ async fn a_worker_that_dies_leaves_a_whole_menu() {
     assert!(deaths > 20, "only {deaths} deaths");
 }
 
+/// Whoever uses an import's key for something else, before it is applied, ends it: it would never have had a receipt.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_whose_key_is_reused_is_refused() {
+    let world = World::idle().await;
+    let manager = world.terminal("acme-manager").await;
+    let before = manager.get(MENU, &[]).await.body["menu_version"].clone();
+    let (id, mut half) = (Uuid::now_v7(), false);
+    let event = announced(&world, &format!("acme/menus/coffee-bar/{id}"), &menu(50)).await;
+    for call in 0..CALLS_MAX {
+        assert!(dies_with(&world, &event, call, false).await, "it was applied");
+        let import = manager.get(&format!("/v1/imports/{id}"), &[]).await;
+        half = import.body["status"] == "applying";
+        if half {
+            break;
+        }
+    }
+    assert!(half, "it never wrote anything");
+    let path = "/v1/concessionaires/coffee-bar/meals/COFFEE/availability";
+    let key = id.to_string();
+    let headers = [("idempotency-key", key.as_str()), ("content-type", "application/json")];
+    let accepted = manager.request("PUT", path, &headers, &json!({ "sold_out": true }).to_string()).await;
+    assert_eq!(accepted.status, 202, "{accepted:?}");
+    world.work_off("acme", Purpose::Admin).await;
+    assert_eq!(manager.follow(&accepted).await.outcome(), "applied");
+    assert!(!dies_with(&world, &event, CALLS_MAX, false).await);
+    let import = manager.get(&format!("/v1/imports/{id}"), &[]).await;
+    assert_eq!(import.body["refusal"]["type"], "idempotency-key-reused", "{import:?}");
+    let after = manager.get(MENU, &[]).await.body;
+    let meals = |version: &Value| version.as_str().unwrap().split('.').next().unwrap().to_owned();
+    assert_eq!(meals(&after["menu_version"]), meals(&before), "{after}");
+}
+
 /// Wherever a worker dies, each employee is there whole or not at all, and the next one ends what it began.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_dies_leaves_whole_employees() {

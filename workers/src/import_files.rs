@@ -175,6 +175,12 @@ impl ImportWorker {
             return Ok(None);
         }
         let run = Run::resume(import, revision, &command.key, self.table.clone(), files, self.clock.clone());
+        // Only with its end it has a receipt of its own, which nobody can write any more.
+        if is_another_command {
+            let reused = Refused::new(Reason::KeyReused, "its key became another command's meanwhile");
+            self.tell(&run.finish(Err(reused)).await?).await?;
+            return Ok(None);
+        }
         Ok(Some((run, company)))
     }
 

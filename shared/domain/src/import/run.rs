@@ -122,6 +122,8 @@ pub enum Reason {
     Replaced,
     /// More employees would go than may.
     TooManyMissing,
+    /// Another command was carried out under its key before it was applied.
+    KeyReused,
 }
 
 impl Reason {
@@ -136,6 +138,7 @@ impl Reason {
             Reason::UnknownConcessionaire => "unknown-concessionaire",
             Reason::Replaced => "file-replaced",
             Reason::TooManyMissing => "too-many-missing",
+            Reason::KeyReused => "idempotency-key-reused",
         }
     }
 }
