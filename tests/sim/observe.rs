@@ -6,7 +6,7 @@ use super::office::sort_key;
 use super::oracle::{Invariant, Verdict};
 use super::pool::Member;
 use super::table::item_of;
-use aws::items::{self, Item, Roster};
+use aws::items::{self, Item, Roster, StoredCutoff};
 use aws::keys;
 use domain::admin::{Receipt, ReceiptOutcome};
 use domain::command::{COMMAND_LIFETIME, Deliver};
@@ -96,10 +96,16 @@ impl Sim {
     /// Once it is closed, a cutoff has everybody who is on the roster, and its totals are what they got.
     fn see_cutoff(&self, tenant: &TenantId, sk: &str, item: Item) -> Verdict {
         let date: Date = sk.strip_prefix("CUTOFF#").expect("a date").parse().unwrap();
-        let Cutoff { closed: Some(closed), .. } = items::stored_cutoff(date, item).unwrap().cutoff else {
+        let StoredCutoff { cutoff: Cutoff { closed: Some(closed), .. }, is_untold, .. } =
+            items::stored_cutoff(date, item).unwrap()
+        else {
             return Ok(());
         };
         let wrong = |what: String| Err((Invariant::Granted, format!("{tenant}'s cutoff of {date} {what}")));
+        if !is_untold {
+            let is_as_closed = self.oracle().closed.get(&(tenant.clone(), date)) == Some(&closed);
+            return if is_as_closed { Ok(()) } else { wrong("was changed after it was closed".to_owned()) };
+        }
         let mut totals = Totals::default();
         for (of, employee) in self.office().employees.keys().filter(|(of, _)| of == tenant) {
             let Some(booked) = self.table.get(&keys::booking(of, employee, &booking_id(date))) else {

@@ -471,6 +471,19 @@ async fn who_is_missed_by_one_round_is_found_by_the_next() {
     let totals = Totals { booked: EMPLOYEES, granted: each, expired: each, skipped: [].into() };
     assert_eq!(worker.opener().tick(&acme()).await.unwrap(), Ticked::Closed { date, totals });
     check_wallets(&world, OPENING).await;
+
+    // Whoever closed it told nobody: a tick that comes again does, and none after it.
+    let told = async || {
+        let results = world.queues().await.into_iter().filter(|(queue, _)| queue.contains("-acme-results"));
+        results.map(|(_, messages)| messages).sum::<u32>()
+    };
+    let before = told().await;
+    let mut again = event(&tick());
+    again.records[0].attributes.insert("ApproximateReceiveCount".to_owned(), "2".to_owned());
+    for _ in 0..2 {
+        assert!(worker.handle(again.clone()).await.batch_item_failures.is_empty());
+        assert_eq!(told().await, before + 1);
+    }
 }
 
 /// Whoever is hired between two cutoffs gets the share of the days that are left, and from the next on what

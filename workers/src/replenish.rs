@@ -121,8 +121,11 @@ impl ReplenishWorker {
     }
 
     async fn tell_closed(&self, tenant: &TenantId) -> Result<(), Failure> {
-        let Some((date, at, totals)) = self.opener.last_closed(tenant).await? else { return Ok(()) };
-        self.results.tell(tenant, [Event::of_cutoff(tenant, date, &totals, at)]).await
+        let Some((cutoff, revision)) = self.opener.untold(tenant).await? else { return Ok(()) };
+        let closed =
+            cutoff.closed.as_ref().map(|(at, totals)| Event::of_cutoff(tenant, cutoff.date, totals, *at));
+        self.results.tell(tenant, closed).await?;
+        self.opener.note_told(tenant, cutoff, revision).await
     }
 
     /// Who was booked in an earlier round was told of then, unless this part `is_again` here.

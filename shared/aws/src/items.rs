@@ -28,8 +28,8 @@ pub use account::enter;
 pub use booking::{booking, stored_booking};
 pub use checkout::{checkout, stored_checkout};
 pub use cutoff::{
-    Roster, StoredCutoff, chunk, cutoff, listed_cutoff, policy, roster, stored_chunk, stored_cutoff,
-    stored_policy, stored_roster,
+    Roster, StoredCutoff, chunk, cutoff, listed_cutoff, listed_stored_cutoff, policy, roster, stored_chunk,
+    stored_cutoff, stored_policy, stored_roster,
 };
 pub use employee::{
     Account, badge, employee, listed_employee, listed_number, stored_account, stored_badge, stored_employee,
@@ -53,6 +53,23 @@ pub use webhook::{delivery, stored_delivery, stored_webhooks, webhooks};
 
 /// An item as the table takes and gives it.
 pub type Item = HashMap<String, AttributeValue>;
+
+/// Bytes of an item as DynamoDB counts them: names, values, and what lists and maps add.
+pub fn size_bytes(item: &Item) -> usize {
+    fn of(value: &AttributeValue) -> usize {
+        match value {
+            AttributeValue::S(text) => text.len(),
+            AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
+            AttributeValue::B(bytes) => bytes.as_ref().len(),
+            AttributeValue::L(values) => 3 + values.iter().map(|value| 1 + of(value)).sum::<usize>(),
+            AttributeValue::M(values) => {
+                3 + values.iter().map(|(name, value)| 1 + name.len() + of(value)).sum::<usize>()
+            }
+            _ => 1,
+        }
+    }
+    item.iter().map(|(name, value)| name.len() + of(value)).sum()
+}
 
 /// The item that `attributes` make at `key`.
 fn to_item(key: Key, attributes: &impl Serialize) -> Result<Item, Failure> {

@@ -99,7 +99,7 @@ impl Span {
 
 /// Sorts below every character of a key.
 const FIRST: char = '\u{1}';
-/// Sorts above every character of a key.
+/// Sorts above every character of a key: no text of ours holds it.
 const LAST: char = char::MAX;
 
 fn key(pk: String, sk: impl Into<String>) -> Key {
@@ -302,11 +302,6 @@ pub fn meal(tenant: &TenantId, concessionaire: &ConcessionaireId, version: u32, 
 }
 
 /// Every meal of one menu version.
-pub fn meals(tenant: &TenantId, concessionaire: &ConcessionaireId, version: u32) -> Partition {
-    Partition { pk: meals_pk(tenant, concessionaire, version), sk_from: MEAL_PREFIX.to_owned() }
-}
-
-/// The same, to be read page by page.
 pub fn meals_span(tenant: &TenantId, concessionaire: &ConcessionaireId, version: u32) -> Span {
     Span::of(false, meals_pk(tenant, concessionaire, version), MEAL_PREFIX)
 }

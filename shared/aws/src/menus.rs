@@ -4,7 +4,7 @@
 use crate::failure::Failure;
 use crate::items::{self, MenuHead};
 use crate::keys;
-use crate::table::Table;
+use crate::table::{Order, Table};
 use domain::id::{ConcessionaireId, TenantId};
 use domain::menu::{Meals, Menu};
 use domain::planted::{self, Planted};
@@ -15,6 +15,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// hundreds of meals each, and a warm function serves few tenants.
 const MAX_MEALS: usize = 200_000;
 
+/// Bytes of a version's meals as they are stored: a page a megabyte, and a worker holds all of them to sell one.
+pub const MAX_BYTES: usize = 48 * 1024 * 1024;
+/// Meals that are read in one call: more than fit into one.
+const PAGE: i32 = 50_000;
+
 type Version = (TenantId, ConcessionaireId, u32);
 
 #[derive(Debug, Clone, Default)]
@@ -23,7 +28,7 @@ pub struct Menus {
 }
 
 impl Menus {
-    /// The menu that `head` stands for: nothing is read for what has edits alone, one query if its version is not kept yet, none otherwise.
+    /// The menu that `head` stands for: nothing is read for what has edits alone, a query if its version is not kept yet, none otherwise.
     pub async fn under(
         &self,
         table: &Table,
@@ -70,6 +75,17 @@ async fn read_meals(
     concessionaire: &ConcessionaireId,
     version: u32,
 ) -> Result<Meals, Failure> {
-    let found = table.query_all(&keys::meals(tenant, concessionaire, version)).await?;
-    found.into_iter().map(items::stored_meal).collect()
+    let (span, mut meals, mut start) =
+        (keys::meals_span(tenant, concessionaire, version), Meals::new(), None);
+    loop {
+        let page = table.query_page(&span, PAGE, Order::OldestFirst, start).await?;
+        for item in page.items {
+            let (code, meal) = items::stored_meal(item)?;
+            meals.insert(code, meal);
+        }
+        start = page.next;
+        if start.is_none() {
+            return Ok(meals);
+        }
+    }
 }

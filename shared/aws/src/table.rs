@@ -28,7 +28,7 @@ pub const MAX_TRANSACTION: usize = 100;
 const MAX_BATCH_PUT: usize = 25;
 /// The attribute that counts how often an item was replaced; absent is never.
 pub const REVISION: &str = "w";
-/// Pages that one query may take: 1 MB each, so some 100,000 meals.
+/// Pages that one query may take: 1 MB each, so parts of some millions of employees.
 const MAX_PAGES: usize = 64;
 
 #[derive(Debug, Clone)]

@@ -4,8 +4,9 @@ use super::run::{Judged, Run};
 use crate::administer::decision::{Stored, put, take};
 use crate::administer::menus;
 use aws::failure::Failure;
-use aws::items::{self, MenuHead};
+use aws::items::{self, Item, MenuHead};
 use aws::keys;
+use aws::menus::MAX_BYTES;
 use aws::retry::{self, Policy};
 use aws::table::{Order, Table, Write};
 use domain::id::{ConcessionaireId, TenantId};
@@ -51,19 +52,41 @@ pub async fn import(
     let version = begin(&run.table, &tenant, concessionaire).await?;
     let (table, of) = (run.table.clone(), (tenant.clone(), concessionaire.clone(), version));
     let written = run.apply(currency, |rows, done| write(table, of, rows, done)).await?;
-    if let Err(refused) = written {
-        return Ok(Err(refused));
-    }
+    let written = match written {
+        Ok(written) => written,
+        Err(refused) => return Ok(Err(refused)),
+    };
     let kept = match run.import.options.mode {
-        Mode::Replace => 0,
-        Mode::Merge if planted::is(Planted::MergeForgets) => 0,
+        Mode::Replace => Put::default(),
+        Mode::Merge if planted::is(Planted::MergeForgets) => Put::default(),
         Mode::Merge => {
             let table = run.table.clone();
             let keeping = keep(&table, &tenant, concessionaire, base, version, &checked);
             run.noting(&AtomicU64::new(0), keeping, |_, _| ()).await?
         }
     };
-    switch(run, concessionaire, &checked, base, version, kept).await.map(Ok)
+    let bytes = written.bytes + kept.bytes;
+    if bytes > MAX_BYTES {
+        let detail = format!("its menu takes {bytes} bytes, and one has {MAX_BYTES} at most");
+        return Ok(Err(Refused::new(Reason::TooLarge, detail)));
+    }
+    switch(run, concessionaire, &checked, base, version, kept.meals).await.map(Ok)
+}
+
+/// Meals that were put, and their bytes as they are stored.
+#[derive(Debug, Clone, Copy, Default)]
+struct Put {
+    meals: u64,
+    bytes: usize,
+}
+
+impl Put {
+    async fn put(&mut self, table: &Table, meals: &[Item]) -> Result<(), Failure> {
+        table.put_unnamed(meals).await?;
+        self.meals += u64::try_from(meals.len()).unwrap_or_default();
+        self.bytes += meals.iter().map(items::size_bytes).sum::<usize>();
+        Ok(())
+    }
 }
 
 /// A menu as it stands, which may have no meal yet; nothing if there is no such concessionaire.
@@ -102,9 +125,9 @@ async fn write(
     (tenant, concessionaire, version): (TenantId, ConcessionaireId, u32),
     mut rows: Receiver<Taken<MealRow>>,
     done: Arc<AtomicU64>,
-) -> Result<(), Failure> {
+) -> Result<Put, Failure> {
     let rows = stream::poll_fn(move |context| rows.poll_recv(context));
-    let mut parts = pin!(rows.chunks(TOGETHER));
+    let (mut parts, mut written) = (pin!(rows.chunks(TOGETHER)), Put::default());
     while let Some(part) = parts.next().await {
         if planted::is(Planted::MenuSwitchedEarly) && part.len() < TOGETHER {
             continue;
@@ -113,10 +136,10 @@ async fn write(
             items::meal(&tenant, &concessionaire, version, &row.code, &row.meal)
         };
         let meals = part.iter().map(meal).collect::<Result<Vec<_>, _>>()?;
-        table.put_unnamed(&meals).await?;
-        done.fetch_add(u64::try_from(meals.len()).unwrap_or_default(), Ordering::Relaxed);
+        written.put(&table, &meals).await?;
+        done.store(written.meals, Ordering::Relaxed);
     }
-    Ok(())
+    Ok(written)
 }
 
 /// Takes over what the file does not name.
@@ -127,8 +150,8 @@ async fn keep(
     base: u32,
     version: u32,
     checked: &Checked,
-) -> Result<u64, Failure> {
-    let (span, mut start, mut kept) = (keys::meals_span(tenant, concessionaire, base), None, 0);
+) -> Result<Put, Failure> {
+    let (span, mut start, mut kept) = (keys::meals_span(tenant, concessionaire, base), None, Put::default());
     loop {
         let page = table.query_page(&span, PAGE, Order::OldestFirst, start).await?;
         let mut meals = Vec::new();
@@ -138,8 +161,7 @@ async fn keep(
                 meals.push(items::meal(tenant, concessionaire, version, &code, &meal)?);
             }
         }
-        table.put_unnamed(&meals).await?;
-        kept += u64::try_from(meals.len()).unwrap_or_default();
+        kept.put(table, &meals).await?;
         start = page.next;
         if start.is_none() {
             return Ok(kept);

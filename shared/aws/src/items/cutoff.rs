@@ -64,6 +64,9 @@ struct CutoffItem {
     ca: Option<Millis>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     t: Option<Totals>,
+    /// Whether nobody was told yet that it was closed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    u: bool,
 }
 
 /// A cutoff, and how far its roster was handed out.
@@ -72,10 +75,12 @@ pub struct StoredCutoff {
     pub cutoff: Cutoff,
     /// By number: a position in the roster would hold their name.
     pub behind: Option<EmployeeNumber>,
+    /// Whether it was closed and nobody was told of it yet.
+    pub is_untold: bool,
 }
 
 pub fn cutoff(tenant: &TenantId, stored: &StoredCutoff) -> Result<Item, Failure> {
-    let StoredCutoff { cutoff, behind } = stored;
+    let StoredCutoff { cutoff, behind, is_untold } = stored;
     let attributes = CutoffItem {
         p: cutoff.policy.clone(),
         oa: cutoff.opened_at.into(),
@@ -89,6 +94,7 @@ pub fn cutoff(tenant: &TenantId, stored: &StoredCutoff) -> Result<Item, Failure>
         f: cutoff.round.is_fanned_out,
         ca: cutoff.closed.as_ref().map(|(at, _)| (*at).into()),
         t: cutoff.closed.as_ref().map(|(_, totals)| totals.clone()),
+        u: *is_untold,
     };
     to_item(keys::cutoff(tenant, cutoff.date), &attributes)
 }
@@ -110,14 +116,19 @@ pub fn stored_cutoff(date: Date, item: Item) -> Result<StoredCutoff, Failure> {
         },
         closed: closed.transpose()?,
     };
-    Ok(StoredCutoff { cutoff, behind: stored.at })
+    Ok(StoredCutoff { cutoff, behind: stored.at, is_untold: stored.u })
 }
 
 /// A cutoff of a list.
 pub fn listed_cutoff(item: Item) -> Result<Cutoff, Failure> {
+    Ok(listed_stored_cutoff(item)?.cutoff)
+}
+
+/// The same, with how far it was handed out.
+pub fn listed_stored_cutoff(item: Item) -> Result<StoredCutoff, Failure> {
     let date = keys::parse_cutoff(sort_key(&item)?)
         .ok_or_else(|| Failure::malformed("read a cutoff", "the sort key holds no date"))?;
-    Ok(stored_cutoff(date, item)?.cutoff)
+    stored_cutoff(date, item)
 }
 
 pub fn chunk(key: Key, totals: &Totals) -> Result<Item, Failure> {
