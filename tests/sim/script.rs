@@ -256,6 +256,9 @@ impl Script {
         some(4, 3, |rng| Act::Listen { tenant: rng.usize(0..2) });
         some(8, 2, |rng| Act::HangUp { connection: rng.usize(0..4) });
         some(6, 1, |rng| Act::Browse { tenant: rng.usize(0..2) });
+        if rng.u32(0..4) == 0 {
+            steps.extend(joiners(rng));
+        }
         steps.sort_by_key(|step| step.at_ms);
         // All outages together are half an hour shorter than a queue remembers.
         let mut left_min = OUTAGE_MAX_MIN - 30;
@@ -273,6 +276,19 @@ impl Script {
         let is_kept = |step: &&Step| step.act.kind().is_none_or(|kind| !kinds.contains(&kind));
         Self { steps: self.steps.iter().filter(is_kept).cloned().collect() }
     }
+}
+
+/// A cutoff opens, and people join while its roster is handed out.
+fn joiners(rng: &mut fastrand::Rng) -> Vec<Step> {
+    let (at_ms, tenant) = (rng.u64(0..LUNCH_MS), rng.usize(0..2));
+    let tick = Act::Tick { tenant, is_reconciliation: false, delay_ms: 0, times: 1 };
+    let mut steps = vec![Step { at_ms, act: tick }];
+    for _ in 0..3 {
+        let what = What::Hire { limit: rng.i64(1..9_000) };
+        let deed = Deed { tenant, which: rng.usize(0..6), what, wait: 0, is_twin: false };
+        steps.push(Step { at_ms: at_ms + rng.u64(0..4_000), act: Act::Administer(deed) });
+    }
+    steps
 }
 
 fn sale(rng: &mut fastrand::Rng) -> Sale {
