@@ -182,13 +182,15 @@ fn explain_mutant(_: &str, seeds: Range<u64>) -> bool {
 fn mutants(seeds: Range<u64>, threads: usize) -> bool {
     use domain::planted::{Planted, plant};
     println!("  {:<22} {:<14} {:>6}", "planted bug", "caught by", "seeds");
-    let mut survivors = 0;
+    let (mut survivors, mut most) = (0, 1);
     for planted in Planted::ALL {
         let tally = run_all(seeds.clone(), threads, || plant(Some(planted)));
         match tally.failed {
             Some((seed, Violation { invariant, .. })) => {
                 let name = format!("{planted:?}");
-                println!("  {name:<22} {:<14} {:>6}", invariant.to_string(), seed - seeds.start + 1);
+                let taken = seed - seeds.start + 1;
+                println!("  {name:<22} {:<14} {taken:>6}", invariant.to_string());
+                most = most.max(taken);
             }
             None => {
                 survivors += 1;
@@ -196,7 +198,12 @@ fn mutants(seeds: Range<u64>, threads: usize) -> bool {
             }
         }
     }
-    survivors == 0
+    // What catches a bug must find nothing where none is.
+    let unbroken = run_all(seeds.start..seeds.start + most, threads, || plant(None));
+    if let Some((seed, violation)) = &unbroken.failed {
+        println!("  nothing at all is caught as well, by seed {seed}: {violation:?}");
+    }
+    survivors == 0 && unbroken.failed.is_none()
 }
 
 /// Plants one bug, and explains the first seed that catches it as if it were found by chance.
