@@ -42,7 +42,7 @@ pub async fn list(
     Query(page): Query<PageParameters>,
 ) -> Result<Response, Problem> {
     let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
-    let view = |item| Ok(CutoffView::of(&items::listed_cutoff(item)?, None, &tenant.currency));
+    let view = |item| Ok(CutoffView::of(&items::listed_cutoff(item)?.cutoff, None, &tenant.currency));
     let list = format!("{} cutoffs", tenant.id);
     list::page(&app, &list, page, &keys::cutoffs(&tenant.id), Order::NewestFirst, view).await
 }

@@ -199,7 +199,7 @@ fn made_up_cutoff(world: &World, date: Date) -> Item {
     let opened = Cutoff::open(date, policy.unwrap(), 0, now);
     let totals = Totals { booked: EMPLOYEES, ..Totals::default() };
     let cutoff = Cutoff { closed: Some((now, totals)), ..opened };
-    items::cutoff(&acme(), &items::StoredCutoff { cutoff, behind: None, is_untold: false }).unwrap()
+    items::cutoff(&acme(), &items::StoredCutoff::new(cutoff)).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

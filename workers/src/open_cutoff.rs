@@ -131,7 +131,7 @@ impl Ground {
             None => (Write::Create(item), 0),
         };
         let cutoff = Cutoff::open(date, standing.policy.clone(), roster_revision, now);
-        let stored = StoredCutoff { cutoff, behind: None, is_untold: false };
+        let stored = StoredCutoff::new(cutoff);
         let writes = vec![
             Write::Create(items::cutoff(tenant, &stored)?),
             roster,
@@ -205,7 +205,7 @@ impl CutoffOpener {
     /// Publishes the next part of the roster. If nobody notes that it was, it is published again: the topic
     /// swallows it, or the worker finds it done.
     async fn hand_out(&self, tenant: &TenantId, stored: StoredCutoff) -> Result<StoredCutoff, Failure> {
-        let StoredCutoff { mut cutoff, behind, is_untold } = stored;
+        let StoredCutoff { mut cutoff, behind, .. } = stored;
         let Part { employees, is_last } = Part::behind(&self.table, tenant, behind.as_ref()).await?;
         let behind = employees.last().cloned();
         if !employees.is_empty() {
@@ -222,7 +222,7 @@ impl CutoffOpener {
             self.publish(Command::Replenish(part)).await?;
         }
         cutoff.round.is_fanned_out = is_last;
-        Ok(StoredCutoff { cutoff, behind, is_untold })
+        Ok(StoredCutoff { behind, ..StoredCutoff::new(cutoff) })
     }
 
     /// Closes a cutoff if every part of its round is done, their sums agree with what was handed out, and the
@@ -245,19 +245,19 @@ impl CutoffOpener {
             Verdict::Wait => return Ok(self.still_open(&cutoff, Awaits::Rest)),
             Verdict::Changed(roster) => {
                 let cutoff = Cutoff { round: Round { roster, ..round }, ..cutoff };
-                let stored = StoredCutoff { cutoff, behind: None, is_untold: false };
+                let stored = StoredCutoff::new(cutoff);
                 self.note(tenant, &stored, revision).await?;
                 return Ok(self.still_open(&stored.cutoff, Awaits::Rest));
             }
             Verdict::Again => {
-                let stored = StoredCutoff { cutoff: cutoff.again(now), behind: None, is_untold: false };
+                let stored = StoredCutoff::new(cutoff.again(now));
                 self.note(tenant, &stored, revision).await?;
                 self.tick_again(tenant).await?;
                 return Ok(self.still_open(&stored.cutoff, Awaits::Tick));
             }
         }
         let closed = Cutoff { closed: Some((now, totals.clone())), ..cutoff };
-        let stored = StoredCutoff { cutoff: closed, behind: None, is_untold: true };
+        let stored = StoredCutoff { is_untold: true, ..StoredCutoff::new(closed) };
         let roster = items::roster(tenant, &Roster { latest: date, is_open: false })?;
         self.commit(vec![
             Write::Replace { item: items::cutoff(tenant, &stored)?, from: revision },
@@ -275,7 +275,7 @@ impl CutoffOpener {
         let page = self.table.query_page(&keys::cutoffs(tenant), 2, Order::NewestFirst, None).await?;
         for item in page.items {
             let revision = items::revision(&item)?;
-            let StoredCutoff { cutoff, is_untold, .. } = items::listed_stored_cutoff(item)?;
+            let StoredCutoff { cutoff, is_untold, .. } = items::listed_cutoff(item)?;
             if is_untold {
                 return Ok(Some((cutoff, revision)));
             }
@@ -285,7 +285,7 @@ impl CutoffOpener {
 
     /// Notes that what [`untold`](Self::untold) found was told.
     pub async fn note_told(&self, tenant: &TenantId, cutoff: Cutoff, from: u64) -> Result<(), Failure> {
-        self.note(tenant, &StoredCutoff { cutoff, behind: None, is_untold: false }, from).await
+        self.note(tenant, &StoredCutoff::new(cutoff), from).await
     }
 
     /// How many parts of a round are done, and what they come to.

@@ -165,7 +165,8 @@ impl ReconciliationOpener {
         let page = self.table.query_page(&keys::cutoffs(tenant), CUTOFFS, Order::NewestFirst, None).await?;
         let mut found = Vec::new();
         for item in page.items {
-            let Cutoff { date, round, closed: Some((_, totals)), .. } = items::listed_cutoff(item)? else {
+            let Cutoff { date, round, closed: Some((_, totals)), .. } = items::listed_cutoff(item)?.cutoff
+            else {
                 continue;
             };
             let (mut parts, mut sum) = (0, Totals::default());

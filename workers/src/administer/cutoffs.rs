@@ -46,7 +46,7 @@ pub async fn resume(
         return Ok(Decision::rejected(Refusal::CutoffClosed));
     }
     let round = cutoff.round.number;
-    let resumed = StoredCutoff { cutoff: cutoff.again(now), behind: None, is_untold: false };
+    let resumed = StoredCutoff::new(cutoff.again(now));
     let after = json!({ "round": resumed.cutoff.round.number });
     let writes = vec![Write::Replace { item: items::cutoff(tenant, &resumed)?, from: revision }];
     Ok(Decision::applied(json!({ "round": round }), after, writes))

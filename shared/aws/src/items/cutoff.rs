@@ -79,6 +79,13 @@ pub struct StoredCutoff {
     pub is_untold: bool,
 }
 
+impl StoredCutoff {
+    /// A cutoff of which nothing is handed out and nothing is to be told.
+    pub fn new(cutoff: Cutoff) -> Self {
+        Self { cutoff, behind: None, is_untold: false }
+    }
+}
+
 pub fn cutoff(tenant: &TenantId, stored: &StoredCutoff) -> Result<Item, Failure> {
     let StoredCutoff { cutoff, behind, is_untold } = stored;
     let attributes = CutoffItem {
@@ -120,12 +127,7 @@ pub fn stored_cutoff(date: Date, item: Item) -> Result<StoredCutoff, Failure> {
 }
 
 /// A cutoff of a list.
-pub fn listed_cutoff(item: Item) -> Result<Cutoff, Failure> {
-    Ok(listed_stored_cutoff(item)?.cutoff)
-}
-
-/// The same, with how far it was handed out.
-pub fn listed_stored_cutoff(item: Item) -> Result<StoredCutoff, Failure> {
+pub fn listed_cutoff(item: Item) -> Result<StoredCutoff, Failure> {
     let date = keys::parse_cutoff(sort_key(&item)?)
         .ok_or_else(|| Failure::malformed("read a cutoff", "the sort key holds no date"))?;
     stored_cutoff(date, item)
