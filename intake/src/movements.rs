@@ -109,13 +109,11 @@ async fn collect(
     posted: &mut Vec<Posted>,
     max: usize,
 ) -> Result<bool, Failure> {
-    let mut start = None;
-    loop {
-        let page = app.table.query_page(span, PAGE, Order::OldestFirst, start).await?;
-        posted.extend(page.items.into_iter().map(&read).collect::<Result<Vec<_>, _>>()?);
-        start = page.next;
-        if start.is_none() || posted.len() > max {
-            return Ok(posted.len() <= max);
-        }
+    let mut pages = app.table.pages(span, PAGE, Order::OldestFirst);
+    while posted.len() <= max
+        && let Some(page) = pages.next().await?
+    {
+        posted.extend(page.into_iter().map(&read).collect::<Result<Vec<_>, _>>()?);
     }
+    Ok(posted.len() <= max)
 }

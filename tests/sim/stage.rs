@@ -254,8 +254,7 @@ impl Staff<'_> {
         let poller = clients(sim, names, queues, "poller", false);
         let source = Source::new(&poller, tenant, purpose);
         let own = [false, true].map(|is_next| clients(sim, names, queues, purpose.as_str(), is_next));
-        let crew = Crew::new(sim, engine, tenant, purpose, own, hire);
-        let crew = Arc::new(crew);
+        let crew = Arc::new(Crew::new(sim, engine, tenant, purpose, own, hire));
         for _ in 0..workers(purpose) {
             pumps.spawn(pump(engine.clone(), names.queue(tenant, purpose), source.clone(), crew.clone()));
         }

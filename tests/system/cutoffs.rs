@@ -605,23 +605,17 @@ async fn open_date(world: &World) -> Date {
 /// The parts of the roster as they were handed out: a page each.
 async fn world_parts(world: &World, date: Date, round: u32) -> Vec<Replenish> {
     let table = world.system.app.table();
-    let (mut parts, mut start) = (Vec::new(), None);
-    loop {
-        let span = keys::employees(&acme(), "");
-        let order = aws::table::Order::OldestFirst;
-        let page = table.query_page(&span, workers::roster::PART, order, start).await.unwrap();
+    let (span, mut parts) = (keys::employees(&acme(), ""), Vec::new());
+    let mut pages = table.pages(&span, workers::roster::PART, aws::table::Order::OldestFirst);
+    while let Some(page) = pages.next().await.unwrap() {
         let employees: Vec<_> =
-            page.items.into_iter().map(|item| items::listed_employee(item).unwrap().number).collect();
-        if employees.is_empty() {
-            return parts;
-        }
-        let chunk = u32::try_from(parts.len()).unwrap();
-        parts.push(Replenish { tenant: acme(), date, round, chunk, employees });
-        start = page.next;
-        if start.is_none() {
-            return parts;
+            page.into_iter().map(|item| items::listed_employee(item).unwrap().number).collect();
+        if !employees.is_empty() {
+            let chunk = u32::try_from(parts.len()).unwrap();
+            parts.push(Replenish { tenant: acme(), date, round, chunk, employees });
         }
     }
+    parts
 }
 
 /// A policy of which the latest cutoff is due: everybody's balance becomes what they have.

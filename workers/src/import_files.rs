@@ -108,9 +108,11 @@ impl ImportWorker {
         }
         let (files, clock) = (self.files.clone(), self.clock.clone());
         let run = Run::resume(import, revision, &command.key, self.table.clone(), files, clock);
-        let replaced = Refused::new(Reason::Replaced, "another file was put in its place, or none");
-        let import = run.finish(Err(replaced)).await?;
-        self.tell(&import).await
+        self.refuse(run, Refused::new(Reason::Replaced, "another file was put in its place, or none")).await
+    }
+
+    async fn refuse(&self, run: Run, refused: Refused) -> Result<(), Failure> {
+        self.tell(&run.finish(Err(refused)).await?).await
     }
 
     /// Tells what an import came to, and that stations sell from its menu if they do.
@@ -178,7 +180,7 @@ impl ImportWorker {
         // Only with its end it has a receipt of its own, which nobody can write any more.
         if is_another_command {
             let reused = Refused::new(Reason::KeyReused, "its key became another command's meanwhile");
-            self.tell(&run.finish(Err(reused)).await?).await?;
+            self.refuse(run, reused).await?;
             return Ok(None);
         }
         Ok(Some((run, company)))

@@ -75,17 +75,13 @@ async fn read_meals(
     concessionaire: &ConcessionaireId,
     version: u32,
 ) -> Result<Meals, Failure> {
-    let (span, mut meals, mut start) =
-        (keys::meals_span(tenant, concessionaire, version), Meals::new(), None);
-    loop {
-        let page = table.query_page(&span, PAGE, Order::OldestFirst, start).await?;
-        for item in page.items {
+    let (span, mut meals) = (keys::meals_span(tenant, concessionaire, version), Meals::new());
+    let mut pages = table.pages(&span, PAGE, Order::OldestFirst);
+    while let Some(items) = pages.next().await? {
+        for item in items {
             let (code, meal) = items::stored_meal(item)?;
             meals.insert(code, meal);
         }
-        start = page.next;
-        if start.is_none() {
-            return Ok(meals);
-        }
     }
+    Ok(meals)
 }

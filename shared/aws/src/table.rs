@@ -142,6 +142,27 @@ pub struct Page {
     pub next: Option<Position>,
 }
 
+/// The pages of a span, from its first on.
+#[derive(Debug)]
+pub struct Pages<'a> {
+    table: &'a Table,
+    span: &'a Span,
+    limit: i32,
+    order: Order,
+    /// Where the next page begins, if there is one.
+    next: Option<Option<Position>>,
+}
+
+impl Pages<'_> {
+    /// The items of the next page; nothing behind the last.
+    pub async fn next(&mut self) -> Result<Option<Vec<Item>>, Failure> {
+        let Some(start) = self.next.take() else { return Ok(None) };
+        let page = self.table.query_page(self.span, self.limit, self.order, start).await?;
+        self.next = page.next.map(Some);
+        Ok(Some(page.items))
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     OldestFirst,
@@ -306,6 +327,11 @@ impl Table {
             Ok(answer.items.unwrap_or_default())
         })
         .await
+    }
+
+    /// A whole span, page by page, of at most `limit` items each.
+    pub fn pages<'a>(&'a self, span: &'a Span, limit: i32, order: Order) -> Pages<'a> {
+        Pages { table: self, span, limit, order, next: Some(None) }
     }
 
     /// One page of a span: at most `limit` items, and where the next page begins, if there is one.

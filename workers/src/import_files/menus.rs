@@ -51,8 +51,7 @@ pub async fn import(
     let base = stored.map_or(0, |head| head.version.meals);
     let version = begin(&run.table, &tenant, concessionaire).await?;
     let (table, of) = (run.table.clone(), (tenant.clone(), concessionaire.clone(), version));
-    let written = run.apply(currency, |rows, done| write(table, of, rows, done)).await?;
-    let written = match written {
+    let written = match run.apply(currency, |rows, done| write(table, of, rows, done)).await? {
         Ok(written) => written,
         Err(refused) => return Ok(Err(refused)),
     };
@@ -151,22 +150,19 @@ async fn keep(
     version: u32,
     checked: &Checked,
 ) -> Result<Put, Failure> {
-    let (span, mut start, mut kept) = (keys::meals_span(tenant, concessionaire, base), None, Put::default());
-    loop {
-        let page = table.query_page(&span, PAGE, Order::OldestFirst, start).await?;
+    let (span, mut kept) = (keys::meals_span(tenant, concessionaire, base), Put::default());
+    let mut pages = table.pages(&span, PAGE, Order::OldestFirst);
+    while let Some(page) = pages.next().await? {
         let mut meals = Vec::new();
-        for item in page.items {
+        for item in page {
             let (code, meal) = items::stored_meal(item)?;
             if !checked.has(MEAL_KEY, code.as_str()) {
                 meals.push(items::meal(tenant, concessionaire, version, &code, &meal)?);
             }
         }
         kept.put(table, &meals).await?;
-        start = page.next;
-        if start.is_none() {
-            return Ok(kept);
-        }
     }
+    Ok(kept)
 }
 
 /// What is written together with the import's outcome: from then on stations sell from the new version. Whatever is

@@ -239,11 +239,10 @@ impl Desk {
 
     /// Lets go whoever is active and not in the file: how many those are, and of how many.
     async fn miss(&self, checked: &Checked, act: Act) -> Result<(u64, u64), Failure> {
-        let (span, mut start) = (keys::employees(&self.company.id, ""), None);
-        let (mut missing, mut active) = (0, 0);
-        loop {
-            let page = self.table.query_page(&span, PAGE, Order::OldestFirst, start).await?;
-            let employees = page.items.into_iter().map(items::listed_employee);
+        let (span, mut missing, mut active) = (keys::employees(&self.company.id, ""), 0, 0);
+        let mut pages = self.table.pages(&span, PAGE, Order::OldestFirst);
+        while let Some(page) = pages.next().await? {
+            let employees = page.into_iter().map(items::listed_employee);
             let employees = employees.collect::<Result<Vec<_>, _>>()?;
             let is_active = |employee: &&Employee| employee.status == Status::Active;
             let gone: Vec<_> = employees.iter().filter(is_active).inspect(|_| active += 1).collect();
@@ -254,11 +253,8 @@ impl Desk {
                 let letting = stream::iter(gone).map(|number| self.let_go(number));
                 letting.buffer_unordered(SIDE_BY_SIDE).try_collect::<Vec<()>>().await?;
             }
-            start = page.next;
-            if start.is_none() {
-                return Ok((missing, active));
-            }
         }
+        Ok((missing, active))
     }
 
     async fn let_go(&self, number: EmployeeNumber) -> Result<(), Failure> {

@@ -60,11 +60,10 @@ impl Listen {
     ) -> Result<Option<Vec<(String, Event)>>, Failure> {
         let (mut missed, mut looked_through) = (Vec::new(), 0);
         for span in keys::told_between(&caller.tenant, from, to) {
-            let mut start = None;
-            loop {
-                let page = self.table.query_page(&span, PAGE, Order::OldestFirst, start).await?;
-                looked_through += page.items.len();
-                for item in page.items {
+            let mut pages = self.table.pages(&span, PAGE, Order::OldestFirst);
+            while let Some(page) = pages.next().await? {
+                looked_through += page.len();
+                for item in page {
                     let (position, event) = items::stored_told(item)?;
                     if Audience::of(&event).contains(audience) && may_be_told(caller, &event) {
                         missed.push((position, event));
@@ -72,10 +71,6 @@ impl Listen {
                 }
                 if missed.len() > MAX_RESUMED || looked_through > MAX_LOOKED_THROUGH {
                     return Ok(None);
-                }
-                start = page.next;
-                if start.is_none() {
-                    break;
                 }
             }
         }

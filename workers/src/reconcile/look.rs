@@ -88,21 +88,17 @@ impl<'a> Look<'a> {
     /// The whole partition, wallet first; nothing if it is too much of it.
     async fn read(&self, number: &EmployeeNumber) -> Result<Option<Books>, Failure> {
         let (span, mut books) = (keys::account(self.tenant, number), Books::default());
-        let (mut start, mut items_read) = (None, 0);
-        loop {
-            let page = self.table.query_page(&span, PAGE, Order::NewestFirst, start).await?;
-            items_read += page.items.len();
+        let (mut pages, mut items_read) = (self.table.pages(&span, PAGE, Order::NewestFirst), 0);
+        while let Some(page) = pages.next().await? {
+            items_read += page.len();
             if items_read > MAX_ITEMS {
                 return Ok(None);
             }
-            for item in page.items {
+            for item in page {
                 items::enter(&mut books, self.tenant, number, item)?;
             }
-            start = page.next;
-            if start.is_none() {
-                return Ok(Some(books));
-            }
         }
+        Ok(Some(books))
     }
 }
 
