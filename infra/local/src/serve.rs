@@ -1,13 +1,15 @@
 //! Serving a router on a port, to callers who may never finish what they begin.
 //!
-//! Invariant: a connection on which no whole head comes within [`HEAD_WITHIN`] ends, a new one and one that was kept.
+//! Invariant: a connection on which no whole head comes within [`HEAD_WITHIN`] ends, a new one and one that was kept; so
+//! does one whose head is longer than [`HEAD_BYTES_MAX`].
 
 use crate::table::send_at_once;
 use axum::Router;
 use axum::serve::{Listener, ListenerExt};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper::server::conn::http1::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -17,6 +19,9 @@ use tower::Service;
 /// From the end of one request, or the beginning of the connection, to the end of the next one's head: what API Gateway
 /// gives a whole request.
 const HEAD_WITHIN: Duration = Duration::from_secs(29);
+
+/// More than the 64 KiB of a path that hyper takes, and any token beside it.
+const HEAD_BYTES_MAX: usize = 128 * 1024;
 
 /// Takes connections until the tasks end.
 pub fn serve(tasks: &mut JoinSet<()>, listener: TcpListener, router: Router) {
@@ -30,11 +35,15 @@ pub fn serve(tasks: &mut JoinSet<()>, listener: TcpListener, router: Router) {
                 Err(never) => match never {},
             };
             tokio::spawn(async move {
-                let mut connection = Builder::new(TokioExecutor::new()).http1_only();
-                connection.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
-                let served = connection.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+                let served = Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEAD_WITHIN)
+                    .max_header_size(HEAD_BYTES_MAX)
+                    .serve_connection(TokioIo::new(stream), service)
+                    .with_upgrades()
+                    .await;
                 if let Err(error) = served {
-                    tracing::debug!(error, "a connection broke off");
+                    tracing::debug!(error = &error as &dyn Error, "a connection broke off");
                 }
             });
         }

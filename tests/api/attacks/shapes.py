@@ -141,7 +141,7 @@ def framing(arena: Arena, operation: Operation):
 def floods(arena: Arena, operation: Operation):
     plain, closed = arena.request(operation), "Connection: close"
     length = f"Content-Length: {len(plain.body or b'')}"
-    for lines in ([f"X-{n}: y" for n in range(3000)], ["X-Long: " + "y" * MIB], ["Cookie: " + "a=b; " * 100_000]):
+    for lines in ([f"X-{n}: y" for n in range(3000)], ["X-Long: " + "y" * MIB], ["Cookie: " + "a=b; " * 26_500]):
         arena.raw(operation, "flood", head(plain, length, *lines, closed), plain.body or b"", {431, 0})
     arena.raw(operation, "flood", head(plain.but(path="/v1/" + "a" * 65_536), length, closed), plain.body or b"", {414})
     long = plain.path.rstrip("/") + "/" + "a" * 60_000
