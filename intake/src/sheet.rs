@@ -12,8 +12,10 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE, LINK};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use domain::id::{EmployeeNumber, TenantId};
+use domain::import::quote;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use utoipa::{IntoParams, ToSchema};
 
 const CSV: &str = "text/csv";
@@ -93,12 +95,7 @@ impl<S: Serialize> Leaf<S> {
         if !wants_csv(headers) {
             return Ok(Json(Sheet { items: rows, totals, next_cursor }).into_response());
         }
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        for row in &rows {
-            writer.serialize(row).map_err(|error| Failure::malformed("write a row", error))?;
-        }
-        let text =
-            writer.into_inner().map_err(|error| Failure::malformed("write a table", error.into_error()))?;
+        let text = csv_of(&rows).map_err(|error| Failure::malformed("write a table", error))?;
         let mut response = ([(CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response();
         if let Some(cursor) = next_cursor {
             let asked = query.unwrap_or_default().split('&');
@@ -114,9 +111,44 @@ impl<S: Serialize> Leaf<S> {
     }
 }
 
+/// The rows under their names; no spreadsheet takes a cell for a formula.
+fn csv_of(rows: &[impl Serialize]) -> Result<Vec<u8>, csv::Error> {
+    let mut plain = csv::Writer::from_writer(Vec::new());
+    rows.iter().try_for_each(|row| plain.serialize(row))?;
+    let plain = plain.into_inner().map_err(|error| error.into_error())?;
+    let mut quoted = csv::Writer::from_writer(Vec::new());
+    for row in csv::ReaderBuilder::new().has_headers(false).from_reader(&plain[..]).records() {
+        let row = row?;
+        let is_amount = |cell: &str| cell.parse::<i64>().is_ok();
+        let cells = row.iter().map(|cell| if is_amount(cell) { Cow::from(cell) } else { quote(cell) });
+        quoted.write_record(cells.map(|cell| cell.into_owned()))?;
+    }
+    Ok(quoted.into_inner().map_err(|error| error.into_error())?)
+}
+
 fn wants_csv(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     accepted
         .flat_map(|value| value.split(','))
         .any(|range| range.split(';').next().is_some_and(|kind| kind.trim() == CSV))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Row(&'static str, i64, Option<&'static str>);
+
+    #[track_caller]
+    fn check(row: Row, csv: &str) {
+        assert_eq!(csv_of(&[row]).unwrap(), csv.as_bytes());
+    }
+
+    #[test]
+    fn a_sheet_holds_amounts_and_no_formulas() {
+        check(Row("100001", -500, None), "100001,-500,\n");
+        check(Row("-A1", 0, Some("off by 1")), "'-A1,0,off by 1\n");
+        check(Row("=1,2", 0, Some("-1 \"x\"")), "\"'=1,2\",0,\"'-1 \"\"x\"\"\"\n");
+    }
 }

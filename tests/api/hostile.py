@@ -91,7 +91,7 @@ def assault(endpoints: dict, log: Path, breaks_in: bool) -> int:
             for route in routes:
                 attack(arena, route)
         reach.attack(arena)
-        files.attack(arena)
+        files.attack(arena, routes)
         timing.attack(arena)
     guarded = sorted((route for route in routes if route.roles), key=lambda route: route.makes)
     for makes in (False, True):
@@ -100,8 +100,10 @@ def assault(endpoints: dict, log: Path, breaks_in: bool) -> int:
                 if route.makes == makes:
                     attack(arena, route)
     unchanged(judge, "globex", others, globex.readable(routes))
+    ours = acme.readable(routes)
     for route in guarded:
         theirs.their_token(arena, route)
+    unchanged(judge, "acme", ours, acme.readable(routes))
     acme.sell("100002", "COFFEE")
     read_log(judge, log, acme, globex)
     return tell(judge, routes, time.monotonic() - began)

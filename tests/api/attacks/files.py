@@ -39,7 +39,7 @@ NO_NAMES = ["\t=1+1", "\r=1+1", "\n=1+1", "a\n=1+1", "a\r=1+1", "a\t=1", " =1+1"
 STALL = "/v1/concessionaires/coffee-bar"
 
 
-def attack(arena):
+def attack(arena, routes: list):
     presigned(arena)
     for path, role, name in (
         (f"{STALL}/menu-imports", "manager", "postMenuImport"),
@@ -47,7 +47,7 @@ def attack(arena):
     ):
         for kind, file in bombs().items():
             dropped(arena, path, role, name, kind, file)
-    exports(arena)
+    exports(arena, routes)
 
 
 def presigned(arena):
@@ -173,7 +173,7 @@ def dropped(arena, path: str, role: str, name: str, kind: str, file: tuple):
         judge.fault(name, "file", "unexpected", f"of a {kind} came {json.dumps(came)[:400]}")
 
 
-def exports(arena):
+def exports(arena, routes: list):
     """What is exported or told of bad rows holds no formula, however it is divided, and is read back as it was."""
     acme, judge = arena.acme, arena.judge
     for number, name in enumerate(FORMULAS):
@@ -205,6 +205,13 @@ def exports(arena):
             "unexpected",
             f"what was exported is not read back as it was: {json.dumps(came)[:300]}",
         )
+    for route in routes:
+        if route.name in ("reportCredit", "previewCutoff"):
+            asked = arena.request(route).under(accept="text/csv")
+            asked = asked.but(path=f"{asked.path}?limit=500")
+            sheet = judge.see(route.name, "formula", acme.wire.call(asked), {200}, "acme")
+            assert b"-F1," in sheet.body, f"the formulas are not in {route.name}: {sheet}"
+            obeyed(judge, route.name, sheet.body)
     bad = io.StringIO()
     rows = csv.writer(bad, quoting=csv.QUOTE_ALL)
     rows.writerows([["code", "name", "price"], *([name, name, name] for name in [*FORMULAS, *NO_NAMES])])

@@ -21,6 +21,7 @@ IDS = {
     "concessionaire": "concessionaires",
     "concessionaire_id": "concessionaires",
     "username": "users",
+    "replaces": "badges",
 }
 # Bodies of which the description's example would change what others stand on, or would be of no company here.
 BODIES = {
@@ -46,6 +47,16 @@ BODIES = {
     "putStation": {"concessionaire_id": "coffee-bar"},
     "postMenuImport": {"bytes": 1},
     "postEmployeeImport": {"bytes": 1},
+}
+# Further bodies that a route takes, with ids where the other has none.
+BY_NUMBER = {"employee_number": "100001", "station": "coffee-bar-1", "items": [{"code": "COFFEE", "qty": 1}]}
+OTHERS = {
+    "postCheckout": [BY_NUMBER],
+    "quoteCheckout": [BY_NUMBER],
+    "refundCheckout": [{"items": [{"code": "COFFEE", "qty": 1}], "reason": "because"}],
+    "postUser": [{"username": "acme.matrix-2", "role": "manager", "concessionaire_id": "coffee-bar"}],
+    "patchUser": [{"concessionaire_id": "coffee-bar"}, {"employee_number": "100001"}],
+    "putBadge": [{"status": "active", "replaces": "RF-MATRIX-1"}],
 }
 POLICY = {
     "days": ["last"],

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from attacks.companies import Company
 from attacks.judge import Judge
-from attacks.routes import Operation, id_fields, replaced
+from attacks.routes import OTHERS, Operation, id_fields, replaced
 from attacks.wire import Answer, Request, head
 from keys import key
 
@@ -131,18 +131,11 @@ def query_ids(arena: Arena, operation: Operation):
 
 def body_ids(arena: Arena, operation: Operation):
     body = operation.body()
-    for at, kind in id_fields(body):
-        make = lambda asked, token: arena.request(operation, body=replaced(body, at, asked[0][1]))
-        told_apart(
-            arena,
-            operation,
-            "body id",
-            operation.caller,
-            make,
-            [(at, arena.globex.own[kind])],
-            arena.globex,
-            arena.acme,
-        )
+    for one in [body, *OTHERS.get(operation.name, [])]:
+        for at, kind in id_fields(one):
+            make = lambda asked, token: arena.request(operation, body=replaced(one, at, asked[0][1]))
+            pairs = [(at, arena.globex.own[kind])]
+            told_apart(arena, operation, "body id", operation.caller, make, pairs, arena.globex, arena.acme)
     if body is not None:
         for name in ("tenant", "tenant_id", "custom:tenant_id"):
             arena.call(operation, "body id", arena.request(operation, body=body | {name: "globex"}), REFUSED)
