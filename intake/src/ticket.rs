@@ -54,7 +54,7 @@ impl Ticket {
     /// Whether nothing can come of the request any more.
     pub fn is_spent(&self, now: Timestamp) -> bool {
         let grace = if planted::is(Planted::FailedTooSoon) { -GRACE } else { GRACE };
-        now > self.expires_at + grace
+        now > self.expires_at + grace && !planted::is(Planted::TicketNeverSpent)
     }
 }
 

@@ -71,7 +71,7 @@ impl Play {
                 let (tenant, stall) = self.stall(*stall);
                 sim.office().print_menu(&sim.table, &tenant, &stall, &mut self.rng, now_ms);
             }
-            Act::Poison { buyer, how } => self.poison(*buyer, *how).await,
+            Act::Poison { buyer, kind, how } => self.poison(*buyer, *kind, *how).await,
             Act::Storm { service, ms } => sim.chaos().storm(*service, now_ms + ms),
             Act::Outage { minutes } => {
                 sim.stop_everything();
@@ -211,13 +211,8 @@ impl Play {
     }
 
     /// Publishes something into a wallet's group that no worker can read, or may not, whichever gets it.
-    pub async fn poison(&mut self, buyer: usize, how: usize) {
+    pub async fn poison(&mut self, buyer: usize, kind: CommandKind, how: usize) {
         let (tenant, employee) = self.buyer(buyer);
-        // Most of it where sales are.
-        let kind = match how / 3 {
-            0 | 1 => CommandKind::PostCheckout,
-            _ => CommandKind::ALL[self.rng.usize(0..CommandKind::ALL.len())],
-        };
         let body = match how % 3 {
             0 => "not json".to_owned(),
             1 => json!({ "v": 2, "kind": kind }).to_string(),

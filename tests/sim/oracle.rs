@@ -52,6 +52,8 @@ pub enum Invariant {
     Order,
     /// When faults stop, every wallet can be charged again soon, and queues run dry.
     Progress,
+    /// What can never be worked off delays nobody else.
+    Undisturbed,
     /// What happened is told as it is stored, of each wallet in order, twice only as the same; and all of it in
     /// the end.
     Told,

@@ -8,7 +8,7 @@ use super::script::Script;
 use super::stage::Stage;
 use super::terminal::Terminal;
 use aws::items::Roster;
-use domain::command::Purpose;
+use domain::command::{Kind as CommandKind, Purpose};
 use domain::id::{EmployeeNumber, TenantId};
 use domain::tenant::TenantStatus;
 use std::collections::BTreeSet;
@@ -21,6 +21,8 @@ const SIMULATION_MAX: Duration = Duration::from_hours(3);
 /// When faults have stopped, a wallet can be charged within this: the visibility timeout of whoever
 /// died with its message, a worker's longest sleep, and the receives of what is poisoned before it.
 const RECOVERY_MAX: Duration = Duration::from_secs(180);
+/// How long an innocent wallet may wait while another is poisoned: its own few calls.
+pub const UNDISTURBED: Duration = Duration::from_millis(900);
 /// Past the end of every ticket: its five minutes and the grace.
 const ALL_SPENT_MS: i64 = 6 * 60_000 + 1_000;
 const A_DAY_MS: i64 = 24 * 60 * 60_000;
@@ -34,6 +36,11 @@ const LONG: [Purpose; 2] = [Purpose::Imports, Purpose::Reconciliation];
 const DRAIN_MAX: Duration = Duration::from_secs(330);
 /// The same of files: what was taken and not leased in time stands still for a function's quarter of an hour.
 const FILES_MAX: Duration = Duration::from_secs(16 * 60);
+
+/// Wallets that buy while another is poisoned.
+const OTHERS: usize = 3;
+
+type Buyer = (TenantId, EmployeeNumber);
 
 pub async fn play(seed: u64, script: &Script, without: &BTreeSet<Kind>, is_kept: bool) -> Report {
     let stage = Stage::set(seed, without, is_kept).await;
@@ -87,6 +94,7 @@ impl Play {
         self.drain("after lunch", &SOON).await;
         self.drain("after the last file", &[Purpose::Imports, Purpose::Reconciliation, Purpose::Results])
             .await;
+        self.poison_one().await;
         self.stage.sim.note(self.stage.sim.oracle().check_order());
         self.stage.sim.note(self.stage.sim.check_heard());
         self.days_later().await;
@@ -109,21 +117,47 @@ impl Play {
     /// One more sale for every wallet, which must be decided soon.
     async fn close_up(&mut self) {
         let buyers: Vec<_> = self.stage.sim.office().employees.keys().cloned().collect();
-        let rung_up: Vec<_> = buyers.iter().map(|of| (of, self.closing_sale(of))).collect();
-        let mut closing = JoinSet::new();
-        for (_, terminal) in &rung_up {
-            closing.spawn(terminal.clone().sell());
-        }
-        let all = async { while closing.join_next().await.is_some() {} };
-        let is_late = timeout(RECOVERY_MAX, all).await.is_err();
-        let is_decided = |terminal: &Terminal| self.stage.sim.oracle().is_decided(&terminal.asked);
-        if let Some(((tenant, employee), _)) = rung_up.iter().find(|(_, terminal)| !is_decided(terminal)) {
+        let (undecided, is_late) = self.charge(&buyers, RECOVERY_MAX).await;
+        if let Some((tenant, employee)) = undecided {
             let what = format!("{tenant}'s {employee} cannot buy again after the faults stopped");
             self.stage.sim.note(Err((Invariant::Progress, what)));
         } else if is_late {
             let what = "a closing sale was decided, and its terminal does not know".to_owned();
             self.stage.sim.note(Err((Invariant::Ended, what)));
         }
+    }
+
+    /// Somebody's wallet is sent what can never be worked off, and others of the company buy.
+    async fn poison_one(&mut self) {
+        let (mine, how) = (self.rng.usize(..), self.rng.usize(..));
+        let (tenant, poisoned) = self.buyer(mine);
+        let others: Vec<_> = {
+            let office = self.stage.sim.office();
+            let own = office.employees.keys().filter(|(of, number)| *of == tenant && *number != poisoned);
+            own.take(OTHERS).cloned().collect()
+        };
+        self.poison(mine, CommandKind::PostCheckout, how).await;
+        let (undecided, _) = self.charge(&others, UNDISTURBED).await;
+        if let Some((_, employee)) = undecided {
+            let what = format!("{tenant}'s {employee} waits for what was sent to {poisoned}");
+            self.stage.sim.note(Err((Invariant::Undisturbed, what)));
+        }
+        self.drain("after the poison", &SOON).await;
+    }
+
+    /// One more sale for each of these wallets: one that was not decided in time, and whether a terminal does not
+    /// know the outcome yet.
+    async fn charge(&mut self, buyers: &[Buyer], within: Duration) -> (Option<Buyer>, bool) {
+        let rung_up: Vec<_> = buyers.iter().map(|of| (of, self.closing_sale(of))).collect();
+        let mut selling = JoinSet::new();
+        for (_, terminal) in &rung_up {
+            selling.spawn(terminal.clone().sell());
+        }
+        let all = async { while selling.join_next().await.is_some() {} };
+        let is_late = timeout(within, all).await.is_err();
+        let is_decided = |terminal: &Terminal| self.stage.sim.oracle().is_decided(&terminal.asked);
+        let undecided = rung_up.iter().find(|(_, terminal)| !is_decided(terminal));
+        (undecided.map(|(of, _)| (*of).clone()), is_late)
     }
 
     async fn come_to_rest(&mut self) {

@@ -3,6 +3,7 @@
 
 use super::chaos::{Kind, Service};
 use super::office::MEALS;
+use domain::command::Kind as CommandKind;
 
 /// Sales of one simulation.
 const SALES: std::ops::RangeInclusive<usize> = 12..=36;
@@ -67,6 +68,7 @@ pub enum Act {
     },
     Poison {
         buyer: usize,
+        kind: CommandKind,
         how: usize,
     },
     Storm {
@@ -388,7 +390,12 @@ fn trouble(rng: &mut fastrand::Rng) -> Act {
         6 => Act::BlockBadge { buyer: one },
         7..9 => Act::TurnMeal { stall: one, meal: other },
         9..11 => Act::PrintMenu { stall: one },
-        11..14 => Act::Poison { buyer: one, how: other },
+        11..14 => {
+            // Most of it where sales are.
+            let any = CommandKind::ALL[rng.usize(0..CommandKind::ALL.len())];
+            let kind = if rng.u32(0..3) == 0 { any } else { CommandKind::PostCheckout };
+            Act::Poison { buyer: one, kind, how: other }
+        }
         14..17 => {
             let service = [Service::Table, Service::Table, Service::Topic, Service::Queue, Service::Files]
                 .into_iter()

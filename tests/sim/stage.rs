@@ -103,8 +103,8 @@ impl Stage {
             if rng.u32(0..IMPATIENT_ONE_IN) == 0 {
                 lose_patience(&engine, &names, tenant, rng.u32(IMPATIENT_RECEIVES)).await;
             }
-            staff(&mut pumps, &sim, &engine, &names, &queues, tenant);
         }
+        staff(&mut pumps, &sim, &engine, &names, &queues, &tenants);
         let config = IntakeConfig {
             client_id: CLIENT_ID.to_owned(),
             listen_url: String::new(),
@@ -186,16 +186,16 @@ async fn lose_patience(engine: &Engine, names: &Names, tenant: &TenantId, receiv
     set.expect("a queue");
 }
 
-/// Pumps and workers of one tenant.
+/// Pumps of each tenant, and the workers behind them.
 fn staff(
     pumps: &mut JoinSet<()>,
     sim: &Shared,
     engine: &Engine,
     names: &Names,
     queues: &Router,
-    tenant: &TenantId,
+    tenants: &[TenantId],
 ) {
-    let office = Staff { sim, engine, names, queues, tenant };
+    let office = Staff { sim, engine, names, queues, tenants };
     office.put(pumps, Purpose::Checkouts, Arc::new(PostCheckouts::new));
     office.put(
         pumps,
@@ -241,22 +241,24 @@ struct Staff<'a> {
     engine: &'a Engine,
     names: &'a Names,
     queues: &'a Router,
-    tenant: &'a TenantId,
+    tenants: &'a [TenantId],
 }
 
 impl Staff<'_> {
-    /// A crew behind one queue.
+    /// A crew behind each queue of a purpose.
     fn put<W>(&self, pumps: &mut JoinSet<()>, purpose: Purpose, hire: Hire<W>)
     where
         W: Worker + Clone + Send + Sync + 'static,
     {
-        let Self { sim, engine, names, queues, tenant } = *self;
+        let Self { sim, engine, names, queues, tenants } = *self;
         let poller = clients(sim, names, queues, "poller", false);
-        let source = Source::new(&poller, tenant, purpose);
         let own = [false, true].map(|is_next| clients(sim, names, queues, purpose.as_str(), is_next));
-        let crew = Arc::new(Crew::new(sim, engine, tenant, purpose, own, hire));
-        for _ in 0..workers(purpose) {
-            pumps.spawn(pump(engine.clone(), names.queue(tenant, purpose), source.clone(), crew.clone()));
+        let crews = Crew::of_all(sim, engine, tenants, purpose, own, hire);
+        for (tenant, crew) in tenants.iter().zip(crews) {
+            let (source, crew) = (Source::new(&poller, tenant, purpose), Arc::new(crew));
+            for _ in 0..workers(purpose) {
+                pumps.spawn(pump(engine.clone(), names.queue(tenant, purpose), source.clone(), crew.clone()));
+            }
         }
     }
 }

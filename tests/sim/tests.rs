@@ -1,17 +1,15 @@
 //! The simulator itself: a seed is one history; and, without chaos, what becomes of poison.
 
-use super::oracle::Ticket;
-use super::play::Play;
+use super::oracle::{Invariant, Ticket};
+use super::play::{Play, UNDISTURBED};
 use super::terminal::Terminal;
 use super::{office, run_seed};
 use aws::items;
-use domain::command::Purpose;
+use domain::command::{Kind, Purpose};
 use domain::wallet::Wallet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How long an innocent wallet may wait while another is poisoned: its own few calls.
-const UNDISTURBED: Duration = Duration::from_millis(900);
 /// For anything that must become true.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -62,7 +60,7 @@ fn what_cannot_be_read_dies_alone_and_the_next_sale_goes_through() {
     in_simulation(async |mut play| {
         let (mine, other) = (play.buyer(0), play.buyer(1));
         for how in 0..3 {
-            play.poison(0, how).await;
+            play.poison(0, Kind::PostCheckout, how).await;
             let sale = play.closing_sale(&other);
             assert!(sell(&sale).await < UNDISTURBED);
             until(|| play.stage.sim.oracle().dead.len() > how).await;
@@ -72,6 +70,21 @@ fn what_cannot_be_read_dies_alone_and_the_next_sale_goes_through() {
         }
         play.drain("at the end", &Purpose::ALL).await;
         is_well(&play);
+    });
+}
+
+/// Whatever else agrees, wallets may not hold what nobody was told of.
+#[test]
+fn credit_out_of_nowhere_is_missed() {
+    in_simulation(async |mut play| {
+        let (mine, sim) = (play.buyer(0), play.stage.sim.clone());
+        sell(&play.closing_sale(&mine)).await;
+        play.drain("at the end", &Purpose::ALL).await;
+        let check = || sim.oracle().check_conserved(&mine.0, sim.balances(&mine.0));
+        assert_eq!(check(), Ok(()));
+        let pk = super::play::pk(&mine);
+        sim.office().book(&sim.table, &pk, &mine, 1, sim.clock.now_ms());
+        assert_eq!(check().map_err(|(invariant, _)| invariant), Err(Invariant::Conserved));
     });
 }
 

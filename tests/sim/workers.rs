@@ -28,7 +28,8 @@ use workers::lambda::Worker;
 /// Makes a worker of this release or, over clients of its own, of the next, by a clock that may be off.
 pub type Hire<W> = Arc<dyn Fn(&Clients, Clock, Metrics) -> W + Send + Sync>;
 
-/// Where a queue's batches go: one warm worker, replaced when it dies.
+/// Where a queue's batches go: one warm worker, replaced when it dies. Queues of several tenants share it, as they share a
+/// function.
 pub struct Crew<W> {
     sim: Shared,
     engine: Engine,
@@ -64,18 +65,27 @@ impl<W: Worker + Clone + Send + Sync + 'static> Worker for Crew<W> {
 }
 
 impl<W: Worker + Clone + Send + Sync + 'static> Crew<W> {
-    pub fn new(
+    /// The crew of each tenant.
+    pub fn of_all(
         sim: &Shared,
         engine: &Engine,
-        tenant: &TenantId,
+        tenants: &[TenantId],
         purpose: Purpose,
         clients: [Clients; 2],
         hire: Hire<W>,
-    ) -> Self {
+    ) -> Vec<Self> {
         let warm = Arc::new(Mutex::new(hired(sim, &clients, &hire)));
-        let queue = clients[0].config().names.queue(tenant, purpose);
-        let (sim, engine, tenant) = (sim.clone(), engine.clone(), tenant.clone());
-        Self { sim, engine, tenant, purpose, queue, clients, hire, warm }
+        let crew = |tenant: &TenantId| Self {
+            sim: sim.clone(),
+            engine: engine.clone(),
+            tenant: tenant.clone(),
+            purpose,
+            queue: clients[0].config().names.queue(tenant, purpose),
+            clients: clients.clone(),
+            hire: hire.clone(),
+            warm: warm.clone(),
+        };
+        tenants.iter().map(crew).collect()
     }
 
     fn worker(&self) -> W {

@@ -81,6 +81,7 @@ pub fn groups(event: SqsEvent) -> (String, Vec<Group>) {
         queue_arn = record.event_source_arn.clone().unwrap_or(queue_arn);
         let message = message(record, receives);
         match groups.iter_mut().find(|group| group.id == id) {
+            Some(group) if planted::is(Planted::GroupReversed) => group.messages.insert(0, message),
             Some(group) => group.messages.push(message),
             None => groups.push(Group { id, messages: vec![message] }),
         }

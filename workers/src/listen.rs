@@ -18,6 +18,7 @@ use aws::table::{NotCommitted, Table, Write};
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use domain::id::TenantId;
 use domain::listener::Audience;
+use domain::planted::{self, Planted};
 use domain::role::{Caller, Status};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -294,7 +295,9 @@ fn seat(listeners: &mut Listeners, id: Uuid, here: Listening, now: Timestamp) ->
     if let Some(going) = going {
         sessions.remove(&going);
     }
-    sessions.insert(id, here);
+    if !planted::is(Planted::SeatForgotten) {
+        sessions.insert(id, here);
+    }
     Ok(())
 }
 

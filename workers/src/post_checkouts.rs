@@ -111,6 +111,9 @@ impl PostCheckouts {
     }
 
     async fn work_off(&self, works: &mut [Work<'_>]) {
+        if planted::is(Planted::PoisonSpreads) && works.iter().any(Work::is_poisoned) {
+            return;
+        }
         let mut pauses = Policy::WORKER.pauses();
         while works.iter().any(|work| work.is_open() || work.is_untold()) {
             let mut round =

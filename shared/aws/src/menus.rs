@@ -54,7 +54,12 @@ impl Menus {
     }
 
     fn kept(&self, version: &Version) -> Option<Arc<Meals>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(version).cloned()
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if planted::is(Planted::MenuOfAnybody) {
+            let is_alike = |of: &&Version| (&of.1, of.2) == (&version.1, version.2);
+            return kept.keys().find(is_alike).and_then(|of| kept.get(of)).cloned();
+        }
+        kept.get(version).cloned()
     }
 
     fn keep(&self, version: Version, meals: Meals) -> Arc<Meals> {

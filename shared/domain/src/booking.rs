@@ -350,7 +350,9 @@ fn adjust(state: State<'_>, amount: Money) -> Result<Booked, Rejection> {
     let after = if amount < Money::ZERO {
         let taken = amount.checked_neg().ok_or(Rejection::OutOfRange)?;
         let balance = state.wallet.balance;
-        let debited = state.wallet.debit(taken, state.tenant.overdraft_limit);
+        let is_unbound = planted::is(Planted::AdjustedBelowFloor);
+        let floor = if is_unbound { taken } else { state.tenant.overdraft_limit };
+        let debited = state.wallet.debit(taken, floor);
         debited.map_err(|_| Rejection::InsufficientCredit { balance })?
     } else {
         state.wallet.credit(amount).ok_or(Rejection::OutOfRange)?

@@ -366,9 +366,10 @@ impl From<Basket> for Vec<OrderLine> {
 mod tests {
     use super::*;
     use crate::admin::Change;
-    use crate::booking::{Correction, Share};
+    use crate::booking::{BookingKind, Correction, Share};
     use crate::cutoff::{DayOfMonth, Method, NegativeBalance, Policy, Schedule};
     use crate::money::Money;
+    use std::collections::BTreeSet;
 
     fn line(code: &str, qty: i64, price: Option<i64>) -> OrderLine {
         OrderLine {
@@ -443,6 +444,27 @@ mod tests {
             expires_at: "2026-03-02T04:05:00.123Z".parse().unwrap(),
         };
         check(Command::Administer(Box::new(command)), include_str!("golden/administer_v1.json"));
+    }
+
+    /// Whatever a part of a message may be reads from what a release wrote, and is written so today.
+    #[track_caller]
+    fn check_all<T: Serialize + for<'a> Deserialize<'a>>(golden: &str) -> Vec<T> {
+        let read: Vec<T> = serde_json::from_str(golden).unwrap();
+        assert_eq!(serde_json::to_string_pretty(&read).unwrap(), golden.trim_end());
+        read
+    }
+
+    #[test]
+    fn every_change_and_correction_reads_as_it_always_did() {
+        let changes: Vec<Change> = check_all(include_str!("golden/changes_v1.json"));
+        let names: BTreeSet<_> = changes.iter().map(Change::name).collect();
+        assert_eq!(names.len(), 25, "each has a golden form: {names:?}");
+        let corrections: Vec<Correction> = check_all(include_str!("golden/corrections_v1.json"));
+        let kinds: Vec<_> = corrections.iter().map(Correction::kind).collect();
+        assert_eq!(
+            kinds,
+            [BookingKind::Void, BookingKind::Refund, BookingKind::Refund, BookingKind::Adjustment]
+        );
     }
 
     #[test]

@@ -82,10 +82,26 @@ pub enum Planted {
     QueueTrusted,
     /// A reconciliation is closed, as complete, though parts of its roster were not looked at.
     RunClosedEarly,
+    /// A ticket reads pending for ever.
+    TicketNeverSpent,
+    /// A group's messages are worked off the last one first.
+    GroupReversed,
+    /// An adjustment takes more than there is.
+    AdjustedBelowFloor,
+    /// A receipt says that what is changed was what it becomes.
+    BeforeInvented,
+    /// What cannot be read fails its whole batch.
+    PoisonSpreads,
+    /// Menus are kept by concessionaire and version, whosever they are.
+    MenuOfAnybody,
+    /// Whoever subscribes is told so, and has no seat.
+    SeatForgotten,
+    /// A reconciliation overlooks the oldest movement of a wallet.
+    MovementOverlooked,
 }
 
 impl Planted {
-    pub const ALL: [Planted; 39] = [
+    pub const ALL: [Planted; 47] = [
         Planted::WalletUnguarded,
         Planted::VersionForgotten,
         Planted::CheckoutUnguarded,
@@ -125,6 +141,14 @@ impl Planted {
         Planted::CursorUnbound,
         Planted::QueueTrusted,
         Planted::RunClosedEarly,
+        Planted::TicketNeverSpent,
+        Planted::GroupReversed,
+        Planted::AdjustedBelowFloor,
+        Planted::BeforeInvented,
+        Planted::PoisonSpreads,
+        Planted::MenuOfAnybody,
+        Planted::SeatForgotten,
+        Planted::MovementOverlooked,
     ];
 }
 

@@ -205,7 +205,8 @@ fn becomes(
     employee: &Employee,
     with: Option<Write>,
 ) -> Result<Decision, Failure> {
-    let before = snapshot(&stored.value);
+    let is_invented = planted::is(Planted::BeforeInvented);
+    let before = snapshot(if is_invented { employee } else { &stored.value });
     let mut after = snapshot(employee);
     let changed = [
         ("name", stored.value.name != employee.name),

@@ -86,6 +86,11 @@ impl<'a> Work<'a> {
         self.tenant.as_ref()
     }
 
+    /// Whether something of it can never be worked off.
+    pub fn is_poisoned(&self) -> bool {
+        !self.dead.is_empty()
+    }
+
     pub fn is_open(&self) -> bool {
         !self.open.is_empty()
     }

@@ -7,7 +7,7 @@ use domain::badge::Badge;
 use domain::booking::{Booking, BookingKind, BookingOutcome, Cause};
 use domain::checkout::{Bill, Checkout, Outcome, Rejection, Returned, SoldLine, Voided};
 use domain::command::Kind;
-use domain::cutoff::{Cutoff, StandingPolicy, Totals};
+use domain::cutoff::{Cutoff, Replenished, StandingPolicy, Totals};
 use domain::employee::{BadgeStatus, Employee};
 use domain::event::{Event, EventKind};
 use domain::id::{EmployeeNumber, TenantId, UserName, WebhookId};
@@ -232,16 +232,23 @@ fn everything_else_reads_back() {
         opening
     );
 
-    let rfid = "1001".parse().unwrap();
-    for released_at in [None, Some("2026-03-02T06:00:00Z".parse().unwrap())] {
-        let held = Badge { employee: buyer.number.clone(), released_at };
-        assert_eq!(stored_badge(badge(&acme(), &rfid, &held).unwrap()).unwrap(), held);
-    }
+    let granted = Booking {
+        id: "cutoff-2026-03-15".parse().unwrap(),
+        kind: BookingKind::Grant,
+        by: "cutoff".parse().unwrap(),
+        replenished: Some(Replenished { granted: Money::from_minor(9), expired: Money::from_minor(4) }),
+        ..opening
+    };
+    let item = as_ever("grant", booking(&acme(), &buyer.number, &granted).unwrap());
+    assert_eq!(stored_booking(item).unwrap(), granted);
 
-    as_ever(
-        "badge",
-        badge(&acme(), &rfid, &Badge { employee: buyer.number.clone(), released_at: None }).unwrap(),
-    );
+    let rfid = "1001".parse().unwrap();
+    let released_at = Some("2026-03-02T06:00:00Z".parse().unwrap());
+    for (name, released_at) in [("badge", None), ("released_badge", released_at)] {
+        let held = Badge { employee: buyer.number.clone(), released_at };
+        let item = as_ever(name, badge(&acme(), &rfid, &held).unwrap());
+        assert_eq!(stored_badge(item).unwrap(), held);
+    }
     let soup = Meal {
         name: "Soup".to_owned(),
         category: "starters".to_owned(),
@@ -262,11 +269,12 @@ fn everything_else_reads_back() {
         head
     );
 
-    let code = "SOUP-001".parse().unwrap();
-    assert_eq!(
-        stored_meal(as_ever("meal", meal(&acme(), &canteen, 3, &code, &soup).unwrap())).unwrap(),
-        (code, soup)
-    );
+    let counted = Meal { calories: Some(350.try_into().unwrap()), ..soup.clone() };
+    for (name, soup) in [("meal", soup), ("counted_meal", counted)] {
+        let code = "SOUP-001".parse().unwrap();
+        let item = as_ever(name, meal(&acme(), &canteen, 3, &code, &soup).unwrap());
+        assert_eq!(stored_meal(item).unwrap(), (code, soup));
+    }
 }
 
 #[test]
@@ -339,9 +347,10 @@ fn a_reconciliation_reads_back() {
         let item = as_ever(name, reconciliation(&acme(), &stored).unwrap());
         assert_eq!(stored_reconciliation(item).unwrap(), stored);
     }
-    for progress in [Progress::default(), Progress { looked_at: 2, is_done: true, tally }] {
+    let done = Progress { looked_at: 2, is_done: true, tally };
+    for (name, progress) in [("begun_part", Progress::default()), ("done_part", done)] {
         let key = keys::reconciliation_part(&acme(), jiff::civil::date(2026, 3, 2), 7);
-        let item = reconciliation_part(key, &progress, now).unwrap();
+        let item = as_ever(name, reconciliation_part(key, &progress, now).unwrap());
         assert!(item.contains_key(keys::TTL));
         assert_eq!(stored_reconciliation_part(item).unwrap(), progress);
     }
