@@ -100,6 +100,8 @@ def assault(endpoints: dict, log: Path, breaks_in: bool) -> int:
                 if route.makes == makes:
                     attack(arena, route)
     unchanged(judge, "globex", others, globex.readable(routes))
+    # Behind whatever of its own is still on its way.
+    acme.sell("100002", "COFFEE")
     ours = acme.readable(routes)
     for route in guarded:
         theirs.their_token(arena, route)

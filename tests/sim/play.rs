@@ -23,6 +23,9 @@ const SIMULATION_MAX: Duration = Duration::from_hours(3);
 const RECOVERY_MAX: Duration = Duration::from_secs(180);
 /// How long an innocent wallet may wait while another is poisoned: its own few calls.
 pub const UNDISTURBED: Duration = Duration::from_millis(900);
+/// How long calls are still under way that met their fate before the faults stopped: a receive that arrives late, waits, and
+/// takes a message away with it.
+const LEFT_OVER: Duration = Duration::from_secs(90);
 /// Past the end of every ticket: its five minutes and the grace.
 const ALL_SPENT_MS: i64 = 6 * 60_000 + 1_000;
 const A_DAY_MS: i64 = 24 * 60 * 60_000;
@@ -37,9 +40,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(330);
 /// The same of files: what was taken and not leased in time stands still for a function's quarter of an hour.
 const FILES_MAX: Duration = Duration::from_secs(16 * 60);
 
-/// Wallets that buy while another is poisoned.
-const OTHERS: usize = 3;
-
+/// Of so many simulations, one poisons a wallet when all else is quiet: what dies takes thirty receives to do so.
+const POISONED_ONE_IN: u32 = 4;
 type Buyer = (TenantId, EmployeeNumber);
 
 pub async fn play(seed: u64, script: &Script, without: &BTreeSet<Kind>, is_kept: bool) -> Report {
@@ -94,7 +96,9 @@ impl Play {
         self.drain("after lunch", &SOON).await;
         self.drain("after the last file", &[Purpose::Imports, Purpose::Reconciliation, Purpose::Results])
             .await;
-        self.poison_one().await;
+        if self.rng.u32(0..POISONED_ONE_IN) == 0 {
+            self.poison_one().await;
+        }
         self.stage.sim.note(self.stage.sim.oracle().check_order());
         self.stage.sim.note(self.stage.sim.check_heard());
         self.days_later().await;
@@ -127,19 +131,19 @@ impl Play {
         }
     }
 
-    /// Somebody's wallet is sent what can never be worked off, and others of the company buy.
+    /// Somebody's wallet is sent a sale that can never be decided, and everybody else buys, in either company.
     async fn poison_one(&mut self) {
+        sleep(LEFT_OVER).await;
         let (mine, how) = (self.rng.usize(..), self.rng.usize(..));
-        let (tenant, poisoned) = self.buyer(mine);
+        let poisoned = self.buyer(mine);
         let others: Vec<_> = {
             let office = self.stage.sim.office();
-            let own = office.employees.keys().filter(|(of, number)| *of == tenant && *number != poisoned);
-            own.take(OTHERS).cloned().collect()
+            office.employees.keys().filter(|buyer| **buyer != poisoned).cloned().collect()
         };
         self.poison(mine, CommandKind::PostCheckout, how).await;
         let (undecided, _) = self.charge(&others, UNDISTURBED).await;
-        if let Some((_, employee)) = undecided {
-            let what = format!("{tenant}'s {employee} waits for what was sent to {poisoned}");
+        if let Some((tenant, employee)) = undecided {
+            let what = format!("{tenant}'s {employee} waits for what was sent to {poisoned:?}");
             self.stage.sim.note(Err((Invariant::Undisturbed, what)));
         }
         self.drain("after the poison", &SOON).await;

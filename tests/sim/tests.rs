@@ -75,11 +75,13 @@ fn what_cannot_be_read_dies_alone_and_the_next_sale_goes_through() {
 
 /// Whatever else agrees, wallets may not hold what nobody was told of.
 #[test]
-fn credit_out_of_nowhere_is_missed() {
+fn credit_out_of_nowhere_is_noticed() {
     in_simulation(async |mut play| {
         let (mine, sim) = (play.buyer(0), play.stage.sim.clone());
         sell(&play.closing_sale(&mine)).await;
         play.drain("at the end", &Purpose::ALL).await;
+        let wallets: Vec<_> = sim.office().employees.keys().map(super::play::pk).collect();
+        wallets.iter().for_each(|pk| assert_eq!(sim.audit(pk), Ok(())));
         let check = || sim.oracle().check_conserved(&mine.0, sim.balances(&mine.0));
         assert_eq!(check(), Ok(()));
         let pk = super::play::pk(&mine);

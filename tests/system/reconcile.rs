@@ -439,6 +439,29 @@ async fn who_was_not_looked_at_is_told() {
     }
 }
 
+/// Sales that moved nothing keep nobody from being looked at, unless there are very many of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn rejected_sales_hide_no_wallet() {
+    const ID: &str = "01900000-0000-7000-8000-000000000000";
+    let world = World::idle().await;
+    world.terminal("acme-cashier").await.sell_unasked("RF100001").await;
+    world.work_off("acme", Purpose::Checkouts).await;
+    for (rejected, found) in [(20_001, None), (50_001, Some("too-many-movements"))] {
+        hand_out(&world).await;
+        let crowded = rewritten(&world, move |answer| {
+            let mut sale = item_of(answer, "CHECKOUT#").clone();
+            sale.as_object_mut().unwrap().remove("ok").unwrap();
+            sale["no"] = json!({ "M": { "type": { "S": "expired" } } });
+            (sale["SK"]["S"], sale["GSI1SK"]["S"]) = (json!(format!("CHECKOUT#{ID}")), json!(ID));
+            answer["Items"].as_array_mut().unwrap().extend(vec![sale; rejected]);
+        });
+        look(&world, &crowded).await;
+        look(&world, &world.system.workers.reconciliation).await;
+        assert_eq!(findings(&close(&world).await), found.into_iter().collect());
+        world.clock.advance(A_DAY);
+    }
+}
+
 /// A wallet that several pages tell of: each movement counts once, and one that is missing among them is found.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wallet_is_read_to_its_end() {

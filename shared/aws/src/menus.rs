@@ -57,7 +57,7 @@ impl Menus {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if planted::is(Planted::MenuOfAnybody) {
             let is_alike = |of: &&Version| (&of.1, of.2) == (&version.1, version.2);
-            return kept.keys().find(is_alike).and_then(|of| kept.get(of)).cloned();
+            return kept.keys().filter(is_alike).min().and_then(|of| kept.get(of)).cloned();
         }
         kept.get(version).cloned()
     }

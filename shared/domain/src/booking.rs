@@ -351,8 +351,9 @@ fn adjust(state: State<'_>, amount: Money) -> Result<Booked, Rejection> {
         let taken = amount.checked_neg().ok_or(Rejection::OutOfRange)?;
         let balance = state.wallet.balance;
         let is_unbound = planted::is(Planted::AdjustedBelowFloor);
-        let floor = if is_unbound { taken } else { state.tenant.overdraft_limit };
-        let debited = state.wallet.debit(taken, floor);
+        let limit = state.tenant.overdraft_limit;
+        let limit = if is_unbound { limit.max(taken) } else { limit };
+        let debited = state.wallet.debit(taken, limit);
         debited.map_err(|_| Rejection::InsufficientCredit { balance })?
     } else {
         state.wallet.credit(amount).ok_or(Rejection::OutOfRange)?

@@ -458,7 +458,10 @@ mod tests {
     fn every_change_and_correction_reads_as_it_always_did() {
         let changes: Vec<Change> = check_all(include_str!("golden/changes_v1.json"));
         let names: BTreeSet<_> = changes.iter().map(Change::name).collect();
-        assert_eq!(names.len(), 25, "each has a golden form: {names:?}");
+        // What cannot be read is answered with the names of all that could.
+        let unknown = serde_json::from_str::<Change>(r#"{ "change": "?" }"#).unwrap_err().to_string();
+        let (_, known) = unknown.split_once("expected one of").unwrap();
+        assert_eq!(names.len(), known.split(',').count(), "each has a golden form: {names:?} of {known}");
         let corrections: Vec<Correction> = check_all(include_str!("golden/corrections_v1.json"));
         let kinds: Vec<_> = corrections.iter().map(Correction::kind).collect();
         assert_eq!(

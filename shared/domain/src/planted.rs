@@ -96,7 +96,7 @@ pub enum Planted {
     MenuOfAnybody,
     /// Whoever subscribes is told so, and has no seat.
     SeatForgotten,
-    /// A reconciliation overlooks the oldest movement of a wallet.
+    /// A reconciliation overlooks the last item of each page that it reads.
     MovementOverlooked,
 }
 

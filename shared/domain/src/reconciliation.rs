@@ -60,7 +60,7 @@ pub enum Finding {
     IndexDiffers { item: String },
     #[error("{item} does not read")]
     Unreadable { item: String },
-    #[error("there are more than {limit} movements: they were not looked at")]
+    #[error("there are more than {limit} sales and bookings: they were not looked at")]
     TooManyMovements { limit: u64 },
     /// Something else was wrong each time that it was looked at.
     #[error("it did not hold still, and was not looked at")]

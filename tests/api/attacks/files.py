@@ -205,13 +205,13 @@ def exports(arena, routes: list):
             "unexpected",
             f"what was exported is not read back as it was: {json.dumps(came)[:300]}",
         )
-    for route in routes:
-        if route.name in ("reportCredit", "previewCutoff"):
-            asked = arena.request(route).under(accept="text/csv")
-            asked = asked.but(path=f"{asked.path}?limit=500")
-            sheet = judge.see(route.name, "formula", acme.wire.call(asked), {200}, "acme")
-            assert b"-F1," in sheet.body, f"the formulas are not in {route.name}: {sheet}"
-            obeyed(judge, route.name, sheet.body)
+    sheets = {route.name: route for route in routes if route.name in ("reportCredit", "previewCutoff")}
+    assert len(sheets) == 2, sheets
+    for name, route in sheets.items():
+        asked = arena.request(route).under(accept="text/csv")
+        sheet = judge.see(name, "formula", acme.wire.call(asked.but(path=f"{asked.path}?limit=500")), {200}, "acme")
+        assert b"-F1," in sheet.body, f"the formulas are not in {name}: {sheet}"
+        obeyed(judge, name, sheet.body)
     bad = io.StringIO()
     rows = csv.writer(bad, quoting=csv.QUOTE_ALL)
     rows.writerows([["code", "name", "price"], *([name, name, name] for name in [*FORMULAS, *NO_NAMES])])

@@ -55,7 +55,6 @@ OTHERS = {
     "quoteCheckout": [BY_NUMBER],
     "refundCheckout": [{"items": [{"code": "COFFEE", "qty": 1}], "reason": "because"}],
     "postUser": [{"username": "acme.matrix-2", "role": "manager", "concessionaire_id": "coffee-bar"}],
-    "patchUser": [{"concessionaire_id": "coffee-bar"}, {"employee_number": "100001"}],
     "putBadge": [{"status": "active", "replaces": "RF-MATRIX-1"}],
 }
 POLICY = {

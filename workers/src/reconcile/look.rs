@@ -16,10 +16,11 @@ use std::time::Duration;
 
 /// Items of one page of a partition.
 const PAGE: i32 = 500;
-/// Sales and bookings that moved one wallet, as in reports.
+/// Sales and bookings that moved one wallet.
 const MAX_MOVEMENTS: usize = 20_000;
-/// Whatever is read of one wallet, rejected ones too: some hundred pages of a megabyte.
-const MAX_ITEMS: usize = 100_000;
+/// All that are read of one wallet, rejected ones too: a hundred pages, and of four wallets at a time four times over, if need be,
+/// in what is left of a batch after [`super::PART_BUDGET`].
+const MAX_ITEMS: usize = 50_000;
 /// Looks at what does not agree, before it is told that it does not hold still.
 const LOOKS: usize = 4;
 /// Between two looks: longer than a transaction takes to be seen as a whole.
