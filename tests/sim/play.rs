@@ -41,7 +41,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(330);
 const FILES_MAX: Duration = Duration::from_secs(16 * 60);
 
 /// Of so many simulations, one poisons a wallet when all else is quiet: what dies takes thirty receives to do so.
-const POISONED_ONE_IN: u32 = 4;
+const POISONED_ONE_IN: u32 = 2;
 type Buyer = (TenantId, EmployeeNumber);
 
 pub async fn play(seed: u64, script: &Script, without: &BTreeSet<Kind>, is_kept: bool) -> Report {
