@@ -15,7 +15,6 @@ use domain::id::{EmployeeNumber, TenantId};
 use domain::import::quote;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use utoipa::{IntoParams, ToSchema};
 
 const CSV: &str = "text/csv";
@@ -118,10 +117,9 @@ fn csv_of(rows: &[impl Serialize]) -> Result<Vec<u8>, csv::Error> {
     let plain = plain.into_inner().map_err(|error| error.into_error())?;
     let mut quoted = csv::Writer::from_writer(Vec::new());
     for row in csv::ReaderBuilder::new().has_headers(false).from_reader(&plain[..]).records() {
-        let row = row?;
         let is_amount = |cell: &str| cell.parse::<i64>().is_ok();
-        let cells = row.iter().map(|cell| if is_amount(cell) { Cow::from(cell) } else { quote(cell) });
-        quoted.write_record(cells.map(|cell| cell.into_owned()))?;
+        let text = |cell: &str| if is_amount(cell) { cell.to_owned() } else { quote(cell).into_owned() };
+        quoted.write_record(row?.iter().map(text))?;
     }
     Ok(quoted.into_inner().map_err(|error| error.into_error())?)
 }

@@ -95,12 +95,15 @@ impl<'a> Look<'a> {
         let (mut pages, mut items_read) = (self.table.pages(&span, PAGE, Order::NewestFirst), 0);
         while let Some(page) = pages.next().await? {
             items_read += page.len();
+            if items_read > MAX_ITEMS {
+                return Ok(None);
+            }
             let is_overlooked = planted::is(Planted::MovementOverlooked);
             let looked_at = page.len().saturating_sub(usize::from(is_overlooked));
             for item in page.into_iter().take(looked_at) {
                 items::enter(&mut books, self.tenant, number, item)?;
             }
-            if items_read > MAX_ITEMS || books.movements() > MAX_MOVEMENTS {
+            if books.movements() > MAX_MOVEMENTS {
                 return Ok(None);
             }
         }
