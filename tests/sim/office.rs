@@ -59,7 +59,8 @@ impl<T> Timeline<T> {
     }
 }
 
-type Of<T> = (TenantId, T);
+/// Something of a tenant, as the office keeps it.
+pub type Of<T> = (TenantId, T);
 
 #[derive(Debug)]
 pub struct Office {

@@ -3,6 +3,7 @@
 
 use super::Report;
 use super::chaos::Kind;
+use super::office::Of;
 use super::oracle::Invariant;
 use super::script::Script;
 use super::stage::Stage;
@@ -42,8 +43,6 @@ const FILES_MAX: Duration = Duration::from_secs(16 * 60);
 
 /// Of so many simulations, one poisons a wallet when all else is quiet: what dies takes thirty receives to do so.
 const POISONED_ONE_IN: u32 = 2;
-type Buyer = (TenantId, EmployeeNumber);
-
 pub async fn play(seed: u64, script: &Script, without: &BTreeSet<Kind>, is_kept: bool) -> Report {
     let stage = Stage::set(seed, without, is_kept).await;
     let sim = stage.sim.clone();
@@ -151,7 +150,11 @@ impl Play {
 
     /// One more sale for each of these wallets: one that was not decided in time, and whether a terminal does not
     /// know the outcome yet.
-    async fn charge(&mut self, buyers: &[Buyer], within: Duration) -> (Option<Buyer>, bool) {
+    async fn charge(
+        &mut self,
+        buyers: &[Of<EmployeeNumber>],
+        within: Duration,
+    ) -> (Option<Of<EmployeeNumber>>, bool) {
         let rung_up: Vec<_> = buyers.iter().map(|of| (of, self.closing_sale(of))).collect();
         let mut selling = JoinSet::new();
         for (_, terminal) in &rung_up {
