@@ -160,12 +160,17 @@ SAM = $(abspath $(DEPLOY)/sam)
 # What a stack needs is kept apart from what others need: whoever deletes one, deletes its own.
 SAM_DEPLOY = $(SAM) deploy --region $(AWS_REGION) --resolve-s3 --no-fail-on-empty-changeset
 
+STAGE_STACK = $(SAM_DEPLOY) --template-file infra/template.yaml --stack-name pos-$(STAGE) --s3-prefix pos-$(STAGE) \
+	--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND \
+	--parameter-overrides Stage=$(STAGE) Architecture=$(ARCHITECTURE) Protection=true $(PARAMETERS)
+
+# A first deploy that fails takes back what it made, which nothing protected would let it.
 deploy: package ## Deploy a stage onto AWS: STAGE=dev [ARCHITECTURE=arm64] [PARAMETERS="Canary=true AlarmEmail=..."]
 	@test -n "$(and $(STAGE),$(AWS_REGION))" || \
 		{ echo 'AWS_REGION=eu-west-1 make deploy STAGE=dev [PARAMETERS="AlarmEmail=..."]'; exit 2; }
-	$(SAM_DEPLOY) --template-file infra/template.yaml --stack-name pos-$(STAGE) --s3-prefix pos-$(STAGE) \
-		--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND \
-		--parameter-overrides Stage=$(STAGE) Architecture=$(ARCHITECTURE) $(PARAMETERS)
+	@$(SAM) list stack-outputs --region $(AWS_REGION) --stack-name pos-$(STAGE) > /dev/null 2>&1 || \
+		{ echo "pos-$(STAGE) is new: first without protection, then with it" && $(STAGE_STACK) Protection=false; }
+	$(STAGE_STACK)
 
 TENANT_STACK = $(SAM_DEPLOY) --template-file infra/tenant.yaml --stack-name pos-$(STAGE)-$(TENANT) \
 	--s3-prefix pos-$(STAGE)-$(TENANT) --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND \

@@ -124,17 +124,23 @@ fn the_table_has_the_keys_of_the_schema() {
 /// Every route of the router, and none besides; a token is asked for everywhere but on public paths.
 #[test]
 fn the_api_has_the_routes_of_the_router() {
-    let function = properties(&template("api.yaml"), "Function");
-    let events = function["Events"].as_object().unwrap().values().map(|event| &event["Properties"]);
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let deployed: BTreeSet<_> = events
-        .map(|event| (text(&event["Path"]), text(&event["Method"]), event["Auth"]["Authorizer"] == "NONE"))
+    let api = template("api.yaml");
+    let deployed: BTreeSet<_> = methods(&properties(&api, "Api")["DefinitionBody"])
+        .map(|(path, name, method)| {
+            let integration = &method["x-amazon-apigateway-integration"];
+            let function = integration["uri"]["Fn::Sub"].as_str().unwrap();
+            assert!(function.ends_with("/functions/${FunctionAliaslive}/invocations"), "{path}: {function}");
+            assert_eq!(
+                (&integration["type"], &integration["httpMethod"]),
+                (&json!("aws_proxy"), &json!("POST"))
+            );
+            (path, name, method["security"] == json!([{ "NONE": [] }]))
+        })
         .collect();
+    // A function's policy has room for some fifty statements, and each event would be one; no emulator minds.
+    assert_eq!(properties(&api, "Function")["Events"], Value::Null);
     let described = serde_json::to_value(routes::description()).unwrap();
-    let routed = described["paths"].as_object().unwrap().iter();
-    let routed = routed.flat_map(|(path, methods)| {
-        methods.as_object().unwrap().keys().map(move |method| (path.clone(), method.clone()))
-    });
+    let routed = methods(&described).map(|(path, method, _)| (path, method));
     let description = PUBLIC_PATHS.into_iter().filter(|path| path.ends_with("openapi.json"));
     let routed = routed.chain(description.map(|path| (path.to_owned(), "get".to_owned())));
     let routed = routed.map(|(path, method)| {
@@ -142,6 +148,15 @@ fn the_api_has_the_routes_of_the_router() {
         (path, method, is_public)
     });
     assert_eq!(deployed, routed.collect());
+}
+
+/// Path and method of each operation of a description, and what it says of it.
+fn methods(description: &Value) -> impl Iterator<Item = (String, String, &Value)> {
+    let paths = description["paths"].as_object().unwrap().iter();
+    paths.flat_map(|(path, methods)| {
+        let methods = methods.as_object().unwrap().iter();
+        methods.map(move |(name, method)| (path.clone(), name.clone(), method))
+    })
 }
 
 /// What the gateway answers in the API's stead reads as if the API had.
@@ -206,6 +221,15 @@ fn queues_are_called_and_set_as_the_code_expects() {
         assert_eq!(policy["Topics"], json!([{ "Ref": topic }]));
         for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
             assert_eq!(statement["Resource"], json!({ "Ref": topic }));
+        }
+    }
+
+    // Nor does SQS take a statement of several resources.
+    for (file, policy) in [("messaging.yaml", "FromTopicAlone"), ("tenant.yaml", "MissedFromRules")] {
+        let policy = properties(&template(file), policy);
+        for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+            let statement = statement.get("Fn::If").map_or(statement, |either| &either[1]);
+            assert!(!statement["Resource"].is_array() && !statement["Resource"].is_null(), "{statement}");
         }
     }
 

@@ -202,8 +202,9 @@ fn lifetime(duration: Duration) -> Result<PresigningConfig, Failure> {
 }
 
 fn presigned(request: &PresignedRequest) -> Presigned {
-    // What every client sends by itself, and what a browser lets nobody set.
-    let set = request.headers().filter(|(name, _)| !matches!(*name, "content-length" | "host"));
+    // But for what every client sends by itself, what a browser lets nobody set, and the trace of whoever signed it.
+    let kept = |name: &str| !matches!(name, "content-length" | "host" | "x-amzn-trace-id");
+    let set = request.headers().filter(|(name, _)| kept(name));
     Presigned {
         method: request.method().to_owned(),
         url: request.uri().to_owned(),
