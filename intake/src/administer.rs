@@ -15,7 +15,7 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use domain::admin::{Administer, Change, Receipt, ReceiptOutcome, Refusal};
+use domain::admin::{Administer, Change, Receipt};
 use domain::command::{COMMAND_LIFETIME, Command, Kind, Purpose};
 use domain::id::CommandId;
 use domain::request::RequestHash;
@@ -163,9 +163,6 @@ fn submission(
 fn answer(app: &App, caller: &Caller, receipt: Receipt, request: RequestHash) -> Result<Response, Problem> {
     if receipt.request != request {
         return Err(Problem::KeyReused);
-    }
-    if receipt.outcome == ReceiptOutcome::Rejected(Refusal::PreconditionFailed) {
-        return Err(Problem::PreconditionFailed);
     }
     Ok(Json(ReceiptView::of(receipt, caller, app)).into_response())
 }

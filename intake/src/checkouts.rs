@@ -47,7 +47,7 @@ use utoipa::IntoParams;
     request_body = CheckoutRequest,
     params(request::CommandParameters),
     responses(
-        (status = 200, description = "The outcome, settled or rejected", body = CheckoutView,
+        (status = 200, description = "The outcome: settled, rejected, or voided meanwhile", body = CheckoutView,
             headers(("Idempotent-Replayed" = bool, description = "Present on the outcome of an earlier request"))),
         (status = 202, description = "Accepted", body = CheckoutView,
             headers(("Location" = String, description = "Where the outcome will be"), ("Retry-After" = u32, description = "When to look again, in seconds"))),
@@ -259,6 +259,9 @@ pub async fn quote(
 ) -> Result<Json<QuoteView>, Problem> {
     let Asked { buyer, station, basket } = Asked::parse(&headers, &body)?;
     let Till { tenant, station, employee: number, .. } = till(&app, &identity, &station, &buyer).await?;
+    if station.status != Status::Active {
+        return Err(Problem::StationClosed);
+    }
     let employee_key = keys::employee(&tenant.id, &number);
     let wallet_key = keys::wallet(&tenant.id, &number);
     let menu_key = keys::menu(&tenant.id, &station.concessionaire);
@@ -292,11 +295,11 @@ pub async fn quote(
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct DayParameters {
-    /// Whose sales; a manager or cashier need not say.
+    /// Whose sales; of a station's, whoever has it now unless given. A manager or cashier need not say.
     concessionaire: Option<String>,
     /// Only those of one station.
     station: Option<String>,
-    /// The business date; today's unless given.
+    /// The business date; today's unless given. Give it with a cursor: a page of yesterday is none of today.
     #[param(value_type = Option<String>, format = Date)]
     date: Option<String>,
 }
@@ -366,15 +369,15 @@ impl DayParameters {
             }
             Role::Admin | Role::Platform | Role::Employee { .. } => None,
         };
-        let of_station = match &station {
-            Some(id) => Some(station_owner(app, tenant, id).await?),
-            None => None,
+        // A station may have been another concessionaire's on that day than it is now: whoever is named had it.
+        let concessionaire = match (named, &station) {
+            (Some(named), _) => named,
+            (None, Some(station)) => station_owner(app, tenant, station).await?,
+            (None, None) => own.ok_or_else(|| {
+                Problem::field(FieldError::at_parameter("concessionaire", "is required, or a station"))
+            })?,
         };
-        let concessionaire = named.or(of_station.clone()).or(own).ok_or_else(|| {
-            Problem::field(FieldError::at_parameter("concessionaire", "is required, or a station"))
-        })?;
-        let is_its_station = of_station.is_none_or(|owner| owner == concessionaire);
-        if !caller.sells_for(&concessionaire) || !is_its_station {
+        if !caller.sells_for(&concessionaire) {
             return Err(Problem::NotFound);
         }
         Ok(Day { concessionaire, station, date })

@@ -175,10 +175,15 @@ pub async fn get(
     identity: Identity,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let key = keys::policy(identity.tenant());
-    let mut found = app.table.read(identity.keys().into_iter().chain([key.clone()])).await?;
+    let [key, roster_key] = [keys::policy(identity.tenant()), keys::roster(identity.tenant())];
+    let wanted = identity.keys().into_iter().chain([key.clone(), roster_key.clone()]);
+    let mut found = app.table.read(wanted).await?;
     let (_, tenant) = identity.admit(&mut found)?;
     let standing = items::stored_policy(found.take(&key).ok_or(Problem::NotFound)?)?;
-    let upcoming = standing.policy.upcoming(&tenant.business_day, app.clock.now(), UPCOMING);
+    let latest = found.take(&roster_key).map(items::stored_roster).transpose()?.map(|roster| roster.latest);
+    // One more: the next one may have been opened by hand.
+    let mut upcoming = standing.policy.upcoming(&tenant.business_day, app.clock.now(), UPCOMING + 1);
+    upcoming.retain(|(date, _)| latest.is_none_or(|latest| *date > latest));
+    upcoming.truncate(UPCOMING);
     etag::by_content(&headers, &PolicyView::of(&standing, &upcoming, &tenant.currency))
 }

@@ -250,10 +250,12 @@ pub async fn employees(
     let mut lines = Vec::new();
     for number in &leaf.employees {
         let booking = found.take(&key_of(number)).map(items::stored_booking).transpose()?;
-        if let Some(booking) = booking.as_ref().filter(|booking| cutoff.includes(booking)) {
+        let included = booking.as_ref().filter(|booking| cutoff.includes(booking));
+        if let Some(booking) = included {
             totals.count(booking);
         }
-        *listed += 1;
+        // Whoever is hired once it is closed is not missing.
+        *listed += u64::from(included.is_some() || cutoff.closed.is_none());
         lines.push(LineView::of(number, &cutoff.policy, booking.as_ref()));
     }
     let totals = TotalsView::of(totals, *listed);

@@ -25,15 +25,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::command::Kind;
 use domain::id::{CommandId, ConcessionaireId};
-use domain::import::{CONTENT_TYPES, Import, MAX_FILE_BYTES, Mode, Options, Strictness, Target};
+use domain::import::{CONTENT_TYPES, Import, MAX_FILE_BYTES, Mode, Options, PATIENCE, Strictness, Target};
 use domain::request::RequestHash;
 use domain::role::{Caller, Role};
-use jiff::SignedDuration;
 use serde::Deserialize;
 use utoipa::{IntoResponses, ToSchema};
-
-/// How long after its upload expired an import is still waited for: others may be before it.
-const PATIENCE: SignedDuration = SignedDuration::from_hours(1);
 
 /// What becomes of what the file does not name: it goes, or it stays.
 #[derive(ToSchema)]
@@ -99,7 +95,8 @@ enum Awaited {
 /// Ask for a place to put a menu's file.
 ///
 /// The file is CSV, a JSON object a line, or a workbook (XLSX), with a header: `code`, `name`, `category`, `price`, `calories`, under
-/// any of their names. A meal without a code gets one that is made of its name.
+/// any of their names. A price is a decimal of the currency (`45.00`), not minor units. A meal without a code gets one that is
+/// made of its name.
 #[utoipa::path(
     post,
     operation_id = "postMenuImport",
@@ -163,7 +160,8 @@ pub(crate) struct EmployeeImportRequest {
 /// Ask for a place to put a roster's file.
 ///
 /// The file is CSV, a JSON object a line, or a workbook (XLSX), with a header: `employee_number`, `name`, `badge`, `status`,
-/// `credit_limit`, `discount` (percent), `image_url`, under any of their names. What is not given stays as it is.
+/// `credit_limit` (a decimal of the currency, as `5000.00`, not minor units), `discount` (percent), `image_url`, under any of
+/// their names. What is not given stays as it is.
 #[utoipa::path(
     post,
     operation_id = "postEmployeeImport",

@@ -22,7 +22,8 @@ pub async fn health() -> Json<Health> {
 #[openapi(
     info(
         title = "Internal POS",
-        description = "Company cafeterias: employees buy with company credit. Amounts are integers of minor units.",
+        description = "Company cafeterias: employees buy with company credit. Amounts are integers of minor units; in files, \
+                       decimals of the currency.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     modifiers(&Security),

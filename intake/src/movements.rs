@@ -28,6 +28,8 @@ const MAX_POSTED: usize = 2_000;
 const PAGE: i32 = 500;
 
 /// What moved a wallet within a time, by wallet version.
+///
+/// The month before `to` unless `from` is given, and at most 92 days. What happened at either instant is included.
 #[utoipa::path(
     get,
     operation_id = "listMovements",

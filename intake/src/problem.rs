@@ -1,5 +1,6 @@
 //! Every error as an RFC 9457 problem document; the only place that chooses an error status.
 
+use crate::view::ProblemType;
 use aws::bus::NotPublished;
 use aws::failure::{Failure, chain};
 use axum::Json;
@@ -7,10 +8,12 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use strum::{IntoStaticStr, VariantNames};
 use utoipa::{IntoResponses, ToSchema};
 
 /// What went wrong with a request, or with the world while it was served.
-#[derive(Debug)]
+#[derive(Debug, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Problem {
     BadInput(Vec<FieldError>),
     /// No valid token.
@@ -27,6 +30,7 @@ pub enum Problem {
     BodyTooLarge,
     UnsupportedMediaType,
     /// The key was used for another request.
+    #[strum(serialize = "idempotency-key-reused")]
     KeyReused,
     /// The tenant has no topic and queues.
     NoPlace,
@@ -71,6 +75,7 @@ impl FieldError {
 pub struct ProblemDocument {
     /// Stable; what clients tell problems apart by.
     #[serde(rename = "type")]
+    #[schema(value_type = ProblemType)]
     kind: String,
     title: &'static str,
     status: u16,
@@ -102,7 +107,25 @@ pub(crate) enum Problems {
         content_type = "application/problem+json"
     )]
     NotFound(ProblemDocument),
-    #[response(status = 503, description = "Try again later", content_type = "application/problem+json")]
+    #[response(
+        status = 429,
+        description = "Too much for the moment: send the same again",
+        headers(("Retry-After" = u32, description = "When, in seconds")),
+        content_type = "application/problem+json"
+    )]
+    TooManyRequests(ProblemDocument),
+    #[response(
+        status = 500,
+        description = "Something is wrong on our side: the same again may find it mended",
+        content_type = "application/problem+json"
+    )]
+    Internal(ProblemDocument),
+    #[response(
+        status = 503,
+        description = "Not for the moment: send the same again",
+        headers(("Retry-After" = u32, description = "When, in seconds")),
+        content_type = "application/problem+json"
+    )]
     Unavailable(ProblemDocument),
 }
 
@@ -136,7 +159,7 @@ pub(crate) enum CommandProblems {
 #[derive(IntoResponses)]
 #[response(
     status = 412,
-    description = "Somebody changed it since it was read",
+    description = "Somebody had changed it since it was read; nothing was enqueued",
     content_type = "application/problem+json"
 )]
 #[expect(dead_code, reason = "only its description is used")]
@@ -145,7 +168,8 @@ pub(crate) struct PreconditionProblem(ProblemDocument);
 /// The media type of problem documents.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 const TYPE_PREFIX: &str = "urn:internal-pos:problem:";
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+/// What API Gateway answers with before any function is asked.
+const TOO_MANY_REQUESTS: &str = "too-many-requests";
 
 impl Problem {
     /// One wrong field.
@@ -153,66 +177,68 @@ impl Problem {
         Problem::BadInput(vec![error])
     }
 
-    /// Status, stable name, and title.
-    fn describe(&self) -> (StatusCode, &'static str, &'static str) {
+    /// The stable name.
+    fn name(&self) -> &'static str {
+        self.into()
+    }
+
+    /// Status and title.
+    fn describe(&self) -> (StatusCode, &'static str) {
         match self {
-            Problem::BadInput(_) => (StatusCode::BAD_REQUEST, "bad-input", "The request is not well formed"),
-            Problem::Unauthorized => {
-                (StatusCode::UNAUTHORIZED, "unauthorized", "A valid Cognito id token is required")
+            Problem::BadInput(_) => (StatusCode::BAD_REQUEST, "The request is not well formed"),
+            Problem::Unauthorized => (StatusCode::UNAUTHORIZED, "A valid Cognito id token is required"),
+            Problem::Forbidden => (StatusCode::FORBIDDEN, "This user may not do this"),
+            Problem::TenantSuspended => (StatusCode::FORBIDDEN, "The tenant is suspended and sells nothing"),
+            Problem::StationClosed => (StatusCode::FORBIDDEN, "This station is closed and sells nothing"),
+            Problem::NotFound => (StatusCode::NOT_FOUND, "There is no such thing here"),
+            Problem::UnknownBadge => (StatusCode::NOT_FOUND, "No such badge"),
+            Problem::UnknownEmployee => (StatusCode::NOT_FOUND, "No such employee"),
+            Problem::UnknownStation => (StatusCode::NOT_FOUND, "No such station"),
+            Problem::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "This resource does not take that method")
             }
-            Problem::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "This user may not do this"),
-            Problem::TenantSuspended => {
-                (StatusCode::FORBIDDEN, "tenant-suspended", "The tenant is suspended and sells nothing")
+            Problem::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "A body has at most 65536 bytes"),
+            Problem::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json"),
+            Problem::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "This key was used for another request"),
+            Problem::NoPlace => {
+                (StatusCode::CONFLICT, "The tenant's topic and queues are not there; they come first")
             }
-            Problem::StationClosed => {
-                (StatusCode::FORBIDDEN, "station-closed", "This station is closed and sells nothing")
+            Problem::PreconditionFailed => {
+                (StatusCode::PRECONDITION_FAILED, "Somebody changed it since it was read; read it again")
             }
-            Problem::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing here"),
-            Problem::UnknownBadge => (StatusCode::NOT_FOUND, "unknown-badge", "No such badge"),
-            Problem::UnknownEmployee => (StatusCode::NOT_FOUND, "unknown-employee", "No such employee"),
-            Problem::UnknownStation => (StatusCode::NOT_FOUND, "unknown-station", "No such station"),
-            Problem::MethodNotAllowed => (
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "This resource does not take that method",
-            ),
-            Problem::BodyTooLarge => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "A body has at most 65536 bytes")
-            }
-            Problem::UnsupportedMediaType => {
-                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Send application/json")
-            }
-            Problem::KeyReused => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "idempotency-key-reused",
-                "This key was used for another request",
-            ),
-            Problem::NoPlace => (
-                StatusCode::CONFLICT,
-                "no-place",
-                "The tenant's topic and queues are not there; they come first",
-            ),
-            Problem::PreconditionFailed => (
-                StatusCode::PRECONDITION_FAILED,
-                "precondition-failed",
-                "Somebody changed it since it was read; read it again",
-            ),
             Problem::TenantNotReady => {
-                (StatusCode::SERVICE_UNAVAILABLE, "tenant-not-ready", "The tenant is not ready for this yet")
+                (StatusCode::SERVICE_UNAVAILABLE, "The tenant is not ready for this yet")
             }
             Problem::Unavailable(_) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Busy for the moment; send the same again")
+                (StatusCode::SERVICE_UNAVAILABLE, "Busy for the moment; send the same again")
             }
-            Problem::Internal(_) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something is wrong on our side")
-            }
+            Problem::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Something is wrong on our side"),
+        }
+    }
+
+    /// When to send the same again, in seconds.
+    fn retry_after(&self) -> Option<HeaderValue> {
+        match self {
+            Problem::Unavailable(_) => Some(HeaderValue::from_static("1")),
+            // A topic's filters take up to a quarter of an hour to apply.
+            Problem::TenantNotReady => Some(HeaderValue::from_static("30")),
+            _ => None,
         }
     }
 }
 
+/// The type of each problem, those included that the gateway in front answers with.
+pub(crate) fn types() -> Vec<String> {
+    [Problem::VARIANTS, &[TOO_MANY_REQUESTS]].concat().into_iter().map(kind).collect()
+}
+
+fn kind(name: &str) -> String {
+    format!("{TYPE_PREFIX}{name}")
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, name, title) = self.describe();
+        let ((status, title), name, retry_after) = (self.describe(), self.name(), self.retry_after());
         let errors = match self {
             Problem::BadInput(errors) => errors,
             Problem::Unavailable(failure) => {
@@ -225,16 +251,16 @@ impl IntoResponse for Problem {
             }
             _ => vec![],
         };
-        let document =
-            ProblemDocument { kind: format!("{TYPE_PREFIX}{name}"), title, status: status.as_u16(), errors };
+        let document = ProblemDocument { kind: kind(name), title, status: status.as_u16(), errors };
         let mut response = (status, Json(document)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        match status {
-            StatusCode::SERVICE_UNAVAILABLE => headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS),
-            StatusCode::UNAUTHORIZED => headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-            _ => None,
-        };
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, seconds);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         response
     }
 }

@@ -41,7 +41,8 @@ struct Sums {
 /// `opening + granted + adjusted + refunded - spent - expired = closing`, for each employee and in all. It is
 /// computed from movements from `from` on and before `to`, and followed from there to the wallet as it stands: what
 /// does not lead there is a `difference`, which raises an alarm and which nobody repairs silently. The next report
-/// opens with what one that ends where it begins closes with. Of a long roster, the last page has the sums of all.
+/// opens with what one that ends where it begins closes with, if that was a minute ago: until then, what was decided before
+/// may not stand yet. Of a long roster, the last page has the sums of all.
 #[utoipa::path(
     get,
     operation_id = "reportCredit",

@@ -1,4 +1,4 @@
-//! A bounded time: `?from=&to=`, both included.
+//! A bounded time: `?from=&to=`.
 
 use crate::problem::{FieldError, Problem};
 use jiff::{SignedDuration, Timestamp};
@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct WindowParameters {
-    /// An instant as RFC 3339 has it.
+    /// An instant as RFC 3339 has it; what happened just then is included.
     #[param(value_type = Option<String>, format = DateTime)]
     from: Option<String>,
     /// An instant as RFC 3339 has it; now unless given.

@@ -210,7 +210,7 @@ async fn a_tenant_without_a_topic_accepts_nothing() {
     world.system.clients.sns().delete_topic().topic_arn(topic_arn).send().await.unwrap();
     let refused = cashier.sell(Uuid::now_v7(), &coffee("RF100001", 1), 5).await;
     assert_eq!((refused.status, refused.problem()), (503, "tenant-not-ready"));
-    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(refused.header("retry-after"), Some("30"));
     let abroad = world.terminal("globex-cashier").await;
     assert_eq!(abroad.sell(Uuid::now_v7(), &coffee("RF100001", 1), 5).await.outcome(), "settled");
     world.settle().await;

@@ -177,6 +177,8 @@ async fn a_joiner_gets_what_everybody_gets_once() {
     let cutoff = closed(&world, &admin).await;
     assert!(during == 0 || during == LIMIT, "{during}");
     assert_eq!(hire("AFTER", 3).await, 0, "nothing before the next, as the policy says");
+    let (_, sums) = sheet(&admin, &format!("/v1/cutoffs/{}/employees", text(&cutoff["date"])), None).await;
+    assert_eq!(sums, cutoff["totals"], "whoever came later is not missing");
     world.settle().await;
     for number in ["BEFORE", "DURING"] {
         let account = audit::account(world.system.app.table(), "acme", number).await;
@@ -412,6 +414,18 @@ async fn what_is_due_is_not_forgotten() {
     assert_eq!(cutoff["totals"]["granted"], minor(EMPLOYEES, LIMIT + 1));
     world.settle().await;
     check_wallets(&world, LIMIT + 1).await;
+
+    // What was opened before its time does not come again.
+    let opened = admin.command_under(key_at(&world, 8), "POST", "/v1/cutoffs", &by_hand(&next)).await;
+    assert_eq!(opened.outcome(), "applied", "{opened:?}");
+    let upcoming = admin.get("/v1/credit-policy", &[]).await.body["next_cutoffs"].clone();
+    assert!(text(&upcoming[0]["date"]) > text(&next), "{upcoming}");
+    closed_on(&world, &admin, text(&next).parse().unwrap()).await;
+    world.settle().await;
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
 }
 
 fn key_at(world: &World, n: u8) -> Uuid {
@@ -510,6 +524,10 @@ async fn a_joiner_gets_the_share_of_the_days_that_are_left() {
     let hired = admin.command_under(key_at(&world, 1), "POST", "/v1/employees", &employee).await;
     assert_eq!(hired.outcome(), "applied", "{hired:?}");
     assert_eq!(admin.get("/v1/employees/NEW", &[]).await.body["balance"], share);
+    let (lines, sums) =
+        sheet(&admin, &format!("/v1/cutoffs/{}/employees", text(&cutoff["date"])), None).await;
+    assert!(lines.iter().any(|line| line["why"] == "joined"), "{lines:?}");
+    assert_eq!(sums, cutoff["totals"], "a share from after it was closed is not in it");
 
     world.clock.advance(HALF_A_MONTH);
     opener.tick_again(&acme()).await.unwrap();

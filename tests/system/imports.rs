@@ -1,6 +1,7 @@
 //! Files against the real store, queue and table.
 
 use aws::clock::Clock;
+use aws::config::Clients;
 use aws::files::Dropped;
 use aws::keys;
 use aws::telemetry::Metrics;
@@ -8,13 +9,18 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_s3::primitives::ByteStream;
 use domain::command::{Command, ImportFile, Message, Purpose};
 use domain::id::EmployeeNumber;
-use domain::import::Target;
+use domain::import::{PATIENCE, Target};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use tests::faults::{self, Fault};
 use tests::terminal::{Terminal, coffee};
 use tests::{World, eventually};
+use tokio::sync::Notify;
 use uuid::Uuid;
 use workers::import_files::ImportWorker;
+use workers::lambda::Worker;
 
 const IMPORTS: &str = "/v1/concessionaires/coffee-bar/menu-imports";
 const MENU: &str = "/v1/concessionaires/coffee-bar/menu";
@@ -347,6 +353,66 @@ async fn a_worker_that_dies_leaves_whole_employees() {
         }
     }
     assert!(deaths > 20, "only {deaths} deaths");
+}
+
+/// What comes back of the dead letters hours later undoes nothing that was done since.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_waited_too_long_is_refused() {
+    let world = World::idle().await;
+    let manager = world.terminal("acme-manager").await;
+    let before = manager.get(MENU, &[]).await.body;
+    let id = Uuid::now_v7();
+    let event = announced(&world, &format!("acme/menus/coffee-bar/{id}"), &menu(50)).await;
+    let clock = Clock::from_fn(|| Clock::system().now() + PATIENCE + SignedDuration::from_mins(1));
+    let metrics = Metrics::to(clock.clone(), "test", |_| ());
+    let response = ImportWorker::new(&world.system.clients, clock, metrics).handle(event).await;
+    assert!(response.batch_item_failures.is_empty(), "{response:?}");
+    let import = manager.get(&format!("/v1/imports/{id}"), &[]).await;
+    assert_eq!(import.body["refusal"]["type"], "too-late", "{import:?}");
+    assert_eq!(manager.get(MENU, &[]).await.body, before);
+}
+
+/// Who cannot be hired any more when their row is written is told of, as whoever could not be from the beginning.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_row_that_loses_a_race_is_listed() {
+    let world = World::idle().await;
+    let admin = world.terminal("acme-admin").await;
+    let id = Uuid::now_v7();
+    let file = "number,name,badge\nEARLY,Ann,RF-EARLY\nLATE,Bob,RF-LATE\n";
+    let event = announced(&world, &format!("acme/employees/{id}"), file).await;
+    // The rows are good, and not written yet: the import is begun, and noted to be applied.
+    let (writes, looked_at) = (AtomicU32::new(0), Arc::new(Notify::new()));
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    let (told, may_go_on) = (looked_at.clone(), Mutex::new(may_go_on));
+    let http_client = faults::http_client(move |operation, _| {
+        if operation == "TransactWriteItems" {
+            writes.fetch_add(1, Ordering::SeqCst);
+        } else if operation == "BatchGetItem" && writes.load(Ordering::SeqCst) == 2 {
+            told.notify_one();
+            // Nobody sends: it is over once the other end is dropped.
+            may_go_on.lock().unwrap().recv().unwrap_err();
+        }
+        Fault::None
+    });
+    let clients = Clients::over(world.system.clients.config().clone(), http_client);
+    let clock = Clock::system();
+    let worker = ImportWorker::new(&clients, clock.clone(), Metrics::to(clock, "test", |_| ()));
+    let import = tokio::spawn(async move { worker.handle(event).await });
+    looked_at.notified().await;
+    let key = Uuid::now_v7().to_string();
+    let headers = [("idempotency-key", key.as_str()), ("content-type", "application/json")];
+    let path = "/v1/employees/100001/badges/RF-LATE";
+    let accepted = admin.request("PUT", path, &headers, r#"{"status":"active"}"#).await;
+    assert_eq!(accepted.status, 202, "{accepted:?}");
+    world.work_off("acme", Purpose::Admin).await;
+    assert_eq!(admin.follow(&accepted).await.outcome(), "applied");
+    drop(go_on);
+    let response = import.await.unwrap();
+    assert!(response.batch_item_failures.is_empty(), "{response:?}");
+    let import = admin.get(&format!("/v1/imports/{id}"), &[]).await.body;
+    assert_eq!((&import["status"], &import["effect"]["created"]), (&json!("applied"), &json!(1)), "{import}");
+    assert_eq!(import["rows"], json!({ "good": 1, "bad": 1, "listed": 1 }), "{import}");
+    assert!(import["bad_rows_url"].is_string(), "{import}");
 }
 
 /// An import whose file goes after its worker died is ended, and says what it wrote.

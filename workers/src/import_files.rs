@@ -29,10 +29,11 @@ use domain::command::{Command, ImportFile, Purpose};
 use domain::event::Event;
 use domain::id::{CommandId, InvalidKey};
 use domain::import::{
-    CONTENT_TYPES, Effect, Import, MAX_FILE_BYTES, Mode, Options, Reason, Refused, Stage, Target,
+    CONTENT_TYPES, Effect, Import, MAX_FILE_BYTES, Mode, Options, PATIENCE, Reason, Refused, Stage, Target,
 };
 use domain::request::RequestHash;
 use domain::tenant::Tenant;
+use jiff::SignedDuration;
 use run::{Judged, Run};
 use std::time::Duration;
 
@@ -196,6 +197,12 @@ impl ImportWorker {
     ) -> Result<Judged, Failure> {
         if run.import.etag != about.etag {
             return Ok(Err(Refused::new(Reason::Replaced, "another file was put in its place")));
+        }
+        let waited = SignedDuration::from_millis(self.clock.now().as_millisecond() - about.put_at_ms);
+        if waited > PATIENCE {
+            let detail =
+                format!("it waited for {} minutes; put it again if it still holds", waited.as_mins());
+            return Ok(Err(Refused::new(Reason::TooLate, detail)));
         }
         if let Err(detail) = about.options(unless(&dropped.target)) {
             return Ok(Err(Refused::new(Reason::BadOptions, detail)));

@@ -248,6 +248,7 @@ impl SoldItemView {
 pub struct QuoteView {
     /// Whether it would settle now.
     is_covered: bool,
+    employee: BuyerView,
     balance: i64,
     currency: String,
     /// Absent where it cannot be priced.
@@ -275,6 +276,7 @@ impl QuoteView {
         let covered = priced.as_ref().map_err(Clone::clone).and_then(|bill| checkout::cover(state, bill));
         Self {
             is_covered: covered.is_ok(),
+            employee: BuyerView::of(state.employee, None),
             balance: state.wallet.balance.minor(),
             currency: state.tenant.currency.clone().into(),
             bill: priced.ok().map(|bill| BillView::of(&bill)),

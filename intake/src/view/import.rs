@@ -1,6 +1,6 @@
 //! What clients read of imports.
 
-use super::UndecidedView;
+use super::{ImportRefusalType, UndecidedView};
 use aws::files::Presigned;
 use domain::import::{Effect, Import, Mode, Options, Refused, Stage, Strictness, Target};
 use jiff::Timestamp;
@@ -145,7 +145,7 @@ pub struct EffectView {
 pub struct RefusalView {
     /// Stable; what clients tell refusals apart by.
     #[serde(rename = "type")]
-    #[schema(example = "bad-rows")]
+    #[schema(value_type = ImportRefusalType, example = "bad-rows")]
     kind: &'static str,
     detail: String,
 }

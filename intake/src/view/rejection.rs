@@ -1,5 +1,7 @@
-//! Why the business said no, in words for whoever stands at the till.
+//! Why the business said no, in words for whoever stands at the till. Amounts are members: how a currency is written is for
+//! the till to say.
 
+use super::RejectionType;
 use domain::admin::Refusal;
 use domain::badge;
 use domain::booking;
@@ -15,7 +17,7 @@ use utoipa::ToSchema;
 pub struct RejectionView {
     /// Stable; what clients tell rejections apart by.
     #[serde(rename = "type")]
-    #[schema(example = "insufficient-credit")]
+    #[schema(value_type = RejectionType, example = "insufficient-credit")]
     kind: &'static str,
     title: &'static str,
     detail: String,
@@ -115,11 +117,11 @@ impl From<booking::Rejection> for RejectionView {
             Rejection::ExceedsSold { codes } => {
                 ("More than was sold", format!("Fewer are left to give back: {}.", listed(codes)))
             }
-            Rejection::ExceedsPaid { refundable } => {
-                ("More than was paid", format!("No more than {refundable} is left to give back."))
+            Rejection::ExceedsPaid { .. } => {
+                ("More than was paid", "Less than that is left to give back.".to_owned())
             }
-            Rejection::InsufficientCredit { balance } => {
-                ("Not enough credit", format!("The wallet holds {balance}."))
+            Rejection::InsufficientCredit { .. } => {
+                ("Not enough credit", "The wallet holds less.".to_owned())
             }
             Rejection::OutOfRange => ("Too much", "The wallet cannot hold that much.".to_owned()),
         };
@@ -232,8 +234,8 @@ fn words(rejection: &Rejection) -> (&'static str, String) {
             let codes: Vec<_> = prices.iter().map(|change| change.code.clone()).collect();
             ("Price changed", format!("The price displayed is not today's: {}.", listed(&codes)))
         }
-        Rejection::InsufficientCredit { balance, total_net } => {
-            ("Not enough credit", format!("The sale comes to {total_net} and the wallet holds {balance}."))
+        Rejection::InsufficientCredit { .. } => {
+            ("Not enough credit", "The sale comes to more than the wallet holds.".to_owned())
         }
     }
 }

@@ -1,30 +1,12 @@
 //! What clients read of webhooks and of what those were told.
 
+use super::EventType;
 use crate::users::StatusName;
 use domain::event::EventKind;
 use domain::role::Status;
 use domain::webhook::{Answer, Attempt, Delivery, DeliveryState, Webhook};
 use serde::Serialize;
-use std::borrow::Cow;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
-
-/// The types of events, as envelopes have them.
-pub struct EventType;
-
-impl PartialSchema for EventType {
-    fn schema() -> RefOr<Schema> {
-        let types = EventKind::ALL.map(EventKind::as_str);
-        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(types)).into()
-    }
-}
-
-impl ToSchema for EventType {
-    fn name() -> Cow<'static, str> {
-        "EventType".into()
-    }
-}
+use utoipa::ToSchema;
 
 /// A system that is told what happens.
 #[derive(Debug, Serialize, ToSchema)]

@@ -21,6 +21,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use strum::{IntoStaticStr, VariantNames};
 
 /// Change something that sales stand on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -288,8 +289,9 @@ impl Change {
 }
 
 /// Why a change is refused, in order of precedence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "type", rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Refusal {
     Expired,
     /// What is to be changed is not there.
@@ -344,31 +346,7 @@ pub enum Refusal {
 impl Refusal {
     /// The stable public name.
     pub fn name(&self) -> &'static str {
-        match self {
-            Refusal::Expired => "expired",
-            Refusal::NotFound => "not-found",
-            Refusal::AlreadyExists => "already-exists",
-            Refusal::PreconditionFailed => "precondition-failed",
-            Refusal::CurrencyFixed => "currency-fixed",
-            Refusal::LastAdmin => "last-admin",
-            Refusal::UserNameTaken => "user-name-taken",
-            Refusal::UnknownConcessionaire => "unknown-concessionaire",
-            Refusal::UnknownEmployee => "unknown-employee",
-            Refusal::BadgeTaken => "badge-taken",
-            Refusal::BadgeResting { .. } => "badge-resting",
-            Refusal::UnknownBadge => "unknown-badge",
-            Refusal::TooManyBadges => "too-many-badges",
-            Refusal::TooManyEdits => "too-many-edits",
-            Refusal::NoCreditPolicy => "no-credit-policy",
-            Refusal::CutoffOpen { .. } => "cutoff-open",
-            Refusal::CutoffDue { .. } => "cutoff-due",
-            Refusal::CutoffPassed { .. } => "cutoff-passed",
-            Refusal::CutoffTooFar { .. } => "cutoff-too-far",
-            Refusal::CutoffClosed => "cutoff-closed",
-            Refusal::TooManyWebhooks => "too-many-webhooks",
-            Refusal::WebhookInactive => "webhook-inactive",
-            Refusal::RotatedLately => "rotated-lately",
-        }
+        self.into()
     }
 }
 

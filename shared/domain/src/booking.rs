@@ -18,6 +18,7 @@ use crate::wallet::Wallet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use strum::{IntoStaticStr, VariantNames};
 
 /// How long after a sale its cashier may void it; later, it is the manager's.
 pub const CASHIER_VOID_WINDOW: SignedDuration = SignedDuration::from_mins(15);
@@ -94,8 +95,9 @@ pub enum BookingKind {
 }
 
 /// Why the business refuses, in order of precedence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "type", rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Rejection {
     Expired,
     /// Who is not active gets no credit at a cutoff.
@@ -124,18 +126,7 @@ pub enum Rejection {
 impl Rejection {
     /// The stable public name.
     pub fn name(&self) -> &'static str {
-        match self {
-            Rejection::Expired => "expired",
-            Rejection::EmployeeInactive => "employee-inactive",
-            Rejection::UnknownCheckout => "unknown-checkout",
-            Rejection::NotSettled => "not-settled",
-            Rejection::AlreadyVoided => "already-voided",
-            Rejection::TooLate => "too-late",
-            Rejection::ExceedsSold { .. } => "exceeds-sold",
-            Rejection::ExceedsPaid { .. } => "exceeds-paid",
-            Rejection::InsufficientCredit { .. } => "insufficient-credit",
-            Rejection::OutOfRange => "out-of-range",
-        }
+        self.into()
     }
 }
 

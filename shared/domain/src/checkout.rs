@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use strum::{IntoStaticStr, VariantNames};
 
 /// Everything a decision looks at.
 #[derive(Debug, Clone)]
@@ -33,8 +34,9 @@ pub struct State<'a> {
 }
 
 /// Why the business refuses, in order of precedence: the first that applies is the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "type", rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Rejection {
     /// It was decided too late; the buyer may have paid otherwise since.
     Expired,
@@ -68,16 +70,7 @@ pub struct PriceChange {
 impl Rejection {
     /// The stable public name.
     pub fn name(&self) -> &'static str {
-        match self {
-            Rejection::Expired => "expired",
-            Rejection::TenantSuspended => "tenant-suspended",
-            Rejection::EmployeeInactive => "employee-inactive",
-            Rejection::BadgeBlocked => "badge-blocked",
-            Rejection::UnknownMeal { .. } => "unknown-meal",
-            Rejection::SoldOut { .. } => "sold-out",
-            Rejection::PriceChanged { .. } => "price-changed",
-            Rejection::InsufficientCredit { .. } => "insufficient-credit",
-        }
+        self.into()
     }
 }
 

@@ -158,7 +158,12 @@ impl Event {
                 (EventKind::CheckoutRejected, None, outcome)
             }
             Outcome::Withdrawn => {
-                let outcome = json!({ "status": "voided", "voided_at": checkout.decided_at });
+                let outcome = json!({
+                    "status": "voided",
+                    // As an event of the void has it.
+                    "checkout_id": checkout.id,
+                    "voided_at": checkout.decided_at,
+                });
                 (EventKind::CheckoutVoided, None, outcome)
             }
         };

@@ -14,11 +14,15 @@ pub use options::{CONTENT_TYPES, MAX_FILE_BYTES, Mode, Options, Percent, Strictn
 pub use run::{Effect, Import, Reason, Refused, RosterEffect, Rows, Stage, Target};
 
 use crate::tenant::Currency;
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use thiserror::Error;
 
+/// How long a file waits for its import, after it was put: others may be before it. One that comes back later, as a dead letter
+/// that is moved back, would undo what was done since.
+pub const PATIENCE: SignedDuration = SignedDuration::from_hours(1);
 /// Columns of a file: more than any till or payroll exports.
 pub const MAX_COLUMNS: usize = 200;
 /// The last column of rows that were bad: what is wrong with each. It is not counted when they are sent again.

@@ -52,7 +52,7 @@ pub async fn import(
     let version = begin(&run.table, &tenant, concessionaire).await?;
     let (table, of) = (run.table.clone(), (tenant.clone(), concessionaire.clone(), version));
     let written = match run.apply(currency, |rows, done| write(table, of, rows, done)).await? {
-        Ok(written) => written,
+        Ok((_, written)) => written,
         Err(refused) => return Ok(Err(refused)),
     };
     let kept = match run.import.options.mode {

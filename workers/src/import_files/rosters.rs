@@ -62,14 +62,13 @@ pub async fn import(run: &mut Run, company: &Tenant) -> Result<Judged, Failure> 
         }
     }
     let applied = run.apply(&company.currency, |rows, done| desk.take(rows, done, Act::Write)).await?;
-    let (mut effect, lost) = match applied {
+    let (mut checked, (mut effect, lost)) = match applied {
         Ok(applied) => applied,
         Err(refused) => return Ok(Err(refused)),
     };
     // Things may have changed since they were looked at.
-    let rows = &mut run.import.rows;
-    rows.good = rows.good + checked.unusable - lost.count;
-    rows.bad = rows.bad + lost.count - checked.unusable;
+    checked.refuse(lost);
+    run.list(&mut checked).await?;
     if is_whole {
         let missing = desk.miss(&checked, Act::Write);
         (effect.deactivated, _) = run.noting(&AtomicU64::new(0), missing, |_, _| ()).await?;

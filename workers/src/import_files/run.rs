@@ -120,22 +120,29 @@ impl Run {
             }
             Err(refused) => return Ok(Err(refused)),
         };
-        let (good, bad) = (checked.good, std::mem::take(&mut checked.bad));
-        self.import.rows =
-            Rows { good, bad: bad.count, listed: u64::try_from(bad.told.len()).unwrap_or(u64::MAX) };
+        self.list(&mut checked).await?;
+        let is_strict =
+            self.import.options.strictness == Strictness::Strict && !planted::is(Planted::BadRowsTaken);
+        let Rows { good, bad, .. } = self.import.rows;
+        if bad > 0 && is_strict {
+            let detail = format!("{bad} of {} rows are wrong", bad + good);
+            return Ok(Err(Refused::new(Reason::BadRows, detail)));
+        }
+        Ok(Ok(checked))
+    }
+
+    /// Counts rows, and keeps the bad ones for whoever mends them.
+    pub async fn list(&mut self, checked: &mut Checked) -> Result<(), Failure> {
+        let bad = std::mem::take(&mut checked.bad);
+        let listed = u64::try_from(bad.told.len()).unwrap_or(u64::MAX);
+        self.import.rows = Rows { good: checked.good, bad: bad.count, listed };
         if bad.count > 0 {
             let mut csv = Vec::new();
             let written = checked.write(&bad, &mut csv);
             written.map_err(|error| Failure::malformed("list bad rows", error))?;
             self.files.keep_bad_rows(&self.import.tenant, self.import.id, csv).await?;
         }
-        let is_strict =
-            self.import.options.strictness == Strictness::Strict && !planted::is(Planted::BadRowsTaken);
-        if bad.count > 0 && is_strict {
-            let detail = format!("{} of {} rows are wrong", bad.count, bad.count + good);
-            return Ok(Err(Refused::new(Reason::BadRows, detail)));
-        }
-        Ok(Ok(checked))
+        Ok(())
     }
 
     /// Gives every good row to `write`, which counts them and says what came of them.
@@ -143,7 +150,7 @@ impl Run {
         &mut self,
         currency: &Currency,
         write: impl FnOnce(Receiver<Taken<R>>, Arc<AtomicU64>) -> W,
-    ) -> Result<Result<T, Refused>, Failure>
+    ) -> Result<Result<(Checked, T), Refused>, Failure>
     where
         R: FileRow,
         W: Future<Output = Result<T, Failure>>,
@@ -151,7 +158,7 @@ impl Run {
         let note = |import: &mut Import, done| import.stage = Stage::Applying { done };
         note(&mut self.import, 0);
         self.save(vec![]).await.map_err(|error| error.alone("note an import"))?;
-        Ok(self.pass(currency, note, write).await?.map(|(_, written)| written))
+        self.pass(currency, note, write).await
     }
 
     /// Reads the file once, and notes meanwhile how many rows `take` has counted.

@@ -117,7 +117,7 @@ impl FileRow for EmployeeRow {
 
 impl EmployeeRow {
     /// The employee as the row has them, and their badge if it was not theirs before. A badge that somebody blocked
-    /// stays blocked, and one that was taken back for another stays so; one that takes the place of others has them blocked.
+    /// stays blocked, and one that was taken back stays so: a file may be older than that. One that takes the place of others has them blocked.
     pub fn settle(
         &self,
         stored: Option<&Employee>,
@@ -141,7 +141,7 @@ impl EmployeeRow {
         };
         let was_taken_back =
             holder.is_some_and(|badge| badge.employee == employee.number && badge.released_at.is_some());
-        if was_taken_back && !employee.badges.is_empty() {
+        if was_taken_back {
             return Ok((employee, None));
         }
         let (mut employee, badge) = badge::assign(&employee, rfid, holder, None, now)?;
@@ -219,5 +219,8 @@ mod tests {
         assert_eq!(settle(Some(&mine)), Ok((stored.clone(), None)));
         let (again, badge) = read(&["7", "Ada", "RF7000"]).unwrap().settle(Some(&moved), None, now).unwrap();
         assert_eq!((again, badge), (moved, None));
+        // Nor does whoever has no other get it back of a file.
+        let bare = Employee { badges: [].into(), ..stored };
+        assert_eq!(row.settle(Some(&bare), Some(&mine), now), Ok((bare.clone(), None)));
     }
 }

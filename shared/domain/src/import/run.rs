@@ -5,6 +5,7 @@ use crate::id::{CommandId, ConcessionaireId, TenantId, UserName};
 use crate::menu::MenuVersion;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantNames};
 
 /// What a file takes the place of, or adds to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -105,41 +106,38 @@ pub struct Refused {
 }
 
 /// Why a file is refused, as a client tells reasons apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Reason {
     /// It is empty, no table, or breaks off.
+    #[strum(serialize = "unreadable-file")]
     Unreadable,
     /// Some rows are wrong, and it is strict.
     BadRows,
     /// More than one file may have.
+    #[strum(serialize = "file-too-large")]
     TooLarge,
     WrongContentType,
     /// What it shall be read with makes no sense.
     BadOptions,
     UnknownConcessionaire,
+    /// It waited for too long: what it says may be overtaken.
+    TooLate,
     /// Another one was put in its place while it was read.
+    #[strum(serialize = "file-replaced")]
     Replaced,
     /// More employees would go than may.
     TooManyMissing,
     /// Another command was carried out under its key before it was applied.
+    #[strum(serialize = "idempotency-key-reused")]
     KeyReused,
 }
 
 impl Reason {
     /// Part of a URI: never changed.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Reason::Unreadable => "unreadable-file",
-            Reason::BadRows => "bad-rows",
-            Reason::TooLarge => "file-too-large",
-            Reason::WrongContentType => "wrong-content-type",
-            Reason::BadOptions => "bad-options",
-            Reason::UnknownConcessionaire => "unknown-concessionaire",
-            Reason::Replaced => "file-replaced",
-            Reason::TooManyMissing => "too-many-missing",
-            Reason::KeyReused => "idempotency-key-reused",
-        }
+        self.into()
     }
 }
 
