@@ -167,6 +167,7 @@ pub fn options(dir: &Path, clock: Clock) -> Options {
         dynamodb_port: 0,
         through: Through::Inside,
         max_concurrency: WORKERS,
+        intake_concurrency: 32,
         tick: None,
         metrics: Metrics::to(clock.clone(), "test", |_| ()),
         cutoff_clock: clock.clone(),

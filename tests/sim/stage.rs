@@ -57,6 +57,9 @@ fn workers(purpose: Purpose) -> usize {
 /// One tenant in so many has a queue that gives up on messages soon: after so many receives.
 const IMPATIENT_ONE_IN: u32 = 3;
 const IMPATIENT_RECEIVES: std::ops::RangeInclusive<u32> = 3..=6;
+/// No delivery is received as often here, as no outage takes hours. What nobody can read would be a thousand times, which
+/// was a tenth of all calls.
+const DELIVERY_RECEIVES: u32 = 100;
 
 pub struct Stage {
     pub sim: Shared,
@@ -101,8 +104,9 @@ impl Stage {
         for tenant in &tenants {
             messaging.tenant(tenant).await.expect("topic and queues");
             if rng.u32(0..IMPATIENT_ONE_IN) == 0 {
-                lose_patience(&engine, &names, tenant, rng.u32(IMPATIENT_RECEIVES)).await;
+                lose_patience(&engine, &names, tenant, Purpose::Checkouts, rng.u32(IMPATIENT_RECEIVES)).await;
             }
+            lose_patience(&engine, &names, tenant, Purpose::Deliveries, DELIVERY_RECEIVES).await;
         }
         staff(&mut pumps, &sim, &engine, &names, &queues, &tenants);
         let config = IntakeConfig {
@@ -177,9 +181,9 @@ fn clients(sim: &Shared, names: &Names, queues: &Router, who: &'static str, is_n
 }
 
 /// Makes a queue give up after a few receives, so that what could be worked off becomes a dead letter.
-async fn lose_patience(engine: &Engine, names: &Names, tenant: &TenantId, receives: u32) {
-    let queue = names.queue(tenant, Purpose::Checkouts);
-    let dead_letters = names.queue_arn(&names.dead_letter_queue(tenant, Purpose::Checkouts));
+async fn lose_patience(engine: &Engine, names: &Names, tenant: &TenantId, purpose: Purpose, receives: u32) {
+    let queue = names.queue(tenant, purpose);
+    let dead_letters = names.queue_arn(&names.dead_letter_queue(tenant, purpose));
     let policy = json!({ "deadLetterTargetArn": dead_letters, "maxReceiveCount": receives });
     let attributes = [("RedrivePolicy".to_owned(), policy.to_string())].into();
     let set = engine.call(move |fifo, now_ms| fifo.set_queue_attributes(&queue, &attributes, now_ms)).await;

@@ -35,6 +35,9 @@ struct Arguments {
     /// Batches of one queue that are worked on at the same time.
     #[arg(long, default_value_t = 4)]
     max_concurrency: usize,
+    /// Requests that intake works on at the same time; others wait for their turn.
+    #[arg(long, default_value_t = 32)]
+    intake_concurrency: usize,
     /// How many times as fast time runs for cutoffs, to see several of them: 43200 is a month a minute.
     #[arg(long, default_value_t = 1)]
     cutoff_speed: i32,
@@ -89,6 +92,7 @@ async fn start(arguments: Arguments) -> Result<System, Box<dyn std::error::Error
         aws_port,
         dynamodb_port,
         max_concurrency,
+        intake_concurrency,
         cutoff_speed,
         aws_through,
         dynamodb_through,
@@ -113,6 +117,7 @@ async fn start(arguments: Arguments) -> Result<System, Box<dyn std::error::Error
         dynamodb_port,
         through,
         max_concurrency,
+        intake_concurrency,
         tick: Some(tick),
         metrics,
         clock,

@@ -42,6 +42,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tower::limit::GlobalConcurrencyLimitLayer;
 use workers::administer::AdministerWorker;
 use workers::announce::Announcer;
 use workers::deliver::DeliverWorker;
@@ -70,6 +71,9 @@ pub struct Options {
     pub through: Through,
     /// Batches of one queue that are worked on at the same time; 0 leaves them all waiting.
     pub max_concurrency: usize,
+    /// Requests that intake works on at the same time, as so many functions would; others wait for their turn. Without a limit,
+    /// a rush that is too much takes the processor from the workers, and what waits is never caught up with.
+    pub intake_concurrency: usize,
     /// Between two looks whether a cutoff or a reconciliation is due; nobody looks without.
     pub tick: Option<Duration>,
     pub metrics: Metrics,
@@ -180,6 +184,7 @@ impl System {
         let docs_below = format!("{}/", docs::PATH);
         let public: Vec<_> = PUBLIC_PATHS.into_iter().chain([docs::PATH, docs_below.as_str()]).collect();
         let listener = Arc::new(Listen::new(&functions, &listen, options.clock.clone()));
+        let router = router.layer(GlobalConcurrencyLimitLayer::new(options.intake_concurrency));
         let api_router = gateway::guard(router, authorizer, &public).merge(sockets.router(listener));
         serve(&mut tasks, api, api_router);
 

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 const WIDTH: u64 = 960;
 const HEIGHT: u64 = 280;
-const LEFT: u64 = 64;
+/// Room for a number of six digits and its unit.
+const LEFT: u64 = 80;
 const RIGHT: u64 = 96;
 const TOP: u64 = 36;
 const BOTTOM: u64 = 32;

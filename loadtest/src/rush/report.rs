@@ -262,7 +262,7 @@ impl Report {
                 title: "How long the oldest of them waits",
                 unit: "ms",
                 across: Across::Seconds,
-                lines: vec![line("age of the queue", |second| second.oldest_us / 1_000)],
+                lines: vec![line("oldest", |second| second.oldest_us / 1_000)],
             },
             Chart {
                 title: "Calls to the table, and units written, for a hundred that settled",
