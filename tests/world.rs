@@ -167,7 +167,7 @@ pub fn options(dir: &Path, clock: Clock) -> Options {
         dynamodb_port: 0,
         through: Through::Inside,
         max_concurrency: WORKERS,
-        intake_concurrency: 32,
+        intake_concurrency: local::system::INTAKE_CONCURRENCY,
         tick: None,
         metrics: Metrics::to(clock.clone(), "test", |_| ()),
         cutoff_clock: clock.clone(),

@@ -81,11 +81,14 @@ pub async fn post(
     if sale.tenant.status != TenantStatus::Active {
         return Err(Problem::TenantSuspended);
     }
-    if sale.station.status != Status::Active {
-        return Err(Problem::StationClosed);
-    }
+    ask_open(&sale.station)?;
     let exchange = Exchange { app: &app, headers: &headers, base_path: &base_path };
     sale.submission(order, app.clock.now()).send(exchange, &sale.tenant, view).await
+}
+
+/// A closed station sells nothing.
+fn ask_open(station: &Station) -> Result<(), Problem> {
+    if station.status == Status::Active { Ok(()) } else { Err(Problem::StationClosed) }
 }
 
 /// Who sells what where, from the first call.
@@ -259,9 +262,7 @@ pub async fn quote(
 ) -> Result<Json<QuoteView>, Problem> {
     let Asked { buyer, station, basket } = Asked::parse(&headers, &body)?;
     let Till { tenant, station, employee: number, .. } = till(&app, &identity, &station, &buyer).await?;
-    if station.status != Status::Active {
-        return Err(Problem::StationClosed);
-    }
+    ask_open(&station)?;
     let employee_key = keys::employee(&tenant.id, &number);
     let wallet_key = keys::wallet(&tenant.id, &number);
     let menu_key = keys::menu(&tenant.id, &station.concessionaire);

@@ -181,9 +181,6 @@ pub async fn get(
     let (_, tenant) = identity.admit(&mut found)?;
     let standing = items::stored_policy(found.take(&key).ok_or(Problem::NotFound)?)?;
     let latest = found.take(&roster_key).map(items::stored_roster).transpose()?.map(|roster| roster.latest);
-    // One more: the next one may have been opened by hand.
-    let mut upcoming = standing.policy.upcoming(&tenant.business_day, app.clock.now(), UPCOMING + 1);
-    upcoming.retain(|(date, _)| latest.is_none_or(|latest| *date > latest));
-    upcoming.truncate(UPCOMING);
+    let upcoming = standing.policy.upcoming(&tenant.business_day, app.clock.now(), latest, UPCOMING);
     etag::by_content(&headers, &PolicyView::of(&standing, &upcoming, &tenant.currency))
 }

@@ -36,7 +36,7 @@ struct Arguments {
     #[arg(long, default_value_t = 4)]
     max_concurrency: usize,
     /// Requests that intake works on at the same time; others wait for their turn.
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = local::system::INTAKE_CONCURRENCY)]
     intake_concurrency: usize,
     /// How many times as fast time runs for cutoffs, to see several of them: 43200 is a month a minute.
     #[arg(long, default_value_t = 1)]

@@ -59,6 +59,9 @@ const TABLE_NAME: &str = "pos-local";
 const POOL_NAME: &str = "pos-local";
 /// Deliveries of one company under way at the same time, so that no webhook waits for another.
 const DELIVERIES_AT_ONCE: usize = MAX_WEBHOOKS * LANES as usize;
+/// Requests that intake works on at the same time, unless somebody says otherwise: fewer, and twice as many, settle less.
+pub const INTAKE_CONCURRENCY: usize = 32;
+
 /// Where a system keeps its data and listens. Port 0 is any free one.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -179,12 +182,12 @@ impl System {
             webhooks: webhooks.clone(),
         };
         let app = App::new(&functions, config, options.clock.clone(), options.metrics.clone());
-        let router = routes::router(app.clone()).merge(docs::router());
+        let intake_limit = GlobalConcurrencyLimitLayer::new(options.intake_concurrency);
+        let router = routes::router(app.clone()).layer(intake_limit).merge(docs::router());
         let authorizer = Authorizer::new(Pool::new(&pool), cloud.router()).await?;
         let docs_below = format!("{}/", docs::PATH);
         let public: Vec<_> = PUBLIC_PATHS.into_iter().chain([docs::PATH, docs_below.as_str()]).collect();
         let listener = Arc::new(Listen::new(&functions, &listen, options.clock.clone()));
-        let router = router.layer(GlobalConcurrencyLimitLayer::new(options.intake_concurrency));
         let api_router = gateway::guard(router, authorizer, &public).merge(sockets.router(listener));
         serve(&mut tasks, api, api_router);
 

@@ -65,9 +65,15 @@ impl Policy {
         }
     }
 
-    /// The next cutoffs after `now`, with their instants.
-    pub fn upcoming(&self, day: &BusinessDay, now: Timestamp, count: usize) -> Vec<(Date, Timestamp)> {
-        let mut date = self.due(day, now);
+    /// The next cutoffs after `now`, with their instants; `latest` was opened already, perhaps before its time.
+    pub fn upcoming(
+        &self,
+        day: &BusinessDay,
+        now: Timestamp,
+        latest: Option<Date>,
+        count: usize,
+    ) -> Vec<(Date, Timestamp)> {
+        let mut date = self.due(day, now).max(latest);
         let mut upcoming = Vec::with_capacity(count);
         while let Some(next) = date.and_then(|date| self.schedule.after(date)) {
             date = Some(next);
@@ -177,12 +183,7 @@ impl StandingPolicy {
         if let Some(due) = self.to_open(day, latest, now).filter(|due| *due < date) {
             return Err(Refusal::CutoffDue { date: due });
         }
-        let upcoming = self.policy.upcoming(day, now, 1).first().map(|(next, _)| *next);
-        // The next may have been opened by hand already; then it is the one after that.
-        let next = match latest.filter(|latest| upcoming.is_some_and(|next| next <= *latest)) {
-            Some(latest) => self.policy.schedule.after(latest),
-            None => upcoming,
-        };
+        let next = self.policy.upcoming(day, now, latest, 1).first().map(|(next, _)| *next);
         match next.filter(|next| *next < date) {
             Some(next) => Err(Refusal::CutoffTooFar { next }),
             None => Ok(()),

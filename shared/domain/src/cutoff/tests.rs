@@ -37,7 +37,7 @@ fn policy(schedule: Schedule, at: &str) -> Policy {
 fn check(schedule: Schedule, at: &str, zone: &str, after: &str, expected: &[(&str, &str)]) {
     let business_day = BusinessDay::new(zone, 0).unwrap();
     let after: Timestamp = after.parse().unwrap();
-    let upcoming = policy(schedule, at).upcoming(&business_day, after, expected.len());
+    let upcoming = policy(schedule, at).upcoming(&business_day, after, None, expected.len());
     let told: Vec<_> =
         upcoming.iter().map(|(date, instant)| (date.to_string(), instant.to_string())).collect();
     let expected: Vec<_> = expected.iter().map(|(date, at)| ((*date).to_owned(), (*at).to_owned())).collect();

@@ -117,7 +117,8 @@ impl FileRow for EmployeeRow {
 
 impl EmployeeRow {
     /// The employee as the row has them, and their badge if it was not theirs before. A badge that somebody blocked
-    /// stays blocked, and one that was taken back stays so: a file may be older than that. One that takes the place of others has them blocked.
+    /// stays blocked, and one that was taken back stays so: a file may be older than that. One that takes the place of
+    /// others has them blocked.
     pub fn settle(
         &self,
         stored: Option<&Employee>,
