@@ -109,6 +109,7 @@ pub fn rows() -> Vec<Row> {
         get("listCutoffEmployees", "/v1/cutoffs/2026-03-15/employees", &[Admin], Tenant),
         row("resumeCutoff", "POST", "/v1/cutoffs/2026-03-15/resume", Some(BECAUSE), &[Admin], Tenant),
         get("reportCredit", "/v1/reports/credit", &[Admin], Tenant),
+        get("reportTakings", "/v1/reports/takings", STAFF, Tenant),
         get("listReconciliations", "/v1/reconciliations", &[Admin], Tenant),
         get("getReconciliation", "/v1/reconciliations/2026-03-15", &[Admin], Tenant),
         get("getEmployee", "/v1/employees/{number}", EVERYBODY, Wallet),

@@ -26,6 +26,8 @@ mod reconcile;
 mod replay;
 #[path = "system/results.rs"]
 mod results;
+#[path = "system/takings.rs"]
+mod takings;
 #[path = "system/templates.rs"]
 mod templates;
 #[path = "system/webhooks.rs"]

@@ -159,6 +159,11 @@ statement=$(curl -s "$API/v1/employees/7/movements" -H "Authorization: Bearer $E
 amounts=$(echo "$statement" | sed 's/"amount":/\n/g' | sed -n '2,$s/^\(-\{0,1\}[0-9]*\).*/\1/p' | tr '\n' ' ')
 [ "$amounts" = "10000 -810 225 585 -810 " ] || fail "statement: $statement"
 say employee "reads her statement: $amounts"
+takings=$(curl -s "$API/v1/reports/takings?from=$(echo "$sold" | field business_date)" -H "Authorization: Bearer $ADMIN")
+case $takings in
+  *'"totals":{"sales":2,'*'"given_back":810,"taken":810,'*) say admin "reads what the espresso bar is owed: 8.10" ;;
+  *) fail "takings: $takings" ;;
+esac
 audit=$(curl -s "$API/v1/audit?limit=50" -H "Authorization: Bearer $ADMIN")
 case $audit in
   *create-employee*) say admin "finds all of it in the audit" ;;

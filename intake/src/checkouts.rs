@@ -7,6 +7,7 @@ use crate::caller::Identity;
 use crate::etag;
 use crate::list::{self, Listed, PageParameters};
 use crate::order::{Asked, CheckoutRequest, Order};
+use crate::parameter;
 use crate::path;
 use crate::problem::{BodyProblems, CommandProblems, FieldError, Problem, Problems};
 use crate::request;
@@ -24,15 +25,14 @@ use axum::response::{IntoResponse, Response};
 use domain::checkout::{self, Checkout};
 use domain::command::{COMMAND_LIFETIME, Command, PostCheckout};
 use domain::employee::Employee;
-use domain::id::{CheckoutId, ConcessionaireId, EmployeeNumber, InvalidId, StationId};
+use domain::id::{CheckoutId, ConcessionaireId, EmployeeNumber, StationId};
 use domain::planted::{self, Planted};
 use domain::request::{Buyer, RequestHash};
-use domain::role::{Caller, Role, Status};
+use domain::role::{Caller, Status};
 use domain::tenant::{Station, Tenant, TenantStatus};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Deserialize;
-use std::str::FromStr;
 use utoipa::IntoParams;
 
 /// Sell a basket to one employee.
@@ -355,26 +355,17 @@ impl DayParameters {
     async fn read(self, app: &App, caller: &Caller, tenant: &Tenant) -> Result<Day, Problem> {
         let mut errors = Vec::new();
         let today = tenant.business_day.date_of(app.clock.now());
-        let date = self.date.map_or(Ok(today), |text| text.parse()).unwrap_or_else(|_| {
-            errors.push(FieldError::at_parameter("date", "must be a date, like 2026-03-02"));
-            today
-        });
-        let station = parse(self.station, "station", &mut errors);
-        let named = parse(self.concessionaire, "concessionaire", &mut errors);
+        let date = parameter::date(self.date, "date", &mut errors).unwrap_or(today);
+        let station = parameter::id(self.station, "station", &mut errors);
+        let named = parameter::id(self.concessionaire, "concessionaire", &mut errors);
         if !errors.is_empty() {
             return Err(Problem::BadInput(errors));
         }
-        let own = match &caller.role {
-            Role::Manager { concessionaire_id } | Role::Cashier { concessionaire_id } => {
-                Some(concessionaire_id.clone())
-            }
-            Role::Admin | Role::Platform | Role::Employee { .. } => None,
-        };
         // A station may have been another concessionaire's on that day than it is now: whoever is named had it.
         let concessionaire = match (named, &station) {
             (Some(named), _) => named,
             (None, Some(station)) => station_owner(app, tenant, station).await?,
-            (None, None) => own.ok_or_else(|| {
+            (None, None) => caller.role.concessionaire().cloned().ok_or_else(|| {
                 Problem::field(FieldError::at_parameter("concessionaire", "is required, or a station"))
             })?,
         };
@@ -383,16 +374,6 @@ impl DayParameters {
         }
         Ok(Day { concessionaire, station, date })
     }
-}
-
-fn parse<T: FromStr<Err = InvalidId>>(
-    text: Option<String>,
-    name: &'static str,
-    errors: &mut Vec<FieldError>,
-) -> Option<T> {
-    text.and_then(|text| {
-        text.parse().map_err(|error| errors.push(FieldError::at_parameter(name, error))).ok()
-    })
 }
 
 async fn station_owner(app: &App, tenant: &Tenant, id: &StationId) -> Result<ConcessionaireId, Problem> {

@@ -7,7 +7,7 @@ use crate::caller::Admits;
 use crate::problem::{FieldError, PROBLEM_JSON, Problem};
 use crate::{
     badges, bookings, checkouts, credit, cutoffs, employees, imports, listeners, me, menus, meta, movements,
-    receipts, reconciliations, reports, stalls, tenants, users, webhooks,
+    receipts, reconciliations, reports, stalls, takings, tenants, users, webhooks,
 };
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -89,6 +89,7 @@ table! {
     checkouts::quote for &SELLERS;
     checkouts::list for &STAFF;
     checkouts::get for &EVERYBODY;
+    takings::get for &STAFF;
     me::get for &ALL;
     listeners::post for &ALL;
     // Putting right.

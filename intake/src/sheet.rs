@@ -1,5 +1,5 @@
-//! Tables with a row an employee, page by page, as JSON or CSV. A cursor carries what the pages before it came
-//! to, so that the last page has the sums of all, whatever the size of the roster.
+//! Tables page by page, as JSON or CSV, most with a row an employee. A cursor carries what the pages before it came
+//! to, so that the last page has the sums of all, however many there are.
 
 use crate::app::App;
 use crate::list::{self, Limits};
@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 
 const CSV: &str = "text/csv";
 /// Parameters of a page that the next one is asked for with, too.
-const ASKED: [&str; 3] = ["limit=", "from=", "to="];
+const ASKED: [&str; 4] = ["limit=", "from=", "to=", "concessionaire="];
 /// Rows of a page: each costs a few reads.
 const LIMITS: Limits = Limits { default: 100, max: 500 };
 
@@ -36,12 +36,12 @@ pub struct SheetParameters {
 /// One page of a table.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Sheet<R: ToSchema, T: ToSchema> {
-    items: Vec<R>,
+    pub items: Vec<R>,
     /// What all rows come to, from the first page to this one.
-    totals: T,
+    pub totals: T,
     /// Where the next page begins; absent from the last.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<String>,
+    pub next_cursor: Option<String>,
 }
 
 /// Some employees by name, and what those before them came to.
@@ -79,7 +79,7 @@ impl SheetParameters {
 }
 
 impl<S: Serialize> Leaf<S> {
-    /// The page with its rows, and with `totals` of all so far; as CSV the rows alone.
+    /// The page with its rows, and with `totals` of all so far.
     pub fn answer<R: Serialize + ToSchema, T: Serialize + ToSchema>(
         self,
         app: &App,
@@ -91,10 +91,18 @@ impl<S: Serialize> Leaf<S> {
         let Self { sums, next, name, .. } = self;
         let bookmark = next.map(|behind| Bookmark { behind, sums });
         let next_cursor = list::seal(app, &name, bookmark)?;
+        Sheet { items: rows, totals, next_cursor }.answer(headers, query)
+    }
+}
+
+impl<R: Serialize + ToSchema, T: Serialize + ToSchema> Sheet<R, T> {
+    /// As JSON; as CSV its rows alone, with the next page in a `Link`.
+    pub fn answer(self, headers: &HeaderMap, query: Option<&str>) -> Result<Response, Problem> {
         if !wants_csv(headers) {
-            return Ok(Json(Sheet { items: rows, totals, next_cursor }).into_response());
+            return Ok(Json(self).into_response());
         }
-        let text = csv_of(&rows).map_err(|error| Failure::malformed("write a table", error))?;
+        let Self { items, next_cursor, .. } = self;
+        let text = csv_of(&items).map_err(|error| Failure::malformed("write a table", error))?;
         let mut response = ([(CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response();
         if let Some(cursor) = next_cursor {
             let asked = query.unwrap_or_default().split('&');

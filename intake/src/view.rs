@@ -23,5 +23,5 @@ pub use menu::MenuView;
 pub use names::{EventType, ImportRefusalType, ProblemType, RejectionType};
 pub use reconciliation::{ReconciliationReportView, ReconciliationView};
 pub use rejection::RejectionView;
-pub use report::{CreditLineView, CreditTotalsView};
+pub use report::{CreditLineView, CreditTotalsView, TakingsLineView, TakingsTotalsView};
 pub use webhook::{DeliveryView, WebhookView};

@@ -5,7 +5,7 @@ use crate::shop::{KEY, Shop};
 use serde_json::Value;
 
 /// Lists by tenant and role, of two entries and more, and then those that are empty here.
-const LISTS: [(&str, &str, &str); 16] = [
+const LISTS: [(&str, &str, &str); 17] = [
     ("acme", "admin", "/v1/users?"),
     ("acme", "admin", "/v1/concessionaires?"),
     ("acme", "cashier", "/v1/stations?"),
@@ -21,6 +21,7 @@ const LISTS: [(&str, &str, &str); 16] = [
     ("acme", "admin", "/v1/audit?"),
     ("acme", "platform", "/v1/audit?"),
     ("acme", "cashier", "/v1/checkouts?"),
+    ("acme", "admin", "/v1/reports/takings?"),
     ("acme", "admin", "/v1/webhooks/{}/deliveries?"),
 ];
 /// Of which there is a second page.

@@ -2,6 +2,7 @@
 
 use domain::id::EmployeeNumber;
 use domain::ledger::Flows;
+use domain::takings::{Takings, Till};
 use domain::tenant::Currency;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -67,6 +68,73 @@ impl CreditTotalsView {
             expired,
             closing,
             differences,
+            currency: currency.clone().into(),
+        }
+    }
+}
+
+/// What one user sold and gave back at one station on one business date, in minor units.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TakingsLineView {
+    #[schema(format = Date)]
+    business_date: String,
+    concessionaire_id: String,
+    station: String,
+    user: String,
+    /// Sales that settled, also those that were voided since.
+    sales: u64,
+    gross: i64,
+    discount: i64,
+    net: i64,
+    /// Voids and refunds, booked on this date.
+    corrections: u64,
+    given_back: i64,
+    taken: i64,
+}
+
+/// What all lines so far come to, in minor units of `currency`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TakingsTotalsView {
+    sales: u64,
+    gross: i64,
+    discount: i64,
+    net: i64,
+    corrections: u64,
+    given_back: i64,
+    taken: i64,
+    currency: String,
+}
+
+impl TakingsLineView {
+    pub fn of(till: &Till, takings: &Takings) -> Self {
+        let Takings { sales, gross, discount, corrections, given_back } = *takings;
+        Self {
+            business_date: till.business_date.to_string(),
+            concessionaire_id: till.concessionaire.to_string(),
+            station: till.station.to_string(),
+            user: till.user.to_string(),
+            sales,
+            gross,
+            discount,
+            net: takings.net(),
+            corrections,
+            given_back,
+            taken: takings.taken(),
+        }
+    }
+}
+
+impl TakingsTotalsView {
+    pub fn of(takings: &Takings, currency: &Currency) -> Self {
+        let Takings { sales, gross, discount, corrections, given_back } = *takings;
+        Self {
+            sales,
+            gross,
+            discount,
+            net: takings.net(),
+            corrections,
+            given_back,
+            taken: takings.taken(),
             currency: currency.clone().into(),
         }
     }

@@ -18,6 +18,7 @@ pub mod import;
 pub mod listener;
 pub mod menu;
 pub mod role;
+pub mod takings;
 pub mod tenant;
 pub mod wallet;
 pub mod webhook;

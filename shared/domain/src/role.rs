@@ -54,6 +54,16 @@ impl Role {
             Role::Employee { .. } => RoleKind::Employee,
         }
     }
+
+    /// The one for whom it sells.
+    pub fn concessionaire(&self) -> Option<&ConcessionaireId> {
+        match self {
+            Role::Manager { concessionaire_id } | Role::Cashier { concessionaire_id } => {
+                Some(concessionaire_id)
+            }
+            Role::Admin | Role::Platform | Role::Employee { .. } => None,
+        }
+    }
 }
 
 /// Whether somebody or something takes part.
@@ -113,13 +123,7 @@ pub struct Caller {
 impl Caller {
     /// Whether this caller works for `concessionaire` or stands above all of them.
     pub fn sells_for(&self, concessionaire: &ConcessionaireId) -> bool {
-        match &self.role {
-            Role::Admin => true,
-            Role::Manager { concessionaire_id } | Role::Cashier { concessionaire_id } => {
-                concessionaire_id == concessionaire
-            }
-            Role::Platform | Role::Employee { .. } => false,
-        }
+        self.role == Role::Admin || self.role.concessionaire() == Some(concessionaire)
     }
 
     /// Whether this caller may see what `concessionaire` sold to `employee`.

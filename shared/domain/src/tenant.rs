@@ -163,6 +163,13 @@ impl BusinessDay {
         self.zone.to_ambiguous_timestamp(local).compatible().ok()
     }
 
+    /// When a business date begins, and when it is over.
+    pub fn hours_of(&self, date: Date) -> Option<(Timestamp, Timestamp)> {
+        let hour = i8::try_from(self.closing_hour).ok()?;
+        let begins = |date: Date| self.instant(date.at(hour, 0, 0, 0));
+        Some((begins(date)?, begins(date.tomorrow().ok()?)?))
+    }
+
     /// The business date that `at` belongs to.
     pub fn date_of(&self, at: Timestamp) -> Date {
         let local = self.zone.to_datetime(at);
@@ -196,6 +203,25 @@ mod tests {
         check("Europe/Berlin", 3, "2026-03-29T00:59:59Z", "2026-03-28");
         check("Europe/Berlin", 3, "2026-03-29T01:00:00Z", "2026-03-29");
         check("Asia/Kathmandu", 0, "2026-05-01T18:15:00Z", "2026-05-02");
+    }
+
+    #[test]
+    fn the_hours_of_a_date_are_those_that_belong_to_it() {
+        let millisecond = jiff::SignedDuration::from_millis(1);
+        for (zone, closing_hour) in
+            [("Asia/Manila", 0), ("Europe/Berlin", 2), ("Europe/Berlin", 3), ("America/Havana", 0)]
+        {
+            let day = BusinessDay::new(zone, closing_hour).unwrap();
+            let mut date: Date = "2026-01-01".parse().unwrap();
+            while date < "2027-01-01".parse().unwrap() {
+                let (begins, ends) = day.hours_of(date).unwrap();
+                let dates =
+                    [begins - millisecond, begins, ends - millisecond, ends].map(|at| day.date_of(at));
+                let (before, after) = (date.yesterday().unwrap(), date.tomorrow().unwrap());
+                assert_eq!(dates, [before, date, date, after], "{zone} {closing_hour} {date}");
+                date = after;
+            }
+        }
     }
 
     #[test]

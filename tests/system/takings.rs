@@ -1,0 +1,128 @@
+//! What stations took, as administrators and those who sell read it.
+
+use domain::tenant::BusinessDay;
+use jiff::SignedDuration;
+use jiff::civil::Date;
+use serde_json::{Value, json};
+use tests::World;
+use tests::terminal::{Terminal, coffee};
+use uuid::Uuid;
+
+/// Six hours after the next business day began: nothing of the test falls on another by chance.
+fn next_morning(world: &World) -> Date {
+    let now = world.clock.now();
+    let day = BusinessDay::new("Asia/Manila", 0).unwrap();
+    let date = day.date_of(now).tomorrow().unwrap();
+    let (begins, _) = day.hours_of(date).unwrap();
+    world.clock.advance(begins.duration_since(now) + SignedDuration::from_hours(6));
+    date
+}
+
+async fn sold(cashier: &Terminal, body: &Value) -> String {
+    let key = Uuid::now_v7();
+    assert_eq!(cashier.buy(key, body).await.outcome(), "settled");
+    let number = body["rfid"].as_str().unwrap().trim_start_matches("RF");
+    format!("/v1/employees/{number}/checkouts/{key}")
+}
+
+async fn report(reader: &Terminal, query: &str) -> Value {
+    let answer = reader.get(&format!("/v1/reports/takings?{query}"), &[]).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.body
+}
+
+/// Date, station, user, sales, net, corrections, given back, taken.
+fn rows(report: &Value) -> Vec<Value> {
+    let shown = ["business_date", "station", "user", "sales", "net", "corrections", "given_back", "taken"];
+    let lines = report["items"].as_array().unwrap();
+    lines.iter().map(|line| shown.iter().map(|name| line[*name].clone()).collect()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_date_came_to_what_was_sold_less_what_was_given_back_on_it() {
+    let world = World::start().await;
+    let (cashier, manager) = (world.terminal("acme-cashier").await, world.terminal("acme-manager").await);
+    let (neighbour, admin) =
+        (world.terminal("acme-kitchen-cashier").await, world.terminal("acme-admin").await);
+    let first = next_morning(&world);
+    let because = json!({ "reason": "because" });
+    let dear = sold(&cashier, &coffee("RF100021", 3)).await;
+    let undone = sold(&cashier, &coffee("RF100022", 1)).await;
+    let void = cashier.command("POST", &format!("{undone}/void"), &because).await;
+    assert_eq!(void.outcome(), "booked", "{void:?}");
+    let refused =
+        json!({ "rfid": "RF100023", "station": "coffee-bar-1", "items": [{ "code": "?", "qty": 1 }] });
+    assert_ne!(cashier.buy(Uuid::now_v7(), &refused).await.outcome(), "settled");
+    let rice = json!({ "rfid": "RF100024", "station": "kitchen-1", "items": [{ "code": "RICE", "qty": 2 }] });
+    sold(&neighbour, &rice).await;
+
+    world.clock.advance(SignedDuration::from_hours(24));
+    let second = first.tomorrow().unwrap();
+    sold(&cashier, &coffee("RF100021", 2)).await;
+    let one = json!({ "items": [{ "code": "COFFEE", "qty": 1 }], "reason": "cold" });
+    let refund = manager.command("POST", &format!("{dear}/refunds"), &one).await;
+    assert_eq!(refund.outcome(), "booked", "{refund:?}");
+    world.settle().await;
+
+    let both = format!("from={first}&to={second}");
+    let own = [
+        json!([first, "coffee-bar-1", "acme-cashier", 2, 18_000, 1, 4_500, 13_500]),
+        json!([second, "coffee-bar-1", "acme-cashier", 1, 9_000, 0, 0, 9_000]),
+        json!([second, "coffee-bar-1", "acme-manager", 0, 0, 1, 4_500, -4_500]),
+    ];
+    assert_eq!(rows(&report(&cashier, &both).await), own);
+    assert_eq!(rows(&report(&admin, &format!("{both}&concessionaire=coffee-bar")).await), own);
+    assert_eq!(rows(&report(&manager, "").await), own[1..], "today's, of whoever asks");
+    let foreign = cashier.get(&format!("/v1/reports/takings?{both}&concessionaire=kitchen"), &[]).await;
+    assert_eq!(foreign.status, 404, "{foreign:?}");
+
+    // All of it is what left the wallets.
+    let all = report(&admin, &both).await;
+    assert_eq!(
+        (rows(&all).len(), &all["totals"]["sales"], &all["totals"]["corrections"]),
+        (4, &json!(4), &json!(2))
+    );
+    let month = admin.get("/v1/reports/credit?limit=500", &[]).await.body["totals"].clone();
+    let amount = |name: &str| month[name].as_i64().unwrap();
+    assert_eq!(all["totals"]["taken"], amount("spent") - amount("refunded"), "{all} {month}");
+
+    // A date a page, as JSON and as a table.
+    let page = report(&admin, &format!("{both}&limit=1")).await;
+    assert!(rows(&page).iter().all(|row| row[0] == json!(first)), "{page}");
+    let cursor = page["next_cursor"].as_str().unwrap();
+    let last = report(&admin, &format!("{both}&limit=1&cursor={cursor}")).await;
+    assert_eq!((&last["totals"], last.get("next_cursor")), (&all["totals"], None));
+    assert_eq!([rows(&page), rows(&last)].concat(), rows(&all));
+    let table = admin.get(&format!("/v1/reports/takings?{both}&limit=1"), &[("accept", "text/csv")]).await;
+    let link =
+        table.header("link").unwrap().strip_prefix("<").unwrap().strip_suffix(">; rel=\"next\"").unwrap();
+    let rest = admin.get(&format!("/v1/reports/takings{link}"), &[("accept", "text/csv")]).await;
+    assert_eq!(rest.header("link"), None);
+    let line = format!("{second},coffee-bar,coffee-bar-1,acme-manager,0,0,0,0,1,4500,-4500");
+    assert!(rest.body.as_str().unwrap().lines().any(|row| row == line), "{rest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn takings_are_asked_for_by_dates() {
+    let world = World::idle().await;
+    let admin = world.terminal("acme-admin").await;
+    let wrong = |query: &'static str| {
+        let admin = &admin;
+        async move {
+            let answer = admin.get(&format!("/v1/reports/takings?{query}"), &[]).await;
+            assert_eq!(answer.status, 400, "{answer:?}");
+            let errors = answer.body["errors"].as_array().unwrap().iter();
+            errors.map(|error| error["parameter"].clone()).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(wrong("from=today&to=1&concessionaire=").await, ["concessionaire", "to", "from"]);
+    assert_eq!(wrong("from=2026-03-02&to=2026-03-01").await, ["from"]);
+    assert_eq!(wrong("from=2026-01-01&to=2026-04-03").await, ["from"]);
+    assert_eq!(wrong("limit=93").await, ["limit"]);
+    assert_eq!(wrong("cursor=x").await, ["cursor"]);
+    let quarter = report(&admin, "from=2026-01-01&to=2026-04-02&limit=92").await;
+    assert_eq!((&quarter["items"], quarter.get("next_cursor")), (&json!([]), None));
+    for edge in ["from=-009999-01-01&to=-009999-01-02", "from=9999-12-30&to=9999-12-31"] {
+        assert_eq!(report(&admin, edge).await["items"], json!([]));
+    }
+}
