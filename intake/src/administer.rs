@@ -28,20 +28,9 @@ use utoipa::IntoResponses;
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its description is used")]
 pub(crate) enum Administered {
-    #[response(
-        status = 200,
-        description = "The receipt: applied or rejected",
-        headers(("Idempotent-Replayed" = bool, description = "Present on the outcome of an earlier request"))
-    )]
+    #[response(status = 200, description = "The receipt: applied or rejected")]
     Done(#[to_schema] ReceiptView),
-    #[response(
-        status = 202,
-        description = "Accepted",
-        headers(
-            ("Location" = String, description = "Where the receipt will be"),
-            ("Retry-After" = u32, description = "When to look again, in seconds"),
-        )
-    )]
+    #[response(status = 202, description = "Accepted")]
     Accepted(#[to_schema] ReceiptView),
 }
 

@@ -33,20 +33,9 @@ use utoipa::{IntoResponses, ToSchema};
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its description is used")]
 pub(crate) enum Corrected {
-    #[response(
-        status = 200,
-        description = "What came of it: booked or rejected",
-        headers(("Idempotent-Replayed" = bool, description = "Present on the outcome of an earlier request"))
-    )]
+    #[response(status = 200, description = "What came of it: booked or rejected")]
     Done(#[to_schema] BookingView),
-    #[response(
-        status = 202,
-        description = "Accepted",
-        headers(
-            ("Location" = String, description = "Where the outcome will be"),
-            ("Retry-After" = u32, description = "When to look again, in seconds"),
-        )
-    )]
+    #[response(status = 202, description = "Accepted")]
     Accepted(#[to_schema] BookingView),
 }
 

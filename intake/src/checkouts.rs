@@ -4,7 +4,6 @@
 use crate::app::App;
 use crate::base_path::BasePath;
 use crate::caller::Identity;
-use crate::etag;
 use crate::list::{self, Listed, PageParameters};
 use crate::order::{Asked, CheckoutRequest, Order};
 use crate::parameter;
@@ -47,10 +46,8 @@ use utoipa::IntoParams;
     request_body = CheckoutRequest,
     params(request::CommandParameters),
     responses(
-        (status = 200, description = "The outcome: settled, rejected, or voided meanwhile", body = CheckoutView,
-            headers(("Idempotent-Replayed" = bool, description = "Present on the outcome of an earlier request"))),
-        (status = 202, description = "Accepted", body = CheckoutView,
-            headers(("Location" = String, description = "Where the outcome will be"), ("Retry-After" = u32, description = "When to look again, in seconds"))),
+        (status = 200, description = "The outcome: settled, rejected, or voided meanwhile", body = CheckoutView),
+        (status = 202, description = "Accepted", body = CheckoutView),
         CommandProblems,
         Problems,
     ),
@@ -200,10 +197,9 @@ impl Sale {
     get,
     operation_id = "getCheckout",
     path = "/v1/employees/{number}/checkouts/{id}",
-    params(path::Employee, path::Checkout, TicketParameter, etag::ConditionalParameters),
+    params(path::Employee, path::Checkout, TicketParameter),
     responses(
         (status = 200, description = "The outcome, or that there is none yet or never will be", body = CheckoutView),
-        (status = 304, description = "As the `If-None-Match` of the request has it"),
         (status = 422, description = "Another request settled under this key", body = crate::problem::ProblemDocument, content_type = "application/problem+json"),
         Problems,
     ),
@@ -214,7 +210,6 @@ pub async fn get(
     identity: Identity,
     Path((number, id)): Path<(String, String)>,
     Query(ticket): Query<TicketParameter>,
-    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let number: EmployeeNumber = number.parse().map_err(|_| Problem::NotFound)?;
     let id = id.parse().map_err(|_| Problem::NotFound)?;
@@ -238,7 +233,7 @@ pub async fn get(
         return Err(Problem::KeyReused);
     }
     let employee = items::stored_employee(&number, employee)?;
-    etag::by_content(&headers, &CheckoutView::of(checkout, &employee, &tenant.currency))
+    Ok(Json(CheckoutView::of(checkout, &employee, &tenant.currency)).into_response())
 }
 
 /// What a basket would cost, and whether the wallet covers it. Nothing is written.

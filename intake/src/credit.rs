@@ -4,14 +4,13 @@ use crate::administer::{Administered, Office};
 use crate::app::App;
 use crate::body::{Errors, Fields};
 use crate::caller::Identity;
-use crate::etag;
 use crate::problem::{CommandProblems, Problem, Problems};
 use crate::request;
 use crate::view::PolicyView;
 use aws::{items, keys};
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::admin::Change;
 use domain::cutoff::{DayOfMonth, LocalTime, Method, NegativeBalance, Policy, Schedule};
@@ -162,19 +161,13 @@ pub async fn put(office: Office, body: Bytes) -> Result<Response, Problem> {
     get,
     operation_id = "getCreditPolicy",
     path = "/v1/credit-policy",
-    params(etag::ConditionalParameters),
     responses(
         (status = 200, description = "The policy", body = PolicyView),
-        (status = 304, description = "As the `If-None-Match` of the request has it"),
         Problems,
     ),
     security(("cognito" = [])),
 )]
-pub async fn get(
-    State(app): State<App>,
-    identity: Identity,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+pub async fn get(State(app): State<App>, identity: Identity) -> Result<Json<PolicyView>, Problem> {
     let [key, roster_key] = [keys::policy(identity.tenant()), keys::roster(identity.tenant())];
     let wanted = identity.keys().into_iter().chain([key.clone(), roster_key.clone()]);
     let mut found = app.table.read(wanted).await?;
@@ -182,5 +175,5 @@ pub async fn get(
     let standing = items::stored_policy(found.take(&key).ok_or(Problem::NotFound)?)?;
     let latest = found.take(&roster_key).map(items::stored_roster).transpose()?.map(|roster| roster.latest);
     let upcoming = standing.policy.upcoming(&tenant.business_day, app.clock.now(), latest, UPCOMING);
-    etag::by_content(&headers, &PolicyView::of(&standing, &upcoming, &tenant.currency))
+    Ok(Json(PolicyView::of(&standing, &upcoming, &tenant.currency)))
 }

@@ -5,7 +5,6 @@ use crate::app::App;
 use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::credit::{self, PolicyRequest};
-use crate::etag;
 use crate::list::{self, Listed, PageParameters};
 use crate::path;
 use crate::problem::{BodyProblems, CommandProblems, FieldError, Problem, Problems};
@@ -15,6 +14,7 @@ use crate::view::{CutoffView, LineView, TotalsView};
 use aws::failure::Failure;
 use aws::table::Order;
 use aws::{items, keys};
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, RawQuery, State};
 use axum::http::HeaderMap;
@@ -52,10 +52,9 @@ pub async fn list(
     get,
     operation_id = "getCutoff",
     path = "/v1/cutoffs/{date}",
-    params(path::Cutoff, etag::ConditionalParameters),
+    params(path::Cutoff),
     responses(
         (status = 200, description = "The cutoff", body = CutoffView),
-        (status = 304, description = "As the `If-None-Match` of the request has it"),
         Problems,
     ),
     security(("cognito" = [])),
@@ -64,8 +63,7 @@ pub async fn get(
     State(app): State<App>,
     identity: Identity,
     Path(date): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Json<CutoffView>, Problem> {
     let date: Date = date.parse().map_err(|_| Problem::NotFound)?;
     let key = keys::cutoff(identity.tenant(), date);
     let mut found = app.table.read(identity.keys().into_iter().chain([key.clone()])).await?;
@@ -77,7 +75,7 @@ pub async fn get(
             so_far.add(&items::stored_chunk(item)?);
         }
     }
-    etag::by_content(&headers, &CutoffView::of(&cutoff, Some(&so_far), &tenant.currency))
+    Ok(Json(CutoffView::of(&cutoff, Some(&so_far), &tenant.currency)))
 }
 
 /// Which cutoff, and why.

@@ -4,7 +4,6 @@ use crate::administer::{Administered, Office};
 use crate::app::App;
 use crate::body::{Errors, Fields};
 use crate::caller::Identity;
-use crate::etag;
 use crate::list::{self, Listed, PageParameters};
 use crate::path;
 use crate::problem::{CommandProblems, FieldError, Problem, Problems};
@@ -17,7 +16,6 @@ use aws::table::Order;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use domain::admin::{Change, CreateEmployee};
 use domain::employee::{self, EmployeePatch, ImageChange, LimitChange};
@@ -59,10 +57,9 @@ impl RecentParameter {
     get,
     operation_id = "getEmployee",
     path = "/v1/employees/{number}",
-    params(path::Employee, RecentParameter, etag::ConditionalParameters),
+    params(path::Employee, RecentParameter),
     responses(
         (status = 200, description = "The employee", body = EmployeeView),
-        (status = 304, description = "As the `If-None-Match` of the request has it"),
         Problems,
     ),
     security(("cognito" = [])),
@@ -72,8 +69,7 @@ pub async fn get(
     identity: Identity,
     Path(number): Path<String>,
     Query(recent): Query<RecentParameter>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Json<EmployeeView>, Problem> {
     let recent = recent.count()?;
     let number: EmployeeNumber = number.parse().map_err(|_| Problem::NotFound)?;
     let (caller, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
@@ -81,7 +77,7 @@ pub async fn get(
         return Err(Problem::NotFound);
     }
     let account = account(&app, &caller, &tenant, &number, recent).await?;
-    etag::by_content(&headers, &EmployeeView::of(account, &caller, &tenant))
+    Ok(Json(EmployeeView::of(account, &caller, &tenant)))
 }
 
 /// An employee with wallet, and those of the newest checkouts that the caller may see.

@@ -1,61 +1,63 @@
-//! Conditional reads: a strong `ETag`, and `304` for whoever has it already.
+//! Conditional requests: every read has a strong `ETag`, with `304` for whoever has it already, and some changes are made
+//! only where what was read still stands.
 
 use crate::problem::{FieldError, Problem};
 use aws::failure::Failure;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, VARY};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, VARY};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use utoipa::IntoParams;
 
-const JSON: &str = "application/json";
+/// What no cache may keep: it holds a secret, for whoever asks now.
+pub const NO_STORE: (HeaderName, HeaderValue) = (CACHE_CONTROL, HeaderValue::from_static("no-store"));
 
-/// Answers `body` under an `ETag` made from its bytes.
-pub fn by_content(request: &HeaderMap, body: &impl Serialize) -> Result<Response, Problem> {
-    let json = to_json(body)?;
-    let digest = Sha256::digest(&json);
-    let tag: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    of_file(request, &tag, JSON, json)
+/// Answers reads under the `ETag` that their route gave them, or else one that is made from their bytes.
+pub async fn conditional(request: Request, next: Next) -> Response {
+    if request.method() != Method::GET {
+        return next.run(request).await;
+    }
+    let known: Vec<_> = request.headers().get_all(IF_NONE_MATCH).iter().cloned().collect();
+    let response = next.run(request).await;
+    if response.status() != StatusCode::OK {
+        return response;
+    }
+    tagged(response, &known).await.unwrap_or_else(|failure| Problem::from(failure).into_response())
 }
 
-/// Answers `body` under an `ETag` that its version names.
-pub fn by_version(request: &HeaderMap, version: &str, body: &impl Serialize) -> Result<Response, Problem> {
-    of_file(request, version, JSON, to_json(body)?)
-}
-
-fn to_json(body: &impl Serialize) -> Result<Vec<u8>, Problem> {
-    serde_json::to_vec(body).map_err(|error| Failure::malformed("write a body", error).into())
-}
-
-/// Answers bytes of a type under an `ETag`.
-pub fn of_file(
-    request: &HeaderMap,
-    tag: &str,
-    content_type: &'static str,
-    file: Vec<u8>,
-) -> Result<Response, Problem> {
-    let etag = HeaderValue::try_from(format!("\"{tag}\""))
-        .map_err(|error| Failure::malformed("write an ETag", error))?;
-    let mut response = if has(request, &etag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        ([(CONTENT_TYPE, content_type)], file).into_response()
+async fn tagged(response: Response, known: &[HeaderValue]) -> Result<Response, Failure> {
+    let (mut head, body) = response.into_parts();
+    let body =
+        to_bytes(body, usize::MAX).await.map_err(|error| Failure::malformed("read an answer", error))?;
+    let etag = match head.headers.remove(ETAG) {
+        Some(etag) => etag,
+        None => strong(&digest(&body))?,
     };
-    response.headers_mut().insert(ETAG, etag);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    response.headers_mut().insert(VARY, HeaderValue::from_static("authorization"));
-    Ok(response)
+    let is_known = has(known, &etag);
+    head.headers.insert(ETAG, etag);
+    head.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
+    head.headers.insert(VARY, HeaderValue::from_static("authorization, accept"));
+    if !is_known {
+        return Ok(Response::from_parts(head, Body::from(body)));
+    }
+    head.status = StatusCode::NOT_MODIFIED;
+    head.headers.remove(CONTENT_TYPE);
+    head.headers.remove(CONTENT_LENGTH);
+    Ok(Response::from_parts(head, Body::empty()))
 }
 
-/// What a conditional read may be asked with.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "only its description is used")]
-pub(crate) struct ConditionalParameters {
-    /// The `ETag` of what the client has.
-    #[param(rename = "If-None-Match")]
-    if_none_match: Option<String>,
+fn digest(body: &[u8]) -> String {
+    Sha256::digest(body).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The `ETag` that names a version.
+pub fn strong(version: &str) -> Result<HeaderValue, Failure> {
+    HeaderValue::try_from(format!("\"{version}\""))
+        .map_err(|error| Failure::malformed("write an ETag", error))
 }
 
 /// What a conditional change may be asked with.
@@ -86,9 +88,9 @@ pub fn if_match(request: &HeaderMap) -> Result<Option<&str>, Problem> {
 }
 
 /// Weak comparison, as `If-None-Match` asks for.
-fn has(request: &HeaderMap, etag: &HeaderValue) -> bool {
+fn has(known: &[HeaderValue], etag: &HeaderValue) -> bool {
     let etag = etag.to_str().unwrap_or_default();
-    let lists = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let lists = known.iter().filter_map(|value| value.to_str().ok());
     lists
         .flat_map(|list| list.split(','))
         .map(str::trim)
@@ -100,10 +102,9 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(if_none_match: &str, status: u16) {
-        let headers = HeaderMap::from_iter([(IF_NONE_MATCH, if_none_match.parse().unwrap())]);
-        let response = by_version(&headers, "3.1", &"body").unwrap();
-        assert_eq!(response.status(), status, "{if_none_match:?}");
+    fn check(if_none_match: &str, is_known: bool) {
+        let known = [if_none_match.parse().unwrap()];
+        assert_eq!(has(&known, &strong("3.1").unwrap()), is_known, "{if_none_match:?}");
     }
 
     #[test]
@@ -121,11 +122,11 @@ mod tests {
 
     #[test]
     fn whoever_has_it_is_told_so() {
-        check("\"3.1\"", 304);
-        check("W/\"3.1\"", 304);
-        check("\"3.0\", \"3.1\"", 304);
-        check("*", 304);
-        check("\"3.0\"", 200);
-        check("3.1", 200);
+        check("\"3.1\"", true);
+        check("W/\"3.1\"", true);
+        check("\"3.0\", \"3.1\"", true);
+        check("*", true);
+        check("\"3.0\"", false);
+        check("3.1", false);
     }
 }

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::base_path::BasePath;
 use crate::body::{Errors, Fields};
 use crate::caller::Identity;
+use crate::etag::NO_STORE;
 use crate::list::{self, Listed, PageParameters};
 use crate::path;
 use crate::problem::{CommandProblems, Problem, Problems};
@@ -75,20 +76,9 @@ pub(crate) struct MenuImportRequest {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its description is used")]
 enum Awaited {
-    #[response(
-        status = 200,
-        description = "The import, which was begun under this key",
-        headers(("Idempotent-Replayed" = bool, description = "Present on the outcome of an earlier request"))
-    )]
+    #[response(status = 200, description = "The import, which was begun under this key")]
     Begun(#[to_schema] ImportView),
-    #[response(
-        status = 202,
-        description = "Where the file is to be put",
-        headers(
-            ("Location" = String, description = "Where the import will be"),
-            ("Retry-After" = u32, description = "When to look again, in seconds"),
-        )
-    )]
+    #[response(status = 202, description = "Where the file is to be put")]
     Awaited(#[to_schema] ImportView),
 }
 
@@ -102,7 +92,7 @@ enum Awaited {
     operation_id = "postMenuImport",
     path = "/v1/concessionaires/{id}/menu-imports",
     request_body = MenuImportRequest,
-    params(path::Concessionaire, request::CommandParameters),
+    params(path::Concessionaire, request::KeyParameter),
     responses(Awaited, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
@@ -167,7 +157,7 @@ pub(crate) struct EmployeeImportRequest {
     operation_id = "postEmployeeImport",
     path = "/v1/employee-imports",
     request_body = EmployeeImportRequest,
-    params(request::CommandParameters),
+    params(request::KeyParameter),
     responses(Awaited, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
@@ -323,7 +313,7 @@ async fn view(app: &App, import: Import) -> Result<Response, Problem> {
         true => Some(app.files.bad_rows(&import.tenant, import.id).await?.url),
         false => None,
     };
-    Ok(Json(ImportView::of(import, url)).into_response())
+    Ok(([NO_STORE], Json(ImportView::of(import, url))).into_response())
 }
 
 /// Imports, newest first, without their bad rows.

@@ -32,6 +32,7 @@ mod submit;
 mod base_path;
 mod body;
 mod caller;
+mod description;
 mod etag;
 mod list;
 mod parameter;

@@ -13,10 +13,12 @@ use crate::view::MenuView;
 use aws::failure::Failure;
 use aws::items::{self, MenuHead};
 use aws::keys;
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_TYPE, ETAG};
+use axum::response::{IntoResponse, Response};
 use domain::admin::{Availability, Change};
 use domain::id::{CommandId, ConcessionaireId, TenantId};
 use domain::import::MealRow;
@@ -31,10 +33,9 @@ use utoipa::ToSchema;
     get,
     operation_id = "getMenu",
     path = "/v1/concessionaires/{id}/menu",
-    params(path::Concessionaire, etag::ConditionalParameters),
+    params(path::Concessionaire),
     responses(
         (status = 200, description = "The menu; its `ETag` names tenant, concessionaire and menu version", body = MenuView),
-        (status = 304, description = "As the `If-None-Match` of the request has it"),
         Problems,
     ),
     security(("cognito" = [])),
@@ -43,11 +44,11 @@ pub async fn get(
     State(app): State<App>,
     identity: Identity,
     Path(id): Path<String>,
-    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (tenant, concessionaire, menu) = read(&app, &identity, &id).await?;
     let view = MenuView::of(&menu, &concessionaire, &tenant.currency);
-    etag::by_version(&headers, &tag(&tenant.id, &concessionaire, menu.version), &view)
+    let etag = etag::strong(&tag(&tenant.id, &concessionaire, menu.version))?;
+    Ok(([(ETAG, etag)], Json(view)).into_response())
 }
 
 /// A concessionaire's current menu as CSV: as an import reads it.
@@ -57,10 +58,9 @@ pub async fn get(
     get,
     operation_id = "exportMenu",
     path = "/v1/concessionaires/{id}/menu.csv",
-    params(path::Concessionaire, etag::ConditionalParameters),
+    params(path::Concessionaire),
     responses(
         (status = 200, description = "The menu; its `ETag` names tenant, concessionaire and menu version", body = String, content_type = "text/csv"),
-        (status = 304, description = "As the `If-None-Match` of the request has it"),
         Problems,
     ),
     security(("cognito" = [])),
@@ -69,7 +69,6 @@ pub async fn export(
     State(app): State<App>,
     identity: Identity,
     Path(id): Path<String>,
-    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (tenant, concessionaire, menu) = read(&app, &identity, &id).await?;
     // Quoted, whatever it holds, as those who guard against formulas in exports advise.
@@ -80,8 +79,9 @@ pub async fn export(
         writer.write_record(MealRow::write(code, meal, &tenant.currency)).map_err(unwritten)?;
     }
     let file = writer.into_inner().map_err(|error| Failure::malformed("write a menu", error.into_error()))?;
-    let tag = tag(&tenant.id, &concessionaire, menu.version);
-    etag::of_file(&headers, &tag, "text/csv; charset=utf-8", file)
+    let etag = etag::strong(&tag(&tenant.id, &concessionaire, menu.version))?;
+    let csv = HeaderValue::from_static("text/csv; charset=utf-8");
+    Ok(([(ETAG, etag), (CONTENT_TYPE, csv)], file).into_response())
 }
 
 /// The menu that a path names.

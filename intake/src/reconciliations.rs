@@ -2,15 +2,14 @@
 
 use crate::app::App;
 use crate::caller::Identity;
-use crate::etag;
 use crate::list::{self, Listed, PageParameters};
 use crate::path;
 use crate::problem::{Problem, Problems};
 use crate::view::{ReconciliationReportView, ReconciliationView};
 use aws::table::Order;
 use aws::{items, keys};
+use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::reconciliation::Tally;
 use jiff::civil::Date;
@@ -41,10 +40,9 @@ pub async fn list(
     get,
     operation_id = "getReconciliation",
     path = "/v1/reconciliations/{date}",
-    params(path::Reconciliation, etag::ConditionalParameters),
+    params(path::Reconciliation),
     responses(
         (status = 200, description = "The report", body = ReconciliationReportView),
-        (status = 304, description = "As the `If-None-Match` of the request has it"),
         Problems,
     ),
     security(("cognito" = [])),
@@ -53,8 +51,7 @@ pub async fn get(
     State(app): State<App>,
     identity: Identity,
     Path(date): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Json<ReconciliationReportView>, Problem> {
     let date: Date = date.parse().map_err(|_| Problem::NotFound)?;
     let key = keys::reconciliation(identity.tenant(), date);
     let mut found = app.table.read(identity.keys().into_iter().chain([key.clone()])).await?;
@@ -66,5 +63,5 @@ pub async fn get(
             so_far.add(items::stored_reconciliation_part(item)?.tally);
         }
     }
-    etag::by_content(&headers, &ReconciliationReportView::of(&run, &so_far))
+    Ok(Json(ReconciliationReportView::of(&run, &so_far)))
 }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 pub const KEY_HEADER: &str = "Idempotency-Key";
+pub const PREFER_HEADER: &str = "Prefer";
 
 /// The head of a command.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -25,6 +26,16 @@ pub(crate) struct CommandParameters {
     /// `wait=N`: the outcome itself, if it is there within N (at most 5) seconds.
     #[param(rename = "Prefer", example = "wait=5")]
     prefer: Option<String>,
+}
+
+/// The head of a command whose outcome nobody waits for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(crate) struct KeyParameter {
+    /// A UUIDv7 that the client makes and keeps: no older than 72 hours and no more than 5 minutes ahead.
+    #[param(rename = "Idempotency-Key", example = "01900000-0000-7000-8000-000000000000")]
+    idempotency_key: String,
 }
 
 /// Why it is asked for.

@@ -6,8 +6,8 @@ use crate::body::MAX_BODY_BYTES;
 use crate::caller::Admits;
 use crate::problem::{FieldError, PROBLEM_JSON, Problem};
 use crate::{
-    badges, bookings, checkouts, credit, cutoffs, employees, imports, listeners, me, menus, meta, movements,
-    receipts, reconciliations, reports, stalls, takings, tenants, users, webhooks,
+    badges, bookings, checkouts, credit, cutoffs, description, employees, etag, imports, listeners, me,
+    menus, meta, movements, receipts, reconciliations, reports, stalls, takings, tenants, users, webhooks,
 };
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -24,9 +24,8 @@ use std::time::Instant;
 use tracing::Instrument;
 use utoipa::OpenApi;
 use utoipa::openapi::HttpMethod;
-use utoipa::openapi::extensions::Extensions;
 use utoipa_axum::PathItemExt;
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// Paths that ask for no token.
@@ -53,7 +52,7 @@ macro_rules! table {
         }
 
         fn described(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
-            router$(.routes(for_roles($roles, routes!($module::$handler))))*
+            router$(.routes(description::complete($roles, routes!($module::$handler))))*
         }
     };
 }
@@ -63,18 +62,6 @@ macro_rules! described_by {
     ($module:ident $handler:ident $function:ident()) => {
         paste! { <$module::[<__path_ $handler>] as utoipa::Path>::$function() }
     };
-}
-
-/// Says in the description whom a route admits.
-fn for_roles(roles: &[RoleKind], mut route: UtoipaMethodRouter<App>) -> UtoipaMethodRouter<App> {
-    let names = roles.iter().map(|role| role.as_str()).collect::<Vec<_>>();
-    for item in route.1.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
-            operation.extensions = Some(Extensions::builder().add("x-roles", names.clone()).build());
-        }
-    }
-    route
 }
 
 fn filter(methods: Vec<HttpMethod>) -> MethodFilter {
@@ -164,6 +151,7 @@ pub fn router(app: App) -> Router {
         .route(OPENAPI_PATH, get(async || Json(&*DESCRIPTION)))
         .fallback(async || Problem::NotFound)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+        .layer(middleware::from_fn(etag::conditional))
         .layer(middleware::map_response(finish))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn(log))

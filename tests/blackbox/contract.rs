@@ -265,6 +265,19 @@ async fn what_is_known_is_not_sent_again() {
     assert_eq!(cashier.get("/v1/employees/100011", &[("if-none-match", &etag)]).await.status, 304);
     assert_eq!(cashier.buy(Uuid::now_v7(), &coffee("RF100011", 1)).await.outcome(), "settled");
     assert_eq!(cashier.get("/v1/employees/100011", &[("if-none-match", &etag)]).await.status, 200);
+
+    // Lists, and what no cache may keep, as well.
+    let stations = cashier.get("/v1/stations", &[]).await;
+    assert_eq!(stations.header("cache-control"), Some("private, no-cache"));
+    let etag = stations.header("etag").expect("an ETag");
+    assert_eq!(cashier.get("/v1/stations", &[("if-none-match", etag)]).await.status, 304);
+    let manager = target.terminal("acme-manager").await;
+    let (key, sold_out) = (Uuid::now_v7(), json!({ "sold_out": false }));
+    let path = "/v1/concessionaires/coffee-bar/meals/TEA/availability";
+    assert_eq!(manager.command_under(key, "PUT", path, &sold_out).await.outcome(), "applied");
+    let receipt = manager.get(&format!("/v1/receipts/{key}"), &[]).await;
+    assert_eq!((receipt.status, receipt.header("cache-control")), (200, Some("no-store")));
+    assert!(receipt.header("etag").is_some(), "{receipt:?}");
 }
 
 /// The description lists every route, under one operation id each.

@@ -1,0 +1,143 @@
+//! What many operations have in common, said once in the API's description.
+
+use crate::app::App;
+use crate::request::{KEY_HEADER, PREFER_HEADER};
+use domain::role::RoleKind;
+use utoipa::openapi::extensions::Extensions;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{Object, RefOr, Required, Response, ResponseBuilder, Type};
+use utoipa_axum::router::UtoipaMethodRouter;
+
+/// A route with the roles that it admits, the headers of commands, and how reads are asked for again.
+pub fn complete(roles: &[RoleKind], mut route: UtoipaMethodRouter<App>) -> UtoipaMethodRouter<App> {
+    let names = roles.iter().map(|role| role.as_str()).collect::<Vec<_>>();
+    for item in route.1.paths.values_mut() {
+        item.get.iter_mut().for_each(describe_read);
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            describe_command(operation);
+            operation.extensions = Some(Extensions::builder().add("x-roles", names.clone()).build());
+        }
+    }
+    route
+}
+
+fn describe_read(operation: &mut Operation) {
+    let known = ParameterBuilder::new()
+        .name("If-None-Match")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some("The `ETag` of what the client has."))
+        .schema(Some(Object::with_type(Type::String)));
+    operation.parameters.get_or_insert_default().push(known.build().into());
+    let unchanged = ResponseBuilder::new().description("As the `If-None-Match` of the request has it");
+    operation.responses.responses.insert("304".to_owned(), unchanged.build().into());
+    for status in ["200", "304"] {
+        add(operation, status, "ETag", Type::String, "What this answer is known by");
+    }
+    let is_table = answer(operation, "200")
+        .is_some_and(|answer| answer.content.contains_key("text/csv") && answer.content.len() > 1);
+    if is_table {
+        add(
+            operation,
+            "200",
+            "Link",
+            Type::String,
+            "Of CSV: the next page, as `rel=\"next\"`; absent from the last",
+        );
+    }
+}
+
+fn describe_command(operation: &mut Operation) {
+    let takes = |name: &str| {
+        let parameters = operation.parameters.iter().flatten();
+        parameters.filter_map(inline).any(|parameter| parameter.name == name)
+    };
+    let (is_command, may_wait) = (takes(KEY_HEADER), takes(PREFER_HEADER));
+    if is_command {
+        add(
+            operation,
+            "200",
+            "Idempotent-Replayed",
+            Type::Boolean,
+            "Present on the outcome of an earlier request",
+        );
+        add(operation, "202", "Location", Type::String, "Where the outcome will be");
+        add(operation, "202", "Retry-After", Type::Integer, "When to look again, in seconds");
+    }
+    if may_wait {
+        add(
+            operation,
+            "200",
+            "Preference-Applied",
+            Type::String,
+            "The `wait` that it took; absent from a replay",
+        );
+    }
+}
+
+/// Adds a header to the answers of a status, if there are any.
+fn add(operation: &mut Operation, status: &str, name: &str, kind: Type, description: &str) {
+    if let Some(answer) = answer(operation, status) {
+        let header =
+            HeaderBuilder::new().schema(Some(Object::with_type(kind))).description(Some(description));
+        answer.headers.insert(name.to_owned(), header.build().into());
+    }
+}
+
+fn answer<'a>(operation: &'a mut Operation, status: &str) -> Option<&'a mut Response> {
+    match operation.responses.responses.get_mut(status)? {
+        RefOr::T(answer) => Some(answer),
+        RefOr::Ref(_) => None,
+    }
+}
+
+fn inline<T>(it: &RefOr<T>) -> Option<&T> {
+    match it {
+        RefOr::T(it) => Some(it),
+        RefOr::Ref(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::routes;
+    use serde_json::Value;
+
+    /// Names of the headers of an answer.
+    fn headers(operation: &Value, status: &str) -> Vec<String> {
+        let headers = operation["responses"][status]["headers"].as_object();
+        headers.into_iter().flatten().map(|(name, _)| name.clone()).collect()
+    }
+
+    #[test]
+    fn reads_and_commands_name_their_headers() {
+        let description = serde_json::to_value(routes::description()).unwrap();
+        let (mut reads, mut commands, mut tables) = (0, 0, 0);
+        for (path, item) in description["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let parameters = operation["parameters"].as_array().into_iter().flatten();
+                let asks: Vec<_> = parameters.filter_map(|one| one["name"].as_str()).collect();
+                let outcome = headers(operation, "200");
+                let what = format!("{method} {path}");
+                if method == "get" {
+                    reads += 1;
+                    assert!(asks.contains(&"If-None-Match"), "{what}");
+                    assert!(outcome.contains(&"ETag".to_owned()), "{what}");
+                    assert_eq!(headers(operation, "304"), ["ETag"], "{what}");
+                }
+                if asks.contains(&"Idempotency-Key") {
+                    commands += 1;
+                    assert!(outcome.contains(&"Idempotent-Replayed".to_owned()), "{what}");
+                    assert_eq!(headers(operation, "202"), ["Location", "Retry-After"], "{what}");
+                }
+                let waits = asks.contains(&"Prefer");
+                assert_eq!(outcome.contains(&"Preference-Applied".to_owned()), waits, "{what}");
+                tables += usize::from(outcome.contains(&"Link".to_owned()));
+            }
+        }
+        assert!(reads > 25 && commands > 25, "{reads} {commands}");
+        assert_eq!(tables, 3);
+    }
+}
