@@ -6,34 +6,52 @@ use crate::app::App;
 use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::etag;
+use crate::list::{self, Limits};
 use crate::path;
 use crate::problem::{CommandProblems, FieldError, PreconditionProblem, Problem, Problems};
 use crate::request::{self, NoBody};
+use crate::sheet;
 use crate::view::MenuView;
 use aws::failure::Failure;
 use aws::items::{self, MenuHead};
 use aws::keys;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::http::HeaderValue;
-use axum::http::header::{CONTENT_TYPE, ETAG};
+use axum::extract::{Path, Query, RawQuery, State};
+use axum::http::header::ETAG;
 use axum::response::{IntoResponse, Response};
 use domain::admin::{Availability, Change};
-use domain::id::{CommandId, ConcessionaireId, TenantId};
+use domain::id::{CommandId, ConcessionaireId, MealCode, TenantId};
 use domain::import::MealRow;
 use domain::menu::{Meal, Menu, MenuVersion};
 use domain::tenant::Tenant;
 use domain::text::{Category, Name};
 use serde::Deserialize;
-use utoipa::ToSchema;
+use std::ops::Bound;
+use utoipa::{IntoParams, ToSchema};
+
+/// Meals of a page. The longest names and categories of so many are answered at once by a Lambda, which has 6 MB.
+const LIMITS: Limits = Limits { default: 5_000, max: 5_000 };
+
+/// Which page of a menu.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct MealsParameters {
+    /// Meals of a page, 1 to 5000; 5000 unless given.
+    #[param(value_type = Option<i32>, minimum = 1, maximum = 5000)]
+    limit: Option<String>,
+    /// As the page before gave it, of the same menu version.
+    cursor: Option<String>,
+}
 
 /// A concessionaire's current menu; empty, under version `0.0`, before its first meal.
+///
+/// All pages are of one version: a cursor opens nothing once the menu has changed, and whoever reads begins again.
 #[utoipa::path(
     get,
     operation_id = "getMenu",
     path = "/v1/concessionaires/{id}/menu",
-    params(path::Concessionaire),
+    params(path::Concessionaire, MealsParameters),
     responses(
         (status = 200, description = "The menu; its `ETag` names tenant, concessionaire and menu version", body = MenuView),
         Problems,
@@ -44,11 +62,13 @@ pub async fn get(
     State(app): State<App>,
     identity: Identity,
     Path(id): Path<String>,
+    Query(page): Query<MealsParameters>,
 ) -> Result<Response, Problem> {
     let (tenant, concessionaire, menu) = read(&app, &identity, &id).await?;
-    let view = MenuView::of(&menu, &concessionaire, &tenant.currency);
-    let etag = etag::strong(&tag(&tenant.id, &concessionaire, menu.version))?;
-    Ok(([(ETAG, etag)], Json(view)).into_response())
+    let tag = tag(&tenant.id, &concessionaire, menu.version);
+    let (meals, next_cursor) = page.turn(&app, &tag, &menu)?;
+    let view = MenuView::of(&menu, &meals, &concessionaire, &tenant.currency, next_cursor);
+    Ok(([(ETAG, etag::strong(&tag)?)], Json(view)).into_response())
 }
 
 /// A concessionaire's current menu as CSV: as an import reads it.
@@ -58,7 +78,7 @@ pub async fn get(
     get,
     operation_id = "exportMenu",
     path = "/v1/concessionaires/{id}/menu.csv",
-    params(path::Concessionaire),
+    params(path::Concessionaire, MealsParameters),
     responses(
         (status = 200, description = "The menu; its `ETag` names tenant, concessionaire and menu version", body = String, content_type = "text/csv"),
         Problems,
@@ -69,20 +89,43 @@ pub async fn export(
     State(app): State<App>,
     identity: Identity,
     Path(id): Path<String>,
+    Query(page): Query<MealsParameters>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let (tenant, concessionaire, menu) = read(&app, &identity, &id).await?;
+    let tag = tag(&tenant.id, &concessionaire, menu.version);
+    let (meals, next_cursor) = page.turn(&app, &tag, &menu)?;
     // Quoted, whatever it holds, as those who guard against formulas in exports advise.
     let mut writer = csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(Vec::new());
     let unwritten = |error| Failure::malformed("write a row", error);
     writer.write_record(MealRow::COLUMNS).map_err(unwritten)?;
-    for (code, meal) in menu.meals() {
+    for (code, meal) in meals {
         writer.write_record(MealRow::write(code, meal, &tenant.currency)).map_err(unwritten)?;
     }
     let file = writer.into_inner().map_err(|error| Failure::malformed("write a menu", error.into_error()))?;
-    let etag = etag::strong(&tag(&tenant.id, &concessionaire, menu.version))?;
-    let csv = HeaderValue::from_static("text/csv; charset=utf-8");
-    Ok(([(ETAG, etag), (CONTENT_TYPE, csv)], file).into_response())
+    let mut response = sheet::csv_page(file, query.as_deref(), next_cursor)?;
+    response.headers_mut().insert(ETAG, etag::strong(&tag)?);
+    Ok(response)
 }
+
+impl MealsParameters {
+    /// Meals of the page, and the cursor of the next one, which is good for this version alone.
+    fn turn<'a>(self, app: &App, tag: &str, menu: &'a Menu) -> Result<(Meals<'a>, Option<String>), Problem> {
+        let name = format!("menu {tag}");
+        let limit = usize::try_from(LIMITS.read(self.limit)?).unwrap_or_default();
+        let behind: Option<MealCode> = list::open(app, &name, self.cursor)?;
+        let from = behind.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let meals = menu.meals();
+        let mut rest =
+            meals.range::<MealCode, _>((from, Bound::Unbounded)).map(|(code, meal)| (*code, *meal));
+        let page: Meals<'a> = rest.by_ref().take(limit).collect();
+        let last = page.last().map(|(code, _)| *code);
+        Ok((page, list::seal(app, &name, rest.next().and(last))?))
+    }
+}
+
+/// By code.
+type Meals<'a> = Vec<(&'a MealCode, &'a Meal)>;
 
 /// The menu that a path names.
 async fn read(app: &App, identity: &Identity, id: &str) -> Result<(Tenant, ConcessionaireId, Menu), Problem> {

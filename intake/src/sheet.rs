@@ -103,19 +103,27 @@ impl<R: Serialize + ToSchema, T: Serialize + ToSchema> Sheet<R, T> {
         }
         let Self { items, next_cursor, .. } = self;
         let text = csv_of(&items).map_err(|error| Failure::malformed("write a table", error))?;
-        let mut response = ([(CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response();
-        if let Some(cursor) = next_cursor {
-            let asked = query.unwrap_or_default().split('&');
-            let asked = asked.filter(|pair| ASKED.iter().any(|name| pair.starts_with(name)));
-            let query: Vec<_> = asked.map(str::to_owned).chain([format!("cursor={cursor}")]).collect();
-            let query = query.join("&");
-            let link = format!("<?{query}>; rel=\"next\"");
-            let link =
-                HeaderValue::from_str(&link).map_err(|error| Failure::malformed("write a link", error))?;
-            response.headers_mut().insert(LINK, link);
-        }
-        Ok(response)
+        csv_page(text, query, next_cursor)
     }
+}
+
+/// Rows as CSV; the next page, if there is one, is in a `Link`.
+pub fn csv_page(
+    rows: Vec<u8>,
+    query: Option<&str>,
+    next_cursor: Option<String>,
+) -> Result<Response, Problem> {
+    let mut response = ([(CONTENT_TYPE, "text/csv; charset=utf-8")], rows).into_response();
+    if let Some(cursor) = next_cursor {
+        let asked = query.unwrap_or_default().split('&');
+        let asked = asked.filter(|pair| ASKED.iter().any(|name| pair.starts_with(name)));
+        let query: Vec<_> = asked.map(str::to_owned).chain([format!("cursor={cursor}")]).collect();
+        let query = query.join("&");
+        let link = format!("<?{query}>; rel=\"next\"");
+        let link = HeaderValue::from_str(&link).map_err(|error| Failure::malformed("write a link", error))?;
+        response.headers_mut().insert(LINK, link);
+    }
+    Ok(response)
 }
 
 /// The rows under their names; no spreadsheet takes a cell for a formula.

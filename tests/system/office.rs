@@ -45,6 +45,42 @@ fn done(status: u16, outcome: &str) -> (u16, String) {
     (status, outcome.to_owned())
 }
 
+/// A cursor is of one version: nobody reads half of one menu and half of the next.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_menu_is_read_in_pages() {
+    let world = World::start().await;
+    let manager = world.terminal("acme-manager").await;
+    let whole = manager.get(MENU, &[]).await.body["meals"].clone();
+    let (mut meals, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = manager.get(&format!("{MENU}?limit=5{cursor}"), &[]).await;
+        meals.extend(page.body["meals"].as_array().unwrap().clone());
+        let Some(next) = page.body["next_cursor"].as_str() else { break };
+        assert_eq!(page.body["meals"].as_array().unwrap().len(), 5);
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!((json!(meals), cursor.is_empty()), (whole.clone(), false));
+
+    // As CSV, each page under the names of its columns.
+    let (mut rows, mut query) = (Vec::new(), "?limit=5".to_owned());
+    loop {
+        let page = manager.get(&format!("{MENU}.csv{query}"), &[]).await;
+        let text = page.body.as_str().unwrap().to_owned();
+        rows.extend(text.lines().skip(1).map(str::to_owned));
+        let Some(link) = page.header("link") else { break };
+        query = link.strip_prefix("<").unwrap().strip_suffix(">; rel=\"next\"").unwrap().to_owned();
+    }
+    let whole_file = manager.get(&format!("{MENU}.csv"), &[]).await;
+    assert_eq!(whole_file.header("link"), None);
+    assert!(whole_file.body.as_str().unwrap().lines().skip(1).eq(&rows), "{rows:?}");
+    assert_eq!(rows.len(), whole.as_array().unwrap().len());
+
+    let chai = json!({ "name": "Chai", "price": 5_500 });
+    assert_eq!(edit(&manager, "PUT", "CHAI", None, &chai).await, done(200, "applied"));
+    let late = manager.get(&format!("{MENU}?limit=5{cursor}"), &[]).await;
+    assert_eq!((late.status, &late.body["errors"][0]["parameter"]), (400, &json!("cursor")));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_menu_is_edited_meal_by_meal() {
     let world = World::start().await;

@@ -1,18 +1,21 @@
 //! What clients read of a menu.
 
-use domain::id::ConcessionaireId;
-use domain::menu::Menu;
+use domain::id::{ConcessionaireId, MealCode};
+use domain::menu::{Meal, Menu};
 use domain::tenant::Currency;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A menu. Prices are minor units of `currency`.
+/// A menu, or a page of one. Prices are minor units of `currency`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MenuView {
     concessionaire_id: String,
     menu_version: String,
     currency: String,
     meals: Vec<MealView>,
+    /// Where the next page begins; absent from the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,8 +33,14 @@ pub struct MealView {
 }
 
 impl MenuView {
-    pub fn of(menu: &Menu, concessionaire: &ConcessionaireId, currency: &Currency) -> Self {
-        let meals = menu.meals().into_iter().map(|(code, meal)| {
+    pub fn of(
+        menu: &Menu,
+        meals: &[(&MealCode, &Meal)],
+        concessionaire: &ConcessionaireId,
+        currency: &Currency,
+        next_cursor: Option<String>,
+    ) -> Self {
+        let meals = meals.iter().map(|(code, meal)| {
             let sold_out = menu.sold_out.get(code);
             MealView {
                 code: code.to_string(),
@@ -48,6 +57,7 @@ impl MenuView {
             menu_version: menu.version.to_string(),
             currency: currency.clone().into(),
             meals: meals.collect(),
+            next_cursor,
         }
     }
 }

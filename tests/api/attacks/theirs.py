@@ -164,9 +164,14 @@ def header_ids(arena: Arena, operation: Operation):
         for tag in (menu.headers["etag"], '"acme.kitchen.1.0"', '"globex.coffee-bar.9.9"'):
             arena.call(operation, "key or tag", arena.request(operation).under(if_match=tag), {412})
     if "If-None-Match" in operation.headers and operation.caller:
-        theirs = arena.globex.wire.call(operation.request(arena.globex.common, arena.globex.tokens[operation.caller]))
+        own, theirs = (
+            company.wire.call(operation.request(company.common, company.tokens[operation.caller]))
+            for company in (arena.acme, arena.globex)
+        )
         tag = theirs.headers.get("etag", '"globex"')
-        arena.call(operation, "key or tag", arena.request(operation).under(if_none_match=tag), {200, 404})
+        # Of the same bytes, as of two lists that are empty, the tag is the same, and nobody learns anything.
+        known = {304} if own.body == theirs.body and own.status == 200 else {200, 404}
+        arena.call(operation, "key or tag", arena.request(operation).under(if_none_match=tag), known)
 
 
 def sealed(arena: Arena, operation: Operation):
