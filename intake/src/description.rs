@@ -17,6 +17,7 @@ pub fn complete(roles: &[RoleKind], mut route: UtoipaMethodRouter<App>) -> Utoip
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             describe_command(operation);
+            describe_table(operation);
             operation.extensions = Some(Extensions::builder().add("x-roles", names.clone()).build());
         }
     }
@@ -36,6 +37,9 @@ fn describe_read(operation: &mut Operation) {
     for status in ["200", "304"] {
         add(operation, status, "ETag", Type::String, "What this answer is known by");
     }
+}
+
+fn describe_table(operation: &mut Operation) {
     let is_table = answer(operation, "200").is_some_and(|answer| answer.content.contains_key("text/csv"));
     if is_table {
         add(
@@ -53,7 +57,7 @@ fn describe_command(operation: &mut Operation) {
         let parameters = operation.parameters.iter().flatten();
         parameters.filter_map(inline).any(|parameter| parameter.name == name)
     };
-    let (is_command, may_wait) = (takes(KEY_HEADER), takes(PREFER_HEADER));
+    let (is_command, may_wait, is_outcome) = (takes(KEY_HEADER), takes(PREFER_HEADER), takes("ticket"));
     if is_command {
         add(
             operation,
@@ -64,6 +68,17 @@ fn describe_command(operation: &mut Operation) {
         );
         add(operation, "202", "Location", Type::String, "Where the outcome will be");
         add(operation, "202", "Retry-After", Type::Integer, "When to look again, in seconds");
+    }
+    if is_outcome {
+        for status in ["200", "304"] {
+            add(
+                operation,
+                status,
+                "Retry-After",
+                Type::Integer,
+                "While it is pending: when to look again, in seconds",
+            );
+        }
     }
     if may_wait {
         add(
@@ -124,7 +139,9 @@ mod tests {
                     reads += 1;
                     assert!(asks.contains(&"If-None-Match"), "{what}");
                     assert!(outcome.contains(&"ETag".to_owned()), "{what}");
-                    assert_eq!(headers(operation, "304"), ["ETag"], "{what}");
+                    let waits = asks.contains(&"ticket").then_some("Retry-After");
+                    let known: Vec<_> = ["ETag"].into_iter().chain(waits).collect();
+                    assert_eq!(headers(operation, "304"), known, "{what}");
                 }
                 if asks.contains(&"Idempotency-Key") {
                     commands += 1;
@@ -137,6 +154,6 @@ mod tests {
             }
         }
         assert!(reads > 25 && commands > 25, "{reads} {commands}");
-        assert_eq!(tables, 4);
+        assert_eq!(tables, 5);
     }
 }

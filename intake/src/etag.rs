@@ -6,17 +6,15 @@ use aws::failure::Failure;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, VARY};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use utoipa::IntoParams;
 
-/// What no cache may keep: it holds a secret, for whoever asks now.
-pub const NO_STORE: (HeaderName, HeaderValue) = (CACHE_CONTROL, HeaderValue::from_static("no-store"));
-
-/// Answers reads under the `ETag` that their route gave them, or else one that is made from their bytes.
+/// Answers reads under the `ETag` that their route gave them, or else one that is made from their bytes. Only what a route
+/// names by its version may be kept by a cache: other reads tell of people.
 pub async fn conditional(request: Request, next: Next) -> Response {
     if request.method() != Method::GET {
         return next.run(request).await;
@@ -34,12 +32,14 @@ async fn tagged(response: Response, known: &[HeaderValue]) -> Result<Response, F
     let body =
         to_bytes(body, usize::MAX).await.map_err(|error| Failure::malformed("read an answer", error))?;
     let etag = match head.headers.remove(ETAG) {
-        Some(etag) => etag,
+        Some(etag) => {
+            head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+            etag
+        }
         None => strong(&digest(&body))?,
     };
     let is_known = has(known, &etag);
     head.headers.insert(ETAG, etag);
-    head.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
     head.headers.insert(VARY, HeaderValue::from_static("authorization, accept"));
     if !is_known {
         return Ok(Response::from_parts(head, Body::from(body)));

@@ -5,7 +5,6 @@ use crate::app::App;
 use crate::base_path::BasePath;
 use crate::body::{Errors, Fields};
 use crate::caller::Identity;
-use crate::etag::NO_STORE;
 use crate::list::{self, Listed, PageParameters};
 use crate::path;
 use crate::problem::{CommandProblems, Problem, Problems};
@@ -313,7 +312,7 @@ async fn view(app: &App, import: Import) -> Result<Response, Problem> {
         true => Some(app.files.bad_rows(&import.tenant, import.id).await?.url),
         false => None,
     };
-    Ok(([NO_STORE], Json(ImportView::of(import, url))).into_response())
+    Ok(Json(ImportView::of(import, url)).into_response())
 }
 
 /// Imports, newest first, without their bad rows.

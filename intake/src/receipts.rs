@@ -2,7 +2,6 @@
 
 use crate::app::App;
 use crate::caller::Identity;
-use crate::etag::NO_STORE;
 use crate::list::{self, Listed, PageParameters};
 use crate::path;
 use crate::problem::{Problem, Problems};
@@ -57,7 +56,7 @@ pub async fn get(
     if !may_read(&caller, &receipt) {
         return Err(Problem::NotFound);
     }
-    Ok(([NO_STORE], Json(ReceiptView::of(receipt, &caller, &app))).into_response())
+    Ok(Json(ReceiptView::of(receipt, &caller, &app)).into_response())
 }
 
 /// Who asked, and whoever the audit is for.

@@ -166,7 +166,7 @@ pub fn description() -> utoipa::openapi::OpenApi {
 }
 
 /// Refusals of the framework's own extractors in the form of all others, and nothing kept by a
-/// cache unless its route says so.
+/// cache but versions.
 async fn finish(response: Response) -> Response {
     let is_problem = response.headers().get(CONTENT_TYPE).is_some_and(|value| value == PROBLEM_JSON);
     let mut response = match response.status() {

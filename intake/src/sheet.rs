@@ -80,7 +80,7 @@ impl SheetParameters {
 
 impl<S: Serialize> Leaf<S> {
     /// The page with its rows, and with `totals` of all so far.
-    pub fn answer<R: Serialize + ToSchema, T: Serialize + ToSchema>(
+    pub fn answer<R: Serialize + ToSchema + Default, T: Serialize + ToSchema>(
         self,
         app: &App,
         headers: &HeaderMap,
@@ -95,7 +95,7 @@ impl<S: Serialize> Leaf<S> {
     }
 }
 
-impl<R: Serialize + ToSchema, T: Serialize + ToSchema> Sheet<R, T> {
+impl<R: Serialize + ToSchema + Default, T: Serialize + ToSchema> Sheet<R, T> {
     /// As JSON; as CSV its rows alone, with the next page in a `Link`.
     pub fn answer(self, headers: &HeaderMap, query: Option<&str>) -> Result<Response, Problem> {
         if !wants_csv(headers) {
@@ -127,12 +127,17 @@ pub fn csv_page(
 }
 
 /// The rows under their names; no spreadsheet takes a cell for a formula.
-fn csv_of(rows: &[impl Serialize]) -> Result<Vec<u8>, csv::Error> {
+fn csv_of<R: Serialize + Default>(rows: &[R]) -> Result<Vec<u8>, csv::Error> {
     let mut plain = csv::Writer::from_writer(Vec::new());
     rows.iter().try_for_each(|row| plain.serialize(row))?;
+    // The names come with the first row, and are there without one.
+    let kept = if rows.is_empty() { 1 } else { usize::MAX };
+    if rows.is_empty() {
+        plain.serialize(R::default())?;
+    }
     let plain = plain.into_inner().map_err(|error| error.into_error())?;
     let mut quoted = csv::Writer::from_writer(Vec::new());
-    for row in csv::ReaderBuilder::new().has_headers(false).from_reader(&plain[..]).records() {
+    for row in csv::ReaderBuilder::new().has_headers(false).from_reader(&plain[..]).records().take(kept) {
         let is_amount = |cell: &str| cell.parse::<i64>().is_ok();
         let text = |cell: &str| if is_amount(cell) { cell.to_owned() } else { quote(cell).into_owned() };
         quoted.write_record(row?.iter().map(text))?;
@@ -151,7 +156,20 @@ fn wants_csv(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
-    #[derive(Serialize)]
+    #[derive(Default, Serialize)]
+    struct Named {
+        name: String,
+        amount: i64,
+    }
+
+    #[test]
+    fn a_sheet_without_rows_has_its_names() {
+        let row = Named { name: "Ada".to_owned(), amount: 1 };
+        assert_eq!(csv_of(&[row]).unwrap(), b"name,amount\nAda,1\n");
+        assert_eq!(csv_of::<Named>(&[]).unwrap(), b"name,amount\n");
+    }
+
+    #[derive(Default, Serialize)]
     struct Row(&'static str, i64, Option<&'static str>);
 
     #[track_caller]

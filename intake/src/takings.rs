@@ -14,27 +14,25 @@ use aws::table::Order;
 use axum::extract::{Query, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use domain::booking::Booking;
-use domain::id::{CheckoutId, ConcessionaireId, EmployeeNumber};
+use domain::id::ConcessionaireId;
 use domain::role::Caller;
 use domain::takings::{Takings, Till};
 use domain::tenant::Tenant;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
-use jiff::ToSpan;
 use jiff::civil::Date;
+use jiff::{SignedDuration, ToSpan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::IntoParams;
 
-const DATES_MAX: i32 = 92;
-/// Dates of a page.
-const LIMITS: Limits = Limits { default: 31, max: DATES_MAX };
-/// A page ends before with the date by which so much was read; each read counts as one more.
-const PAGE_ITEMS: usize = 5_000;
+const DATES_MAX: i64 = 92;
+/// Sales that are added up for one concessionaire's day; who has more is told.
+const SALES_MAX: usize = 50_000;
+/// Days of a page, each of one concessionaire.
+const LIMITS: Limits = Limits { default: 200, max: 500 };
+/// A page ends earlier, with the day by which so many sales were read.
+const PAGE_SALES: usize = 5_000;
 /// Items of one read.
 const TOGETHER: i32 = 1_000;
-/// Concessionaires that are read at the same time.
-const SIDE_BY_SIDE: usize = 8;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -47,17 +45,19 @@ pub struct TakingsParameters {
     /// The last business date, at most 91 days later; today's unless given.
     #[param(value_type = Option<String>, format = Date)]
     to: Option<String>,
-    /// Business dates of a page at most, 1 to 92; 31 unless given.
-    #[param(value_type = Option<i32>, minimum = 1, maximum = 92)]
+    /// Days of a page at most, each of one concessionaire, 1 to 500; 200 unless given. Of busy ones, a page has fewer.
+    #[param(value_type = Option<i32>, minimum = 1, maximum = 500)]
     limit: Option<String>,
     /// As the page before gave it.
     cursor: Option<String>,
 }
 
-/// Which dates are left, and what those before came to.
+/// Which days are left, and what those before came to.
 #[derive(Debug, Serialize, Deserialize)]
 struct Bookmark {
     from: Date,
+    /// Who is the first that is left of the first date.
+    first: Option<ConcessionaireId>,
     to: Date,
     totals: Takings,
 }
@@ -65,8 +65,8 @@ struct Bookmark {
 /// What stations took, a line for each business date, station and user.
 ///
 /// Sales count on their own business date, and what is given back on that on which it was booked, whenever it was sold:
-/// the figures of a date stay what they are, from five minutes after its end. `gross - discount = net`, and
-/// `net - given_back = taken`. A page ends with a date; the last one has the totals of all.
+/// the figures of a date stay what they are, from six minutes after its end, unless the tenant moves its time zone or closing
+/// hour. `gross - discount = net`, and `net - given_back = taken`. The last page has the totals of all.
 #[utoipa::path(
     get,
     operation_id = "reportTakings",
@@ -90,22 +90,36 @@ pub async fn get(
 ) -> Result<Response, Problem> {
     let (caller, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
     let (limit, cursor) = (LIMITS.read(parameters.limit.take())?, parameters.cursor.take());
-    let name = parameters.list(&tenant);
-    let (whose, asked) = parameters.read(&caller, tenant.business_day.date_of(app.clock.now()))?;
-    let Bookmark { from, to, mut totals } = list::open(&app, &name, cursor)?.unwrap_or(asked);
-    let whose = match whose {
+    let asked = parameters.read(&caller)?;
+    let name = asked.list(&tenant);
+    let Bookmark { from, first, to, mut totals } = match list::open(&app, &name, cursor)? {
+        Some(bookmark) => bookmark,
+        None => asked.begin(tenant.business_day.date_of(app.clock.now()))?,
+    };
+    let whose = match asked.whose {
         Some(one) => vec![one],
         None => everybody(&app, &tenant).await?,
     };
-    let (mut lines, mut read, mut next) = (Vec::new(), 0, None);
-    for (dates, date) in (0..).zip(from.series(1.day()).take_while(|date| *date <= to)) {
-        if dates == limit || read >= PAGE_ITEMS {
-            next = Some(Bookmark { from: date, to, totals });
+    let dates = from.series(1.day()).take_while(|date| *date <= to);
+    let days = dates.flat_map(|date| whose.iter().map(move |one| (date, one)));
+    let is_read = |(date, one): &(Date, &ConcessionaireId)| {
+        *date == from && first.as_ref().is_some_and(|first| *one < first)
+    };
+    let days: Vec<_> = days.skip_while(is_read).collect();
+    let (mut lines, mut corrections, mut read, mut next) = (Vec::new(), (None, Tills::new()), 0, None);
+    for (number, (date, one)) in (0..).zip(days) {
+        if number == limit || read >= PAGE_SALES {
+            next = Some(Bookmark { from: date, first: Some(one.clone()), to, totals });
             break;
         }
-        let day = Day { app: &app, tenant: &tenant, whose: &whose, date };
-        let (tills, items) = day.read().await?;
-        read += items;
+        if corrections.0 != Some(date) {
+            corrections = (Some(date), given_back(&app, &tenant, date).await?);
+        }
+        let (mut tills, sales) = sold(&app, &tenant, one, date).await?;
+        for (till, takings) in corrections.1.iter().filter(|(till, _)| till.concessionaire == *one) {
+            tills.entry(till.clone()).or_default().add(takings);
+        }
+        read += sales;
         tills.values().for_each(|takings| totals.add(takings));
         lines.extend(tills.iter().map(|(till, takings)| TakingsLineView::of(till, takings)));
     }
@@ -114,26 +128,20 @@ pub async fn get(
     Sheet { items: lines, totals, next_cursor }.answer(&headers, query.as_deref())
 }
 
-impl TakingsParameters {
-    /// As it is asked for: the same for every page.
-    fn list(&self, tenant: &Tenant) -> String {
-        let [whose, from, to] =
-            [&self.concessionaire, &self.from, &self.to].map(|text| text.as_deref().unwrap_or_default());
-        format!("{} takings {whose} {from} {to}", tenant.id)
-    }
+/// What is asked for, the same on every page.
+struct Asked {
+    /// Nobody's is everybody's.
+    whose: Option<ConcessionaireId>,
+    from: Option<Date>,
+    to: Option<Date>,
+}
 
-    /// Whose takings, everybody's if of nobody, and the dates of the first page.
-    fn read(self, caller: &Caller, today: Date) -> Result<(Option<ConcessionaireId>, Bookmark), Problem> {
+impl TakingsParameters {
+    fn read(self, caller: &Caller) -> Result<Asked, Problem> {
         let mut errors = Vec::new();
         let whose = parameter::id(self.concessionaire, "concessionaire", &mut errors);
-        let to = parameter::date(self.to, "to", &mut errors).unwrap_or(today);
-        let from = parameter::date(self.from, "from", &mut errors).unwrap_or(to);
-        if errors.is_empty()
-            && !(0..i64::from(DATES_MAX)).contains(&(to.duration_since(from).as_hours() / 24))
-        {
-            let detail = format!("must be no later than `to`, and less than {DATES_MAX} days before");
-            errors.push(FieldError::at_parameter("from", detail));
-        }
+        let to = parameter::date(self.to, "to", &mut errors);
+        let from = parameter::date(self.from, "from", &mut errors);
         if !errors.is_empty() {
             return Err(Problem::BadInput(errors));
         }
@@ -141,7 +149,26 @@ impl TakingsParameters {
         if whose.as_ref().is_some_and(|whose| !caller.sells_for(whose)) {
             return Err(Problem::NotFound);
         }
-        Ok((whose, Bookmark { from, to, totals: Takings::default() }))
+        Ok(Asked { whose, from, to })
+    }
+}
+
+impl Asked {
+    /// Names tenant, report and filters: a cursor of one opens no other.
+    fn list(&self, tenant: &Tenant) -> String {
+        let whose = self.whose.as_ref().map_or("*", ConcessionaireId::as_str);
+        let [from, to] = [self.from, self.to].map(|date| date.map_or(String::new(), |date| date.to_string()));
+        format!("{} takings {whose} {from} {to}", tenant.id)
+    }
+
+    fn begin(&self, today: Date) -> Result<Bookmark, Problem> {
+        let to = self.to.unwrap_or(today);
+        let from = self.from.unwrap_or(to);
+        if !(0..DATES_MAX).contains(&(to.duration_since(from).as_hours() / 24)) {
+            let detail = format!("must be no later than `to`, and less than {DATES_MAX} days before");
+            return Err(Problem::field(FieldError::at_parameter("from", detail)));
+        }
+        Ok(Bookmark { from, first: None, to, totals: Takings::default() })
     }
 }
 
@@ -156,76 +183,64 @@ async fn everybody(app: &App, tenant: &Tenant) -> Result<Vec<ConcessionaireId>, 
     Ok(everybody)
 }
 
-/// Lines of a date, and how much was read for them.
-type Read = (BTreeMap<Till, Takings>, usize);
+/// What each till took.
+type Tills = BTreeMap<Till, Takings>;
 
-struct Day<'a> {
-    app: &'a App,
-    tenant: &'a Tenant,
-    whose: &'a [ConcessionaireId],
+/// What a concessionaire sold on a date, and how many sales were read for it.
+async fn sold(
+    app: &App,
+    tenant: &Tenant,
+    concessionaire: &ConcessionaireId,
     date: Date,
+) -> Result<(Tills, usize), Problem> {
+    let span = keys::checkouts_on(&tenant.id, concessionaire, date);
+    let mut pages = app.table.pages(&span, TOGETHER, Order::OldestFirst);
+    let (mut tills, mut read) = (Tills::new(), 0);
+    while let Some(page) = pages.next().await? {
+        read += page.len();
+        if read > SALES_MAX {
+            let detail =
+                format!("{concessionaire} has more than {SALES_MAX} sales of {date}: they are not added up");
+            return Err(Problem::field(FieldError::at_parameter("from", detail)));
+        }
+        for item in page {
+            if let Some((till, takings)) = Takings::of_sale(&items::stored_checkout(item)?) {
+                tills.entry(till).or_default().add(&takings);
+            }
+        }
+    }
+    Ok((tills, read))
 }
 
-impl Day<'_> {
-    async fn read(&self) -> Result<Read, Failure> {
-        let sales: Vec<_> = self.whose.iter().map(|of| self.sales(of)).collect();
-        let mut parts: Vec<_> = stream::iter(sales).buffered(SIDE_BY_SIDE).try_collect().await?;
-        parts.push(self.corrections().await?);
-        let (mut tills, mut read) = (BTreeMap::<_, Takings>::new(), 0);
-        for (part, items) in parts {
-            read += items;
-            part.into_iter().for_each(|(till, takings)| tills.entry(till).or_default().add(&takings));
+/// What was given back on a date, by whomever, each correction read with the sale that it is of.
+async fn given_back(app: &App, tenant: &Tenant, date: Date) -> Result<Tills, Failure> {
+    let mut tills = Tills::new();
+    let Some((from, to)) = tenant.business_day.hours_of(date) else { return Ok(tills) };
+    // Where clocks go back past the closing hour, a date has hours on the other side of it.
+    let slack = SignedDuration::from_hours(3);
+    let (from, to) = (from.checked_sub(slack).unwrap_or(from), to.checked_add(slack).unwrap_or(to));
+    let span = keys::audit(&tenant.id, false, from, to);
+    let mut pages = app.table.pages(&span, TOGETHER, Order::OldestFirst);
+    while let Some(page) = pages.next().await? {
+        let mut corrections = Vec::new();
+        for item in page {
+            let Audited::Correction(employee, booking) = items::stored_audited(item)? else { continue };
+            let sale = booking.cause.as_ref().and_then(|cause| cause.checkout);
+            let is_booked = booking.entry().is_some() && tenant.business_day.date_of(booking.at) == date;
+            let sale = sale.filter(|_| is_booked);
+            corrections.extend(sale.map(|sale| (keys::checkout(&tenant.id, &employee, sale), booking)));
         }
-        Ok((tills, read))
-    }
-
-    async fn sales(&self, concessionaire: &ConcessionaireId) -> Result<Read, Failure> {
-        let span = keys::checkouts_on(&self.tenant.id, concessionaire, self.date);
-        let mut pages = self.app.table.pages(&span, TOGETHER, Order::OldestFirst);
-        let (mut tills, mut read) = (BTreeMap::<_, Takings>::new(), 0);
-        while let Some(page) = pages.next().await? {
-            read += page.len() + 1;
-            for item in page {
-                if let Some((till, takings)) = Takings::of_sale(&items::stored_checkout(item)?) {
-                    tills.entry(till).or_default().add(&takings);
-                }
+        let sales = app.table.read(corrections.iter().map(|(sale, _)| sale.clone())).await?;
+        for (sale, booking) in &corrections {
+            let sale = sales.get(sale).cloned();
+            let sale = sale.ok_or_else(|| {
+                Failure::malformed("add up takings", "a sale that was put right is missing")
+            })?;
+            let takings = Takings::of_correction(booking, date, &items::stored_checkout(sale)?);
+            if let Some((till, takings)) = takings {
+                tills.entry(till).or_default().add(&takings);
             }
         }
-        Ok((tills, read))
     }
-
-    /// What was given back on that date, each with the sale that it is of.
-    async fn corrections(&self) -> Result<Read, Failure> {
-        let (mut tills, mut read) = (BTreeMap::<_, Takings>::new(), 0);
-        let Some((from, to)) = self.tenant.business_day.hours_of(self.date) else { return Ok((tills, read)) };
-        let span = keys::audit(&self.tenant.id, false, from, to);
-        let mut pages = self.app.table.pages(&span, TOGETHER, Order::OldestFirst);
-        while let Some(page) = pages.next().await? {
-            read += page.len() + 1;
-            let mut corrections = Vec::new();
-            for item in page {
-                corrections.extend(self.correction(items::stored_audited(item)?));
-            }
-            let key = |employee: &EmployeeNumber, sale| keys::checkout(&self.tenant.id, employee, sale);
-            let sales = corrections.iter().map(|(employee, _, sale)| key(employee, *sale));
-            let sales = self.app.table.read(sales).await?;
-            for (employee, booking, sale) in &corrections {
-                let Some(sale) = sales.get(&key(employee, *sale)).cloned() else { continue };
-                let sale = items::stored_checkout(sale)?;
-                let takings = Takings::of_correction(booking, self.date, &sale);
-                if let Some((till, takings)) = takings.filter(|_| self.whose.contains(&sale.concessionaire)) {
-                    tills.entry(till).or_default().add(&takings);
-                }
-            }
-        }
-        Ok((tills, read))
-    }
-
-    /// A correction of a sale, if it is one of this date.
-    fn correction(&self, audited: Audited) -> Option<(EmployeeNumber, Booking, CheckoutId)> {
-        let Audited::Correction(employee, booking) = audited else { return None };
-        let sale = booking.cause.as_ref()?.checkout?;
-        let is_of_this_date = self.tenant.business_day.date_of(booking.at) == self.date;
-        is_of_this_date.then_some((employee, booking, sale))
-    }
+    Ok(tills)
 }

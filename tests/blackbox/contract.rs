@@ -266,9 +266,10 @@ async fn what_is_known_is_not_sent_again() {
     assert_eq!(cashier.buy(Uuid::now_v7(), &coffee("RF100011", 1)).await.outcome(), "settled");
     assert_eq!(cashier.get("/v1/employees/100011", &[("if-none-match", &etag)]).await.status, 200);
 
-    // Lists, and what no cache may keep, as well.
+    // Lists and receipts, too; only versions may be kept by caches.
+    assert_eq!(menu.header("cache-control"), Some("private, no-cache"));
     let stations = cashier.get("/v1/stations", &[]).await;
-    assert_eq!(stations.header("cache-control"), Some("private, no-cache"));
+    assert_eq!(stations.header("cache-control"), Some("no-store"));
     let etag = stations.header("etag").expect("an ETag");
     assert_eq!(cashier.get("/v1/stations", &[("if-none-match", etag)]).await.status, 304);
     let manager = target.terminal("acme-manager").await;

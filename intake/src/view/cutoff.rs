@@ -152,7 +152,7 @@ impl TotalsView {
 }
 
 /// What a cutoff does to one employee's wallet.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct LineView {
     employee_number: String,
     status: LineStatus,
@@ -166,12 +166,13 @@ pub struct LineView {
     balance_after: Option<i64>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum LineStatus {
     Booked,
     Skipped,
     /// Not yet, or not on the roster at that time.
+    #[default]
     Missing,
 }
 

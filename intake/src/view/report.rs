@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// What went in and out of one wallet, in minor units.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct CreditLineView {
     employee_number: String,
     opening: i64,
@@ -74,7 +74,7 @@ impl CreditTotalsView {
 }
 
 /// What one user sold and gave back at one station on one business date, in minor units.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct TakingsLineView {
     #[schema(format = Date)]
     business_date: String,
