@@ -196,7 +196,7 @@ demo-tenant: $(VENVS)/deploy/.ready ## Open one of the demo's companies on a sta
 	cargo run --quiet --package operate -- --stage $(STAGE) demo --tenant $(TENANT) --api-url $(API_URL) \
 		--endpoints .local/$(STAGE).json
 
-destroy: $(VENVS)/deploy/.ready ## Take down a tenant or, without one, a stage; table, users and logs' role stay: STAGE=dev [TENANT=acme]
+destroy: $(VENVS)/deploy/.ready ## Take down a tenant or, without one, a stage; table, files, users and logs' role stay: STAGE=dev [TENANT=acme]
 	@test -n "$(and $(AWS_REGION),$(STAGE))" || { echo "AWS_REGION=eu-west-1 make destroy STAGE=dev [TENANT=acme]"; exit 2; }
 	$(if $(TENANT),cargo run --quiet --package operate -- --stage $(STAGE) close --id $(TENANT))
 	$(SAM) delete --region $(AWS_REGION) --stack-name pos-$(STAGE)$(if $(TENANT),-$(TENANT))
