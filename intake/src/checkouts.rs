@@ -350,9 +350,9 @@ impl DayParameters {
     async fn read(self, app: &App, caller: &Caller, tenant: &Tenant) -> Result<Day, Problem> {
         let mut errors = Vec::new();
         let today = tenant.business_day.date_of(app.clock.now());
-        let date = parameter::date(self.date, "date", &mut errors).unwrap_or(today);
-        let station = parameter::id(self.station, "station", &mut errors);
-        let named = parameter::id(self.concessionaire, "concessionaire", &mut errors);
+        let date = parameter::date(self.date.as_deref(), "date", &mut errors).unwrap_or(today);
+        let station = parameter::id(self.station.as_deref(), "station", &mut errors);
+        let named = parameter::id(self.concessionaire.as_deref(), "concessionaire", &mut errors);
         if !errors.is_empty() {
             return Err(Problem::BadInput(errors));
         }

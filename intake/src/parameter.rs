@@ -2,18 +2,31 @@
 
 use crate::problem::FieldError;
 use domain::id::InvalidId;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use std::str::FromStr;
 
 pub fn id<T: FromStr<Err = InvalidId>>(
-    text: Option<String>,
+    text: Option<&str>,
     name: &'static str,
     errors: &mut Vec<FieldError>,
 ) -> Option<T> {
-    text?.parse().map_err(|error| errors.push(FieldError::at_parameter(name, error))).ok()
+    read(text, name, errors, |error: InvalidId| error.to_string())
 }
 
-pub fn date(text: Option<String>, name: &'static str, errors: &mut Vec<FieldError>) -> Option<Date> {
-    let detail = "must be a date, like 2026-03-02";
-    text?.parse().map_err(|_| errors.push(FieldError::at_parameter(name, detail))).ok()
+pub fn date(text: Option<&str>, name: &'static str, errors: &mut Vec<FieldError>) -> Option<Date> {
+    read(text, name, errors, |_: jiff::Error| "must be a date, like 2026-03-02".to_owned())
+}
+
+pub fn instant(text: Option<&str>, name: &'static str, errors: &mut Vec<FieldError>) -> Option<Timestamp> {
+    read(text, name, errors, |_: jiff::Error| "must be an instant, like 2026-03-02T12:30:00Z".to_owned())
+}
+
+fn read<T: FromStr>(
+    text: Option<&str>,
+    name: &'static str,
+    errors: &mut Vec<FieldError>,
+    detail: impl Fn(T::Err) -> String,
+) -> Option<T> {
+    text?.parse().map_err(|error| errors.push(FieldError::at_parameter(name, detail(error)))).ok()
 }

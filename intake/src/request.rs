@@ -10,19 +10,25 @@ use axum::response::{IntoResponse, Response};
 use domain::id::{CommandId, InvalidKey};
 use jiff::Timestamp;
 use serde::Deserialize;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{IntoParams, ToSchema};
 
 pub const KEY_HEADER: &str = "Idempotency-Key";
 pub const PREFER_HEADER: &str = "Prefer";
 
 /// The head of a command.
+pub(crate) struct CommandParameters;
+
+impl IntoParams for CommandParameters {
+    fn into_params(at: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        [KeyParameter::into_params(&at), PreferParameter::into_params(&at)].concat()
+    }
+}
+
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only its description is used")]
-pub(crate) struct CommandParameters {
-    /// A UUIDv7 that the client makes and keeps: no older than 72 hours and no more than 5 minutes ahead.
-    #[param(rename = "Idempotency-Key", example = "01900000-0000-7000-8000-000000000000")]
-    idempotency_key: String,
+struct PreferParameter {
     /// `wait=N`: the outcome itself, if it is there within N (at most 5) seconds.
     #[param(rename = "Prefer", example = "wait=5")]
     prefer: Option<String>,

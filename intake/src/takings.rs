@@ -139,9 +139,9 @@ struct Asked {
 impl TakingsParameters {
     fn read(self, caller: &Caller) -> Result<Asked, Problem> {
         let mut errors = Vec::new();
-        let whose = parameter::id(self.concessionaire, "concessionaire", &mut errors);
-        let to = parameter::date(self.to, "to", &mut errors);
-        let from = parameter::date(self.from, "from", &mut errors);
+        let whose = parameter::id(self.concessionaire.as_deref(), "concessionaire", &mut errors);
+        let to = parameter::date(self.to.as_deref(), "to", &mut errors);
+        let from = parameter::date(self.from.as_deref(), "from", &mut errors);
         if !errors.is_empty() {
             return Err(Problem::BadInput(errors));
         }

@@ -1,5 +1,6 @@
 //! A bounded time: `?from=&to=`.
 
+use crate::parameter;
 use crate::problem::{FieldError, Problem};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -40,15 +41,8 @@ impl WindowParameters {
     /// Without a `length`, a window that has no beginning begins with time, so that it never moves past a page.
     pub fn read(&self, now: Timestamp, length: Option<Length>) -> Result<Window, Problem> {
         let mut errors = Vec::new();
-        let mut instant = |name: &'static str, text: Option<&String>| {
-            let parsed = text.map(|text| text.parse::<Timestamp>()).transpose();
-            parsed.unwrap_or_else(|_| {
-                let detail = "must be an instant, like 2026-03-02T12:30:00Z";
-                errors.push(FieldError::at_parameter(name, detail));
-                None
-            })
-        };
-        let (from, to) = (instant("from", self.from.as_ref()), instant("to", self.to.as_ref()));
+        let from = parameter::instant(self.from.as_deref(), "from", &mut errors);
+        let to = parameter::instant(self.to.as_deref(), "to", &mut errors);
         if !errors.is_empty() {
             return Err(Problem::BadInput(errors));
         }
