@@ -2,6 +2,7 @@
 //! the table.
 
 pub mod app;
+pub mod events;
 pub mod order;
 pub mod routes;
 

@@ -6,8 +6,9 @@ use crate::body::MAX_BODY_BYTES;
 use crate::caller::Admits;
 use crate::problem::{FieldError, PROBLEM_JSON, Problem};
 use crate::{
-    badges, bookings, checkouts, credit, cutoffs, description, employees, etag, imports, listeners, me,
-    menus, meta, movements, receipts, reconciliations, reports, stalls, takings, tenants, users, webhooks,
+    badges, bookings, checkouts, credit, cutoffs, description, employees, etag, events, imports, listeners,
+    me, menus, meta, movements, receipts, reconciliations, reports, stalls, takings, tenants, users,
+    webhooks,
 };
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -162,7 +163,9 @@ static DESCRIPTION: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(descripti
 
 /// The description of the API that the routes make up.
 pub fn description() -> utoipa::openapi::OpenApi {
-    described(OpenApiRouter::with_openapi(meta::Description::openapi())).into_openapi()
+    let mut openapi = described(OpenApiRouter::with_openapi(meta::Description::openapi())).into_openapi();
+    events::describe(&mut openapi);
+    openapi
 }
 
 /// Refusals of the framework's own extractors in the form of all others, and nothing kept by a

@@ -5,6 +5,7 @@ mod booking;
 mod checkout;
 mod cutoff;
 mod employee;
+pub mod event;
 mod import;
 mod menu;
 mod names;

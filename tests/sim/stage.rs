@@ -8,7 +8,7 @@ use super::history::History;
 use super::link::{CLIENT_ID, Link};
 use super::net::{Net, SOCKETS_URL};
 use super::office::{Cashier, Office};
-use super::oracle::Oracle;
+use super::oracle::{Invariant, Oracle, Verdict};
 use super::pool::Pool;
 use super::receivers::Receivers;
 use super::sockets::Sockets;
@@ -152,6 +152,7 @@ fn engine(sim: &Shared) -> Engine {
         let (Some(sim), Change::AddMessage { message, .. }) = (sim.upgrade(), change) else { return };
         if let Ok(event) = serde_json::from_str::<Event>(&message.content.body) {
             sim.log(format_args!("told {} {}", event.id, event.kind.as_str()));
+            sim.note(described(&event));
             let heard = sim.oracle().heard(event);
             sim.note(heard);
             return;
@@ -165,6 +166,12 @@ fn engine(sim: &Shared) -> Engine {
         let seen = if is_dead { &mut oracle.dead } else { &mut oracle.enqueued };
         seen.insert(request.to_owned());
     })
+}
+
+/// What is told is as the API describes it.
+fn described(event: &Event) -> Verdict {
+    let unlike = |error| (Invariant::Told, format!("{} is not as described: {error}", event.id));
+    intake::events::check(event).map_err(unlike)
 }
 
 fn clients(sim: &Shared, names: &Names, queues: &Router, who: &'static str, is_next: bool) -> Clients {
