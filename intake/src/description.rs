@@ -41,7 +41,7 @@ fn describe_read(operation: &mut Operation) {
 
 fn describe_table(operation: &mut Operation) {
     let is_table = answer(operation, "200").is_some_and(|answer| answer.content.contains_key("text/csv"));
-    if is_table {
+    if is_table && takes(operation, "cursor") {
         add(
             operation,
             "200",
@@ -53,11 +53,8 @@ fn describe_table(operation: &mut Operation) {
 }
 
 fn describe_command(operation: &mut Operation) {
-    let takes = |name: &str| {
-        let parameters = operation.parameters.iter().flatten();
-        parameters.filter_map(inline).any(|parameter| parameter.name == name)
-    };
-    let (is_command, may_wait, is_outcome) = (takes(KEY_HEADER), takes(PREFER_HEADER), takes("ticket"));
+    let [is_command, may_wait, is_outcome] =
+        [KEY_HEADER, PREFER_HEADER, "ticket"].map(|name| takes(operation, name));
     if is_command {
         add(
             operation,
@@ -89,6 +86,11 @@ fn describe_command(operation: &mut Operation) {
             "The `wait` that it took; absent from a replay",
         );
     }
+}
+
+fn takes(operation: &Operation, name: &str) -> bool {
+    let parameters = operation.parameters.iter().flatten();
+    parameters.filter_map(inline).any(|parameter| parameter.name == name)
 }
 
 /// Adds a header to the answers of a status, if there are any.
@@ -155,5 +157,6 @@ mod tests {
         }
         assert!(reads > 25 && commands > 25, "{reads} {commands}");
         assert_eq!(tables, 5);
+        assert!(headers(&description["paths"]["/v1/employees/{number}/movements"]["get"], "200") == ["ETag"]);
     }
 }

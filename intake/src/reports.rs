@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::caller::Identity;
-use crate::movements::{self, Posted};
+use crate::movements::{self, MAX_FOLLOWED, Posted};
 use crate::problem::{FieldError, Problem, Problems};
 use crate::sheet::{Leaf, Sheet, SheetParameters};
 use crate::view::{CreditLineView, CreditTotalsView};
@@ -23,9 +23,6 @@ const LENGTH: Length =
     Length { default: SignedDuration::from_hours(24 * 31), max: SignedDuration::from_hours(24 * 92) };
 /// Wallets that are proved at the same time.
 const SIDE_BY_SIDE: usize = 8;
-
-/// Movements that are followed for one wallet; who has more is not proved, and told.
-const MAX_POSTED: usize = 20_000;
 
 /// What all employees so far come to, within the same time on every page.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -122,8 +119,8 @@ async fn prove(
 ) -> Result<(Flows, Option<String>), Problem> {
     // What comes while this is read is later than the wallet, and left out.
     let now = app.clock.now();
-    let Some(posted) = movements::between(app, tenant, number, from, now, MAX_POSTED).await? else {
-        let difference = format!("there are more than {MAX_POSTED} movements: nothing is proved");
+    let Some(posted) = movements::between(app, tenant, number, from, now, MAX_FOLLOWED).await? else {
+        let difference = format!("there are more than {MAX_FOLLOWED} movements: nothing is proved");
         return Ok((Flows::default(), Some(difference)));
     };
     let movements = posted.iter().filter_map(Posted::movement).collect();

@@ -101,9 +101,20 @@ impl<R: Serialize + ToSchema + Default, T: Serialize + ToSchema> Sheet<R, T> {
         if !wants_csv(headers) {
             return Ok(Json(self).into_response());
         }
-        let Self { items, next_cursor, .. } = self;
-        let text = csv_of(&items).map_err(|error| Failure::malformed("write a table", error))?;
-        csv_page(text, query, next_cursor)
+        csv_page(csv_of(&self.items)?, query, self.next_cursor)
+    }
+}
+
+/// A table that has all its rows at once: as CSV them alone, as JSON what they stand in.
+pub fn whole<R: Serialize + Default, T: Serialize>(
+    table: T,
+    rows: impl Fn(&T) -> &[R],
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    if wants_csv(headers) {
+        csv_page(csv_of(rows(&table))?, None, None)
+    } else {
+        Ok(Json(table).into_response())
     }
 }
 
@@ -126,8 +137,12 @@ pub fn csv_page(
     Ok(response)
 }
 
+fn csv_of<R: Serialize + Default>(rows: &[R]) -> Result<Vec<u8>, Failure> {
+    write_csv(rows).map_err(|error| Failure::malformed("write a table", error))
+}
+
 /// The rows under their names; no spreadsheet takes a cell for a formula.
-fn csv_of<R: Serialize + Default>(rows: &[R]) -> Result<Vec<u8>, csv::Error> {
+fn write_csv<R: Serialize + Default>(rows: &[R]) -> Result<Vec<u8>, csv::Error> {
     let mut plain = csv::Writer::from_writer(Vec::new());
     rows.iter().try_for_each(|row| plain.serialize(row))?;
     // The names come with the first row, and are there without one.

@@ -189,11 +189,33 @@ async fn an_employee_sees_their_own_wallet() {
     assert_eq!((&me.body["employee"]["balance"], &me.body["calories_today"]), (&json!(11_000), &json!(10)));
     let known = me.header("etag").expect("an ETag");
     assert_eq!(employee.get("/v1/me", &[("if-none-match", known)]).await.status, 304);
-    let statement = employee.get(&format!("/v1/employees/{number}/movements"), &[]).await;
-    let movements = statement.body["movements"].as_array().expect("movements");
+    check_statement(&employee, &number).await;
+}
+
+/// Of a wallet that was given 20,000 and paid 9,000.
+async fn check_statement(employee: &Terminal, number: &str) {
+    let path = format!("/v1/employees/{number}/movements");
+    let statement = employee.get(&path, &[]).await.body;
+    let movements = statement["movements"].as_array().expect("movements");
     let told: Vec<_> = movements.iter().map(|movement| (&movement["kind"], &movement["balance"])).collect();
     assert_eq!(told, [(&json!("adjustment"), &json!(20_000)), (&json!("checkout"), &json!(11_000))]);
-    let wrong = employee.get(&format!("/v1/employees/{number}/movements?from=now&to=then"), &[]).await;
+    let table = employee.get(&path, &[("accept", "text/csv")]).await.body;
+    let rows = table.as_str().expect("a table").lines();
+    let rows: Vec<_> = rows.map(|row| row.split(',').collect::<Vec<_>>()).collect();
+    assert_eq!(rows[0][..5], ["id", "kind", "amount", "balance", "wallet_version"]);
+    assert_eq!((rows[1][1], &rows[2][1..5]), ("adjustment", &["checkout", "-9000", "11000", "2"][..]));
+    // What it held before and after, also where nothing moved it.
+    for (window, balances) in [
+        (String::new(), [0, 11_000]),
+        ("?to=2020-01-01T00:00:00Z".to_owned(), [0, 0]),
+        ("?from=2100-01-01T00:00:00Z&to=2100-01-02T00:00:00Z".to_owned(), [11_000, 11_000]),
+        (format!("?from={}", movements[1]["at"].as_str().expect("an instant")), [20_000, 11_000]),
+    ] {
+        let statement = employee.get(&format!("{path}{window}"), &[]).await.body;
+        let [opening, closing] = ["opening_balance", "closing_balance"].map(|name| statement[name].as_i64());
+        assert_eq!([opening, closing], balances.map(Some), "{window}: {statement}");
+    }
+    let wrong = employee.get(&format!("{path}?from=now&to=then"), &[]).await;
     assert_eq!((wrong.status, wrong.body["errors"].as_array().map(Vec::len)), (400, Some(2)), "{wrong:?}");
 }
 

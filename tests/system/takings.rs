@@ -83,6 +83,9 @@ async fn a_date_came_to_what_was_sold_less_what_was_given_back_on_it() {
         (4, &json!(4), &json!(2))
     );
     let month = admin.get("/v1/reports/credit?limit=500", &[]).await.body["totals"].clone();
+    let to_come = "/v1/reports/credit?limit=500&from=2100-01-01T00:00:00Z&to=2100-01-02T00:00:00Z";
+    let to_come = admin.get(to_come, &[]).await.body["totals"].clone();
+    assert_eq!([&to_come["opening"], &to_come["closing"]], [&month["closing"]; 2], "{to_come}");
     let amount = |name: &str| month[name].as_i64().unwrap();
     assert_eq!(all["totals"]["taken"], amount("spent") - amount("refunded"), "{all} {month}");
 

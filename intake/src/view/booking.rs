@@ -7,7 +7,7 @@ use domain::booking::{Booking, BookingKind, BookingOutcome};
 use domain::checkout::{Checkout, Outcome};
 use domain::id::EmployeeNumber;
 use domain::tenant::Currency;
-use jiff::Timestamp;
+use domain::wallet::Wallet;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -90,7 +90,8 @@ impl BookingView {
     }
 }
 
-/// A wallet's movements within a time. Amounts are minor units of `currency`.
+/// A wallet's movements within a time: `opening_balance` and their amounts make `closing_balance`. Amounts are minor
+/// units of `currency`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StatementView {
     employee_number: String,
@@ -99,8 +100,10 @@ pub struct StatementView {
     #[schema(format = DateTime)]
     to: String,
     currency: String,
+    opening_balance: i64,
+    closing_balance: i64,
     /// By wallet version.
-    movements: Vec<MovementView>,
+    pub movements: Vec<MovementView>,
 }
 
 impl StatementView {
@@ -108,20 +111,24 @@ impl StatementView {
         employee: &EmployeeNumber,
         window: &Window,
         currency: &Currency,
+        opening: Wallet,
         movements: Vec<MovementView>,
     ) -> Self {
+        let opening_balance = opening.balance.minor();
         Self {
             employee_number: employee.to_string(),
             from: window.from.to_string(),
             to: window.to.to_string(),
             currency: currency.clone().into(),
+            opening_balance,
+            closing_balance: movements.last().map_or(opening_balance, |last| last.balance),
             movements,
         }
     }
 }
 
 /// Anything that changed a wallet.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct MovementView {
     /// Of the checkout or booking.
     id: String,
@@ -132,25 +139,18 @@ pub struct MovementView {
     amount: i64,
     /// What it left.
     balance: i64,
-    pub wallet_version: u64,
+    wallet_version: u64,
     #[schema(format = DateTime)]
     at: String,
     by: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// The sale that a correction concerns.
-    #[serde(skip_serializing_if = "Option::is_none")]
     checkout_id: Option<String>,
     /// What a cutoff granted, and what lapsed there.
-    #[serde(skip_serializing_if = "Option::is_none")]
     granted: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     expired: Option<i64>,
     /// Who sold.
-    #[serde(skip_serializing_if = "Option::is_none")]
     concessionaire_id: Option<String>,
-    #[serde(skip)]
-    instant: Timestamp,
 }
 
 impl MovementView {
@@ -177,7 +177,6 @@ impl MovementView {
             granted: None,
             expired: None,
             concessionaire_id: Some(checkout.concessionaire.to_string()),
-            instant: checkout.decided_at,
         })
     }
 
@@ -197,12 +196,7 @@ impl MovementView {
             granted: booking.replenished.map(|replenished| replenished.granted.minor()),
             expired: booking.replenished.map(|replenished| replenished.expired.minor()),
             concessionaire_id: None,
-            instant: booking.at,
         })
-    }
-
-    pub fn is_within(&self, from: Timestamp, to: Timestamp) -> bool {
-        (from..=to).contains(&self.instant)
     }
 }
 

@@ -16,6 +16,20 @@ pub struct Entry {
     pub after: Wallet,
 }
 
+impl Entry {
+    /// The wallet that it found.
+    pub fn before(&self) -> Wallet {
+        let Self { amount, after } = *self;
+        match after.version {
+            ..=1 => Wallet::default(),
+            version => Wallet {
+                balance: after.balance.checked_sub(amount).unwrap_or(after.balance),
+                version: version - 1,
+            },
+        }
+    }
+}
+
 /// The first thing that does not agree.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Discrepancy {
@@ -111,14 +125,7 @@ pub fn prove(
         |at: Timestamp| movements.iter().position(|movement| movement.at >= at).unwrap_or(movements.len());
     let (begin, end) = (cut(from), cut(to));
     let since = movements.get(begin..).unwrap_or_default();
-    let before = match since.first().map(|movement| movement.entry) {
-        None => wallet,
-        Some(Entry { after: Wallet { version: ..=1, .. }, .. }) => Wallet::default(),
-        Some(Entry { amount, after }) => {
-            let balance = after.balance.checked_sub(amount).unwrap_or(after.balance);
-            Wallet { balance, version: after.version - 1 }
-        }
-    };
+    let before = since.first().map_or(wallet, |movement| movement.entry.before());
     let flows = Flows::of(before.balance, movements.get(begin..end).unwrap_or_default());
     (flows, follow(before, wallet, since.iter().map(|movement| movement.entry)))
 }
