@@ -156,7 +156,7 @@ mod tests {
             }
         }
         assert!(reads > 25 && commands > 25, "{reads} {commands}");
-        assert_eq!(tables, 5);
+        assert_eq!(tables, 6);
         assert!(headers(&description["paths"]["/v1/employees/{number}/movements"]["get"], "200") == ["ETag"]);
     }
 }

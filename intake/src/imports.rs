@@ -11,7 +11,7 @@ use crate::problem::{CommandProblems, Problem, Problems};
 use crate::request;
 use crate::submit::{self, LOOK_AGAIN, TicketParameter};
 use crate::ticket::Ticket;
-use crate::view::{ImportView, UndecidedView};
+use crate::view::{ImportContentType, ImportView, UndecidedView};
 use aws::failure::Failure;
 use aws::files::{Dropped, UPLOAD_LIFETIME};
 use aws::items;
@@ -59,6 +59,7 @@ pub(crate) struct MenuImportRequest {
     #[schema(minimum = 1, maximum = 67_108_864)]
     bytes: i64,
     /// What it calls itself; `text/csv` unless given.
+    #[schema(value_type = Option<ImportContentType>)]
     content_type: Option<String>,
     /// `replace` unless given.
     #[schema(value_type = Option<ModeName>)]
@@ -133,6 +134,7 @@ pub(crate) struct EmployeeImportRequest {
     #[schema(minimum = 1, maximum = 67_108_864)]
     bytes: i64,
     /// What it calls itself; `text/csv` unless given.
+    #[schema(value_type = Option<ImportContentType>)]
     content_type: Option<String>,
     /// `merge` unless given; `replace` deactivates whoever is not in the file.
     #[schema(value_type = Option<ModeName>)]

@@ -9,6 +9,7 @@ pub mod routes;
 mod badges;
 mod bookings;
 mod checkouts;
+mod corrections;
 mod credit;
 mod cutoffs;
 mod employees;

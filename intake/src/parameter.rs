@@ -1,7 +1,8 @@
 //! Parameters of a query, each read or noted as wrong.
 
-use crate::problem::FieldError;
-use domain::id::InvalidId;
+use crate::problem::{FieldError, Problem};
+use domain::id::{ConcessionaireId, InvalidId};
+use domain::role::Caller;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::str::FromStr;
@@ -12,6 +13,16 @@ pub fn id<T: FromStr<Err = InvalidId>>(
     errors: &mut Vec<FieldError>,
 ) -> Option<T> {
     read(text, name, errors, |error: InvalidId| error.to_string())
+}
+
+/// Of whom a caller may read who asks for somebody, or for nobody: that is whom they sell for, or everybody.
+pub fn whose(asked: Option<ConcessionaireId>, caller: &Caller) -> Result<Option<ConcessionaireId>, Problem> {
+    let whose = asked.or_else(|| caller.role.concessionaire().cloned());
+    if whose.as_ref().is_none_or(|whose| caller.sells_for(whose)) {
+        Ok(whose)
+    } else {
+        Err(Problem::NotFound)
+    }
 }
 
 pub fn date(text: Option<&str>, name: &'static str, errors: &mut Vec<FieldError>) -> Option<Date> {

@@ -38,8 +38,8 @@ path!(
     Checkout { id, "^[0-9a-f-]{36}$", "01900000-0000-7000-8000-000000000000" }
 );
 path!(
-    /// A correction: the key that it was sent under.
-    Booking { id, "^[0-9a-f-]{36}$", "01900000-0000-7000-8000-000000000000" }
+    /// A correction: the key that it was sent under. Or what a cutoff booked: `cutoff-` and its date.
+    Booking { id, "^[A-Za-z0-9._-]{1,64}$", "01900000-0000-7000-8000-000000000000" }
 );
 path!(
     /// An admin command: the key that it was sent under.

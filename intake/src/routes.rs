@@ -6,9 +6,9 @@ use crate::body::MAX_BODY_BYTES;
 use crate::caller::Admits;
 use crate::problem::{FieldError, PROBLEM_JSON, Problem};
 use crate::{
-    badges, bookings, checkouts, credit, cutoffs, description, employees, etag, events, imports, listeners,
-    me, menus, meta, movements, receipts, reconciliations, reports, stalls, takings, tenants, users,
-    webhooks,
+    badges, bookings, checkouts, corrections, credit, cutoffs, description, employees, etag, events, imports,
+    listeners, me, menus, meta, movements, receipts, reconciliations, reports, stalls, takings, tenants,
+    users, webhooks,
 };
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -85,9 +85,10 @@ table! {
     bookings::refund for &[Admin, Manager];
     bookings::adjust for &[Admin];
     bookings::get for &EVERYBODY;
+    corrections::list for &STAFF;
     movements::list for &[Admin, Employee];
     // Credit.
-    credit::get for &[Admin];
+    credit::get for &[Admin, Employee];
     credit::put for &[Admin];
     cutoffs::list for &[Admin];
     cutoffs::post for &[Admin];

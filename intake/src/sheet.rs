@@ -2,7 +2,7 @@
 //! to, so that the last page has the sums of all, however many there are.
 
 use crate::app::App;
-use crate::list::{self, Limits};
+use crate::list::{self, Limits, Listed};
 use crate::problem::Problem;
 use aws::failure::Failure;
 use aws::table::{Order, Position};
@@ -115,6 +115,19 @@ pub fn whole<R: Serialize + Default, T: Serialize>(
         csv_page(csv_of(rows(&table))?, None, None)
     } else {
         Ok(Json(table).into_response())
+    }
+}
+
+/// A page of a list, as JSON or CSV.
+pub fn listed<R: Serialize + ToSchema + Default>(
+    page: Listed<R>,
+    headers: &HeaderMap,
+    query: Option<&str>,
+) -> Result<Response, Problem> {
+    if wants_csv(headers) {
+        csv_page(csv_of(&page.items)?, query, page.next_cursor)
+    } else {
+        Ok(Json(page).into_response())
     }
 }
 

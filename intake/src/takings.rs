@@ -2,13 +2,14 @@
 
 use crate::app::App;
 use crate::caller::Identity;
+use crate::corrections::{self, Found};
 use crate::list::{self, Limits};
 use crate::parameter;
 use crate::problem::{FieldError, Problem, Problems};
 use crate::sheet::Sheet;
 use crate::view::{TakingsLineView, TakingsTotalsView};
 use aws::failure::Failure;
-use aws::items::{self, Audited};
+use aws::items;
 use aws::keys;
 use aws::table::Order;
 use axum::extract::{Query, RawQuery, State};
@@ -145,11 +146,7 @@ impl TakingsParameters {
         if !errors.is_empty() {
             return Err(Problem::BadInput(errors));
         }
-        let whose = whose.or_else(|| caller.role.concessionaire().cloned());
-        if whose.as_ref().is_some_and(|whose| !caller.sells_for(whose)) {
-            return Err(Problem::NotFound);
-        }
-        Ok(Asked { whose, from, to })
+        Ok(Asked { whose: parameter::whose(whose, caller)?, from, to })
     }
 }
 
@@ -222,21 +219,14 @@ async fn given_back(app: &App, tenant: &Tenant, date: Date) -> Result<Tills, Fai
     let span = keys::audit(&tenant.id, false, from, to);
     let mut pages = app.table.pages(&span, TOGETHER, Order::OldestFirst);
     while let Some(page) = pages.next().await? {
-        let mut corrections = Vec::new();
-        for item in page {
-            let Audited::Correction(employee, booking) = items::stored_audited(item)? else { continue };
-            let sale = booking.cause.as_ref().and_then(|cause| cause.checkout);
+        for Found { booking, sale, .. } in corrections::among(app, &tenant.id, page).await? {
+            let of = booking.cause.as_ref().and_then(|cause| cause.checkout);
             let is_booked = booking.entry().is_some() && tenant.business_day.date_of(booking.at) == date;
-            let sale = sale.filter(|_| is_booked);
-            corrections.extend(sale.map(|sale| (keys::checkout(&tenant.id, &employee, sale), booking)));
-        }
-        let sales = app.table.read(corrections.iter().map(|(sale, _)| sale.clone())).await?;
-        for (sale, booking) in &corrections {
-            let sale = sales.get(sale).cloned();
-            let sale = sale.ok_or_else(|| {
-                Failure::malformed("add up takings", "a sale that was put right is missing")
-            })?;
-            let takings = Takings::of_correction(booking, date, &items::stored_checkout(sale)?);
+            if of.is_none() || !is_booked {
+                continue;
+            }
+            let missing = || Failure::malformed("add up takings", "a sale that was put right is missing");
+            let takings = Takings::of_correction(&booking, date, &sale.ok_or_else(missing)?);
             if let Some((till, takings)) = takings {
                 tills.entry(till).or_default().add(&takings);
             }

@@ -15,13 +15,13 @@ mod report;
 mod webhook;
 
 pub use admin::{AuditView, ConcessionaireView, ReceiptView, StationView, TenantView, UserView};
-pub use booking::{BookingView, MovementView, StatementView};
+pub use booking::{BookingView, CorrectionView, MovementView, StatementView};
 pub use checkout::{CheckoutView, QuoteView, UndecidedView};
 pub use cutoff::{CutoffView, LineView, PolicyView, TotalsView};
 pub use employee::{EmployeeView, MeView, ProfileView};
 pub use import::ImportView;
 pub use menu::MenuView;
-pub use names::{EventType, ImportRefusalType, ProblemType, RejectionType};
+pub use names::{EventType, ImportContentType, ImportRefusalType, ProblemType, RejectionType};
 pub use reconciliation::{ReconciliationReportView, ReconciliationView};
 pub use rejection::RejectionView;
 pub use report::{CreditLineView, CreditTotalsView, TakingsLineView, TakingsTotalsView};

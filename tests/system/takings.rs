@@ -25,6 +25,20 @@ async fn sold(cashier: &Terminal, body: &Value) -> String {
     format!("/v1/employees/{number}/checkouts/{key}")
 }
 
+/// Kind, who, of whose sale, amount.
+async fn corrections(reader: &Terminal, query: &str) -> Vec<Value> {
+    let (mut found, mut path) = (Vec::new(), format!("/v1/corrections?{query}"));
+    loop {
+        let page = reader.get(&path, &[]).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        let shown = ["kind", "by", "concessionaire_id", "sold_by", "amount", "rejection"];
+        let lines = page.body["items"].as_array().unwrap();
+        found.extend(lines.iter().map(|line| shown.iter().map(|name| line[*name].clone()).collect()));
+        let Some(cursor) = page.body["next_cursor"].as_str() else { return found };
+        path = format!("/v1/corrections?{query}&cursor={cursor}");
+    }
+}
+
 async fn report(reader: &Terminal, query: &str) -> Value {
     let answer = reader.get(&format!("/v1/reports/takings?{query}"), &[]).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -75,6 +89,24 @@ async fn a_date_came_to_what_was_sold_less_what_was_given_back_on_it() {
     assert_eq!(rows(&report(&manager, "").await), own[1..], "today's, of whoever asks");
     let foreign = cashier.get(&format!("/v1/reports/takings?{both}&concessionaire=kitchen"), &[]).await;
     assert_eq!(foreign.status, 404, "{foreign:?}");
+
+    // Who gave back what, newest first, in pages of one.
+    let refund = json!(["refund", "acme-manager", "coffee-bar", "acme-cashier", 4_500, null]);
+    let void = json!(["void", "acme-cashier", "coffee-bar", "acme-cashier", 4_500, null]);
+    assert_eq!(corrections(&manager, "limit=1").await, [refund.clone(), void.clone()]);
+    assert_eq!(corrections(&neighbour, "").await, [] as [Value; 0]);
+    let adjusted = json!({ "amount": -100, "reason": "because" });
+    let adjusted = admin.command("POST", "/v1/employees/100021/adjustments", &adjusted).await;
+    assert_eq!(adjusted.outcome(), "booked", "{adjusted:?}");
+    let again = cashier.command("POST", &format!("{undone}/void"), &because).await;
+    assert_eq!(again.outcome(), "rejected", "{again:?}");
+    let adjusted = json!(["adjustment", "acme-admin", null, null, -100, null]);
+    let again = json!(["void", "acme-cashier", "coffee-bar", "acme-cashier", null, "already-voided"]);
+    assert_eq!(corrections(&admin, "limit=2").await, [again.clone(), adjusted, refund.clone(), void.clone()]);
+    assert_eq!(corrections(&admin, "concessionaire=coffee-bar").await, [again, refund, void]);
+    let table = manager.get("/v1/corrections?limit=1", &[("accept", "text/csv")]).await;
+    assert!(table.header("link").is_some_and(|link| link.contains("limit=1&cursor=")), "{table:?}");
+    assert!(table.body.as_str().unwrap().starts_with("id,kind,at,by,reason,"), "{table:?}");
 
     // All of it is what left the wallets.
     let all = report(&admin, &both).await;

@@ -1,6 +1,6 @@
 //! What clients read of a correction, and of a wallet's statement.
 
-use super::{RejectionView, UndecidedView};
+use super::{RejectionType, RejectionView, UndecidedView};
 use crate::movements::Posted;
 use crate::window::Window;
 use domain::booking::{Booking, BookingKind, BookingOutcome};
@@ -8,7 +8,7 @@ use domain::checkout::{Checkout, Outcome};
 use domain::id::EmployeeNumber;
 use domain::tenant::Currency;
 use domain::wallet::Wallet;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
@@ -33,6 +33,11 @@ pub struct BookedView {
     amount: i64,
     balance: i64,
     wallet_version: u64,
+    /// What a cutoff granted, and what lapsed there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    granted: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expired: Option<i64>,
     currency: String,
 }
 
@@ -46,7 +51,7 @@ pub struct RejectedBookingView {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AskedView {
     id: String,
-    #[schema(value_type = String, example = "refund")]
+    #[schema(value_type = BookingKindName)]
     kind: BookingKind,
     employee_number: String,
     #[schema(format = DateTime)]
@@ -81,11 +86,59 @@ impl BookingView {
                 amount: amount.minor(),
                 balance: after.balance.minor(),
                 wallet_version: after.version,
+                granted: booking.replenished.map(|replenished| replenished.granted.minor()),
+                expired: booking.replenished.map(|replenished| replenished.expired.minor()),
                 currency: currency.clone().into(),
             })),
             BookingOutcome::Rejected(rejection) => {
                 BookingView::Rejected(Box::new(RejectedBookingView { asked, rejection: rejection.into() }))
             }
+        }
+    }
+}
+
+/// A correction, booked or rejected, as those who look after it see it. Amounts are minor units.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct CorrectionView {
+    id: String,
+    /// `void`, `refund` or `adjustment`.
+    #[schema(value_type = BookingKindName)]
+    kind: &'static str,
+    #[schema(format = DateTime)]
+    at: String,
+    by: String,
+    reason: Option<String>,
+    employee_number: String,
+    /// What the wallet was given; negative if it was taken, nothing if it was rejected.
+    amount: Option<i64>,
+    #[schema(value_type = Option<RejectionType>)]
+    rejection: Option<&'static str>,
+    checkout_id: Option<String>,
+    concessionaire_id: Option<String>,
+    station: Option<String>,
+    sold_by: Option<String>,
+}
+
+impl CorrectionView {
+    /// `sale` is the checkout that it is of.
+    pub fn of(employee: &EmployeeNumber, booking: &Booking, sale: Option<&Checkout>) -> Self {
+        let cause = booking.cause.as_ref();
+        Self {
+            id: booking.id.to_string(),
+            kind: kind_name(booking.kind),
+            at: booking.at.to_string(),
+            by: booking.by.to_string(),
+            reason: cause.map(|cause| cause.reason.to_string()),
+            employee_number: employee.to_string(),
+            amount: booking.entry().map(|entry| entry.amount.minor()),
+            rejection: match &booking.outcome {
+                BookingOutcome::Booked { .. } => None,
+                BookingOutcome::Rejected(rejection) => Some(rejection.name()),
+            },
+            checkout_id: cause.and_then(|cause| cause.checkout).map(|id| id.to_string()),
+            concessionaire_id: sale.map(|sale| sale.concessionaire.to_string()),
+            station: sale.and_then(|sale| sale.station.as_ref()).map(ToString::to_string),
+            sold_by: sale.map(|sale| sale.caller.to_string()),
         }
     }
 }
@@ -132,8 +185,7 @@ impl StatementView {
 pub struct MovementView {
     /// Of the checkout or booking.
     id: String,
-    /// `checkout`, `opening`, `grant`, `void`, `refund` or `adjustment`.
-    #[schema(example = "checkout")]
+    #[schema(value_type = MovementKindName)]
     kind: &'static str,
     /// What it added; negative if it took.
     amount: i64,
@@ -208,4 +260,28 @@ pub(super) fn kind_name(kind: BookingKind) -> &'static str {
         BookingKind::Adjustment => "adjustment",
         BookingKind::Grant => "grant",
     }
+}
+
+/// Why credit moved, other than by a sale.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum BookingKindName {
+    Opening,
+    Void,
+    Refund,
+    Adjustment,
+    Grant,
+}
+
+/// Why credit moved.
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its description is used")]
+enum MovementKindName {
+    Checkout,
+    Opening,
+    Void,
+    Refund,
+    Adjustment,
+    Grant,
 }

@@ -125,6 +125,9 @@ pub struct MeView {
     username: String,
     tenant_id: String,
     tenant_name: String,
+    /// That business days and cutoffs are of, as IANA names it.
+    #[schema(example = "Asia/Manila")]
+    time_zone: String,
     #[serde(flatten)]
     role: RoleView,
     /// Of an employee.
@@ -141,6 +144,7 @@ impl MeView {
             username: caller.user.to_string(),
             tenant_id: tenant.id.to_string(),
             tenant_name: tenant.name.clone(),
+            time_zone: tenant.business_day.zone_name().to_owned(),
             role: RoleView::of(&caller.role),
             calories_today: account.as_ref().map(|account| calories_on(account, today)),
             employee: account.map(|account| EmployeeView::of(account, caller, tenant)),

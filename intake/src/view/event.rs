@@ -2,6 +2,8 @@
 
 #![expect(dead_code, reason = "what is read is looked at for whether it can be")]
 
+use super::booking::BookingKindName;
+use super::rejection::PriceChangeView;
 use super::{EventType, ImportRefusalType, RejectionType};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -103,16 +105,30 @@ pub struct RejectedSale {
     rejection: Rejection,
 }
 
-/// Why the business said no. Which other members there are depends on `type`.
+/// Why the business said no. Which members there are depends on `type`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = RejectionData)]
+#[serde(deny_unknown_fields)]
 struct Rejection {
     #[serde(rename = "type")]
     #[schema(value_type = RejectionType)]
     kind: String,
+    /// The meals concerned.
+    #[schema(nullable = false)]
+    codes: Option<Vec<String>>,
+    #[schema(nullable = false)]
+    prices: Option<Vec<PriceChangeView>>,
+    #[schema(nullable = false)]
+    balance: Option<i64>,
+    #[schema(nullable = false)]
+    total_net: Option<i64>,
+    /// What is left of a sale to give back.
+    #[schema(nullable = false)]
+    refundable: Option<i64>,
 }
 
-/// A sale that was undone: once it was paid, or before it was decided.
+/// A sale that was undone: `booked` by whoever undid it, with an amount of 0 where it was not decided yet; and `voided`
+/// once such a sale arrives after all, so that it is told of twice. Both name it as `checkout_id`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = CheckoutVoidedData)]
 #[serde(untagged)]
@@ -147,7 +163,7 @@ pub struct Booked {
     #[schema(inline)]
     status: IsBooked,
     id: String,
-    kind: Kind,
+    kind: BookingKindName,
     employee_number: String,
     #[schema(format = DateTime)]
     at: String,
@@ -173,24 +189,13 @@ pub struct RejectedBooking {
     #[schema(inline)]
     status: IsRejected,
     id: String,
-    kind: Kind,
+    kind: BookingKindName,
     employee_number: String,
     #[schema(format = DateTime)]
     at: String,
     #[schema(nullable = false)]
     checkout_id: Option<String>,
     rejection: Rejection,
-}
-
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = BookingKind)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    Opening,
-    Void,
-    Refund,
-    Adjustment,
-    Grant,
 }
 
 /// A menu from a file that stations sell from now.

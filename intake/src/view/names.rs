@@ -2,7 +2,7 @@
 
 use crate::problem;
 use domain::event::EventKind;
-use domain::import::Reason;
+use domain::import::{CONTENT_TYPES, Reason};
 use domain::{admin, booking, checkout};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -41,6 +41,11 @@ names!(
     RejectionType = BTreeSet::from_iter(
         [checkout::Rejection::VARIANTS, booking::Rejection::VARIANTS, admin::Refusal::VARIANTS].concat()
     )
+);
+
+names!(
+    /// What a file of an import may call itself; what it is, is looked at.
+    ImportContentType = CONTENT_TYPES
 );
 
 names!(

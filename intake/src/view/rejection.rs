@@ -8,7 +8,7 @@ use domain::booking;
 use domain::checkout::{PriceChange, Rejection};
 use domain::id::MealCode;
 use domain::webhook::MAX_WEBHOOKS;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use utoipa::ToSchema;
 
@@ -43,7 +43,7 @@ pub struct RejectionView {
     cutoff: Option<String>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct PriceChangeView {
     code: String,
     /// What the terminal displayed.
