@@ -18,17 +18,17 @@ use domain::booking::Booking;
 use domain::checkout::Checkout;
 use domain::command::COMMAND_LIFETIME;
 use domain::id::{EmployeeNumber, KEY_LEAD_MS, KEY_LIFETIME_MS, TenantId};
-use domain::ledger::Movement;
+use domain::ledger::{self, Movement};
 use domain::wallet::Wallet;
 use jiff::{SignedDuration, Timestamp};
 
 /// What one statement covers: a month, and a quarter of a year at most.
 const LENGTH: Length =
     Length { default: SignedDuration::from_hours(24 * 31), max: SignedDuration::from_hours(24 * 92) };
-/// What is read of one wallet: twenty movements a day for a quarter of a year. What was rejected is read as well.
-const MAX_POSTED: usize = 2_000;
-/// What is followed of one wallet from some time on to what it holds now.
-pub const MAX_FOLLOWED: usize = 20_000;
+/// Twenty movements a day for a quarter of a year.
+const STATEMENT: Most = Most { movements: 2_000, looked_at: 5_000 };
+/// How far the clocks of functions and terminals may be apart, beyond what the contract allows.
+const SKEW: SignedDuration = SignedDuration::from_mins(1);
 /// Items of one page of a query.
 const PAGE: i32 = 500;
 
@@ -66,24 +66,24 @@ pub async fn list(
     if !caller.sees_wallet_of(&number) || found.take(&employee_key).is_none() {
         return Err(Problem::NotFound);
     }
+    let wallet = found.take(&wallet_key).map(items::stored_wallet).transpose()?;
+    let wallet = wallet.ok_or_else(|| Failure::malformed("write a statement", "there is no wallet"))?;
     let window = window.read(app.clock.now(), Some(LENGTH))?;
-    let posted = between(&app, &tenant.id, &number, window.from, window.to, MAX_POSTED).await?;
-    let posted = posted.ok_or_else(|| {
-        let detail = format!("the time holds more than {MAX_POSTED} movements; ask for less");
-        Problem::field(FieldError::at_parameter("from", detail))
-    })?;
-    let moved = by_version(&posted);
+    let posted = between(&app, &tenant.id, &number, window.from, window.to, STATEMENT).await?;
+    let posted = posted.ok_or_else(too_many)?;
+    let moved = by_version(&posted, wallet);
     let cut = |is_past: &dyn Fn(Timestamp) -> bool| {
         moved.iter().position(|(movement, _)| is_past(movement.at)).unwrap_or(moved.len())
     };
     let moved = moved.get(cut(&|at| at >= window.from)..cut(&|at| at > window.to)).unwrap_or_default();
     let opening = match moved {
         [(first, _), ..] => first.entry.before(),
-        [] => {
-            let wallet = found.take(&wallet_key).map(items::stored_wallet).transpose()?.unwrap_or_default();
-            before_what_followed(&app, &tenant.id, &number, wallet, window.from).await?
-        }
+        [] => before_what_followed(&app, &tenant.id, &number, wallet, window.from).await?,
     };
+    // Of what is committed at once, some may be seen before the rest.
+    if !ledger::are_joined(&moved.iter().map(|(movement, _)| movement.entry).collect::<Vec<_>>()) {
+        return Err(Failure::transient("write a statement", "a movement is missing").into());
+    }
     let movements = moved.iter().filter_map(|(_, posted)| MovementView::of(posted)).collect();
     let statement = StatementView::of(&number, &window, &tenant.currency, opening, movements);
     sheet::whole(statement, |statement| &statement.movements, &headers)
@@ -97,24 +97,35 @@ async fn before_what_followed(
     wallet: Wallet,
     from: Timestamp,
 ) -> Result<Wallet, Problem> {
-    let followed = between(app, tenant, number, from, app.clock.now(), MAX_FOLLOWED).await?;
-    let followed = followed.ok_or_else(|| {
-        let detail =
-            format!("nothing moved the wallet then, and more than {MAX_FOLLOWED} movements followed");
-        Problem::field(FieldError::at_parameter("from", detail))
-    })?;
-    let next = by_version(&followed)
-        .into_iter()
-        .map(|(movement, _)| movement)
-        .find(|movement| movement.at >= from && movement.entry.after.version <= wallet.version);
-    Ok(next.map_or(wallet, |next| next.entry.before()))
+    let followed = between(app, tenant, number, from, app.clock.now(), STATEMENT).await?;
+    let followed = followed.ok_or_else(too_many)?;
+    let mut moved = by_version(&followed, wallet).into_iter().map(|(movement, _)| movement);
+    Ok(moved.find(|movement| movement.at >= from).map_or(wallet, |next| next.entry.before()))
 }
 
-/// What moved the wallet, in the order in which it did.
-fn by_version(posted: &[Posted]) -> Vec<(Movement, &Posted)> {
+fn too_many() -> Problem {
+    let Most { movements, looked_at } = STATEMENT;
+    let detail = format!(
+        "the time, or what follows one in which nothing moved, holds more than {movements} movements, or {looked_at} \
+         sales and corrections with those that were rejected; ask for less, or for later"
+    );
+    Problem::field(FieldError::at_parameter("from", detail))
+}
+
+/// What made the wallet that was read, in its order; others may have come since.
+fn by_version(posted: &[Posted], wallet: Wallet) -> Vec<(Movement, &Posted)> {
     let mut moved: Vec<_> = posted.iter().filter_map(|posted| Some((posted.movement()?, posted))).collect();
+    moved.retain(|(movement, _)| movement.entry.after.version <= wallet.version);
     moved.sort_by_key(|(movement, _)| movement.entry.after.version);
     moved
+}
+
+/// How much is read of one wallet.
+#[derive(Debug, Clone, Copy)]
+pub struct Most {
+    pub movements: usize,
+    /// With what was rejected.
+    pub looked_at: usize,
 }
 
 /// A sale or another booking, which moved a wallet or was rejected.
@@ -134,43 +145,62 @@ impl Posted {
     }
 }
 
-/// All that was posted to a wallet within a time, and some of what was before or after; nothing if it is more than
-/// `max`. Ids were made before their movement: up to as long as a key lives, and as far ahead as clocks may be.
+/// All that moved a wallet within a time, and some of what did before or after; nothing if it is more than `most`.
+/// Ids were made before their movement: up to as long as a key lives, and as far ahead as clocks may be.
 pub async fn between(
     app: &App,
     tenant: &TenantId,
     number: &EmployeeNumber,
     from: Timestamp,
     to: Timestamp,
-    max: usize,
+    most: Most,
 ) -> Result<Option<Vec<Posted>>, Failure> {
-    let slack = SignedDuration::from_millis(KEY_LIFETIME_MS) + COMMAND_LIFETIME;
-    let from = from.checked_sub(slack).unwrap_or(from);
+    let age = SignedDuration::from_millis(KEY_LIFETIME_MS) + COMMAND_LIFETIME + SKEW;
+    let lead = SignedDuration::from_millis(KEY_LEAD_MS) + SKEW;
+    let from = from.checked_sub(age).unwrap_or(from);
     // A time that has not begun may be asked for.
-    let to = to.checked_add(SignedDuration::from_millis(KEY_LEAD_MS)).unwrap_or(to).max(from);
+    let to = to.checked_add(lead).unwrap_or(to).max(from);
     let [sales, bookings] = keys::movements_between(tenant, number, from, to);
     let sale = |item: Item| Ok(Posted::Checkout(Box::new(items::stored_checkout(item)?)));
     let booking = |item: Item| Ok(Posted::Booking(Box::new(items::stored_booking(item)?)));
-    let mut posted = Vec::new();
-    let is_all = collect(app, &sales, sale, &mut posted, max).await?
-        && collect(app, &bookings, booking, &mut posted, max).await?
-        && collect(app, &keys::movements_unasked(tenant, number), booking, &mut posted, max).await?;
-    Ok(is_all.then_some(posted))
+    let mut read = Read { most, moved: Vec::new(), looked_at: 0 };
+    let is_all = read.all_of(app, &sales, sale).await?
+        && read.all_of(app, &bookings, booking).await?
+        && read.all_of(app, &keys::movements_unasked(tenant, number), booking).await?;
+    Ok(is_all.then_some(read.moved))
 }
 
-/// Whether what is in the span still fits.
-async fn collect(
-    app: &App,
-    span: &Span,
-    read: impl Fn(Item) -> Result<Posted, Failure>,
-    posted: &mut Vec<Posted>,
-    max: usize,
-) -> Result<bool, Failure> {
-    let mut pages = app.table.pages(span, PAGE, Order::OldestFirst);
-    while posted.len() <= max
-        && let Some(page) = pages.next().await?
-    {
-        posted.extend(page.into_iter().map(&read).collect::<Result<Vec<_>, _>>()?);
+/// What was read so far.
+struct Read {
+    most: Most,
+    moved: Vec<Posted>,
+    looked_at: usize,
+}
+
+impl Read {
+    /// Reads a span; whether it still fits.
+    async fn all_of(
+        &mut self,
+        app: &App,
+        span: &Span,
+        read: impl Fn(Item) -> Result<Posted, Failure>,
+    ) -> Result<bool, Failure> {
+        let mut pages = app.table.pages(span, PAGE, Order::OldestFirst);
+        while self.fits()
+            && let Some(page) = pages.next().await?
+        {
+            self.looked_at += page.len();
+            for item in page {
+                let posted = read(item)?;
+                if posted.movement().is_some() {
+                    self.moved.push(posted);
+                }
+            }
+        }
+        Ok(self.fits())
     }
-    Ok(posted.len() <= max)
+
+    fn fits(&self) -> bool {
+        self.moved.len() <= self.most.movements && self.looked_at <= self.most.looked_at
+    }
 }

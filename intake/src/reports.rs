@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::caller::Identity;
-use crate::movements::{self, MAX_FOLLOWED, Posted};
+use crate::movements::{self, Most, Posted};
 use crate::problem::{FieldError, Problem, Problems};
 use crate::sheet::{Leaf, Sheet, SheetParameters};
 use crate::view::{CreditLineView, CreditTotalsView};
@@ -23,6 +23,8 @@ const LENGTH: Length =
     Length { default: SignedDuration::from_hours(24 * 31), max: SignedDuration::from_hours(24 * 92) };
 /// Wallets that are proved at the same time.
 const SIDE_BY_SIDE: usize = 8;
+/// What is followed of one wallet; who has more is not proved, and told.
+const FOLLOWED: Most = Most { movements: 20_000, looked_at: 50_000 };
 
 /// What all employees so far come to, within the same time on every page.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -75,7 +77,7 @@ pub async fn credit(
     let mut proofs = Vec::new();
     for number in &leaf.employees {
         let item = wallets.take(&keys::wallet(&tenant.id, number));
-        let wallet = item.map(items::stored_wallet).transpose()?.unwrap_or_default();
+        let wallet = item.map(items::stored_wallet).transpose()?;
         proofs.push(prove(&app, &tenant.id, number, wallet, from, to));
     }
     let proofs: Vec<_> = stream::iter(proofs).buffered(SIDE_BY_SIDE).try_collect().await?;
@@ -113,14 +115,20 @@ async fn prove(
     app: &App,
     tenant: &TenantId,
     number: &EmployeeNumber,
-    wallet: Wallet,
+    wallet: Option<Wallet>,
     from: Timestamp,
     to: Timestamp,
 ) -> Result<(Flows, Option<String>), Problem> {
+    let Some(wallet) = wallet else {
+        return Ok((Flows::default(), Some("there is no wallet: nothing is proved".to_owned())));
+    };
     // What comes while this is read is later than the wallet, and left out.
     let now = app.clock.now();
-    let Some(posted) = movements::between(app, tenant, number, from, now, MAX_FOLLOWED).await? else {
-        let difference = format!("there are more than {MAX_FOLLOWED} movements: nothing is proved");
+    let Some(posted) = movements::between(app, tenant, number, from, now, FOLLOWED).await? else {
+        let Most { movements, looked_at } = FOLLOWED;
+        let difference = format!(
+            "there are more than {movements} movements, or {looked_at} with those that were rejected: nothing is proved"
+        );
         return Ok((Flows::default(), Some(difference)));
     };
     let movements = posted.iter().filter_map(Posted::movement).collect();

@@ -175,9 +175,11 @@ fn write_csv<R: Serialize + Default>(rows: &[R]) -> Result<Vec<u8>, csv::Error> 
 
 fn wants_csv(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    accepted
-        .flat_map(|value| value.split(','))
-        .any(|range| range.split(';').next().is_some_and(|kind| kind.trim() == CSV))
+    accepted.flat_map(|value| value.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_csv = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(CSV));
+        is_csv && !parts.any(|part| ["q=0", "q=0.0", "q=0.00", "q=0.000"].contains(&part))
+    })
 }
 
 #[cfg(test)]

@@ -26,11 +26,12 @@ use std::collections::BTreeMap;
 use utoipa::IntoParams;
 
 const DATES_MAX: i64 = 92;
-/// Sales that are added up for one concessionaire's day; who has more is told.
+/// Sales that are added up for one concessionaire's day, and entries of the audit that are looked at for what was given back
+/// on it; who has more is told.
 const SALES_MAX: usize = 50_000;
 /// Days of a page, each of one concessionaire.
 const LIMITS: Limits = Limits { default: 200, max: 500 };
-/// A page ends earlier, with the day by which so many sales were read.
+/// A page ends earlier, with the day by which so many of these were read.
 const PAGE_SALES: usize = 5_000;
 /// Items of one read.
 const TOGETHER: i32 = 1_000;
@@ -114,7 +115,9 @@ pub async fn get(
             break;
         }
         if corrections.0 != Some(date) {
-            corrections = (Some(date), given_back(&app, &tenant, date).await?);
+            let (given_back, looked_at) = given_back(&app, &tenant, date).await?;
+            corrections = (Some(date), given_back);
+            read += looked_at;
         }
         let (mut tills, sales) = sold(&app, &tenant, one, date).await?;
         for (till, takings) in corrections.1.iter().filter(|(till, _)| till.concessionaire == *one) {
@@ -209,16 +212,24 @@ async fn sold(
     Ok((tills, read))
 }
 
-/// What was given back on a date, by whomever, each correction read with the sale that it is of.
-async fn given_back(app: &App, tenant: &Tenant, date: Date) -> Result<Tills, Failure> {
-    let mut tills = Tills::new();
-    let Some((from, to)) = tenant.business_day.hours_of(date) else { return Ok(tills) };
+/// What was given back on a date, by whomever, each correction read with the sale that it is of; and how many entries
+/// of the audit were looked at for it.
+async fn given_back(app: &App, tenant: &Tenant, date: Date) -> Result<(Tills, usize), Problem> {
+    let (mut tills, mut looked_at) = (Tills::new(), 0);
+    let Some((from, to)) = tenant.business_day.hours_of(date) else { return Ok((tills, 0)) };
     // Where clocks go back past the closing hour, a date has hours on the other side of it.
     let slack = SignedDuration::from_hours(3);
     let (from, to) = (from.checked_sub(slack).unwrap_or(from), to.checked_add(slack).unwrap_or(to));
     let span = keys::audit(&tenant.id, false, from, to);
     let mut pages = app.table.pages(&span, TOGETHER, Order::OldestFirst);
     while let Some(page) = pages.next().await? {
+        looked_at += page.len();
+        if looked_at > SALES_MAX {
+            let detail = format!(
+                "more than {SALES_MAX} changes and corrections were made on {date}: it is not added up"
+            );
+            return Err(Problem::field(FieldError::at_parameter("from", detail)));
+        }
         for Found { booking, sale, .. } in corrections::among(app, &tenant.id, page).await? {
             let of = booking.cause.as_ref().and_then(|cause| cause.checkout);
             let is_booked = booking.entry().is_some() && tenant.business_day.date_of(booking.at) == date;
@@ -232,5 +243,5 @@ async fn given_back(app: &App, tenant: &Tenant, date: Date) -> Result<Tills, Fai
             }
         }
     }
-    Ok(tills)
+    Ok((tills, looked_at))
 }

@@ -38,7 +38,7 @@ impl WindowParameters {
         format!("{from} {to}")
     }
 
-    /// Without a `length`, a window that has no beginning begins with time, so that it never moves past a page.
+    /// Without a `length`, a window that has no beginning or end has those of time, so that it never moves past a page.
     pub fn read(&self, now: Timestamp, length: Option<Length>) -> Result<Window, Problem> {
         let mut errors = Vec::new();
         let from = parameter::instant(self.from.as_deref(), "from", &mut errors);
@@ -46,7 +46,7 @@ impl WindowParameters {
         if !errors.is_empty() {
             return Err(Problem::BadInput(errors));
         }
-        let to = to.unwrap_or(now);
+        let to = to.unwrap_or(if length.is_some() { now } else { Timestamp::MAX });
         let begin = || match length {
             Some(length) => to.checked_sub(length.default).unwrap_or(to),
             None => Timestamp::UNIX_EPOCH,

@@ -136,6 +136,12 @@ pub fn check(wallet: Wallet, mut entries: Vec<Entry>) -> Result<(), Discrepancy>
     follow(Wallet::default(), wallet, entries)
 }
 
+/// Whether these movements, in their order, lead from one to the next.
+pub fn are_joined(entries: &[Entry]) -> bool {
+    let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return true };
+    follow(first.before(), last.after, entries.iter().copied()).is_ok()
+}
+
 /// Whether one wallet becomes another by these movements, in their order.
 fn follow(
     before: Wallet,
@@ -265,6 +271,9 @@ mod tests {
         assert_eq!(proof(richer, &movements), Err(found));
         let made_up = Movement { entry: Entry { amount: Money::ZERO, ..movements[0].entry }, ..movements[0] };
         assert!(prove(movements[0].entry.after, vec![made_up], at(0), at(9)).1.is_err());
+        let entries: Vec<_> = movements.iter().map(|movement| movement.entry).collect();
+        assert!(are_joined(&[]) && are_joined(&entries) && are_joined(&entries[2..4]));
+        assert!(!are_joined(&[entries[0], entries[2]]));
         // What came since the wallet was read is no difference.
         assert_eq!(proof(movements[3].entry.after, &movements), Ok(()));
     }
