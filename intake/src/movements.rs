@@ -204,3 +204,33 @@ impl Read {
         self.moved.len() <= self.most.movements && self.looked_at <= self.most.looked_at
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::booking::{BookingKind, BookingOutcome};
+    use domain::money::Money;
+
+    /// A booking that left a wallet at this version.
+    fn booked(version: u64) -> Posted {
+        let after = Wallet { balance: Money::from_minor(10), version };
+        Posted::Booking(Box::new(Booking {
+            id: "a".parse().unwrap(),
+            kind: BookingKind::Adjustment,
+            at: Timestamp::UNIX_EPOCH,
+            by: "acme.ann".parse().unwrap(),
+            cause: None,
+            replenished: None,
+            outcome: BookingOutcome::Booked { amount: Money::from_minor(1), after },
+        }))
+    }
+
+    /// Of what came since, some may have been read, and what came before that not.
+    #[test]
+    fn a_statement_ends_with_the_wallet_that_was_read() {
+        let posted = [7, 5, 4].map(booked);
+        let wallet = Wallet { balance: Money::from_minor(10), version: 5 };
+        let versions = by_version(&posted, wallet).into_iter().map(|(moved, _)| moved.entry.after.version);
+        assert_eq!(versions.collect::<Vec<_>>(), [4, 5]);
+    }
+}

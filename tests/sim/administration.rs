@@ -256,6 +256,7 @@ impl Play {
         let other =
             tenants.get((tenant + 1) % tenants.len()).map(admin).filter(|other| other.tenant != own.tenant);
         let (link, sim) = (self.stage.link.clone(), self.stage.sim.clone());
+        self.read_statements(own.clone());
         self.sales.spawn(async move {
             let first = link.send(&own, Request::get("/v1/employees?limit=1"), String::new()).await;
             let Some(cursor) = first.and_then(|page| page.body["next_cursor"].as_str().map(str::to_owned))
@@ -278,10 +279,42 @@ impl Play {
         });
     }
 
+    /// Statements add up, whatever moves their wallets meanwhile.
+    fn read_statements(&mut self, admin: Cashier) {
+        let employees: Vec<_> = self.stage.sim.office().employees.keys().cloned().collect();
+        for (_, number) in employees.into_iter().filter(|(tenant, _)| *tenant == admin.tenant) {
+            let (link, admin) = (self.stage.link.clone(), admin.clone());
+            self.sales.spawn(async move {
+                let path = format!("/v1/employees/{number}/movements");
+                let Some(answer) = link.send(&admin, Request::get(&path), String::new()).await else {
+                    return;
+                };
+                if answer.status == 200 && !adds_up(&answer.body)
+                    || ![200, 401, 403, 503].contains(&answer.status)
+                {
+                    let what = format!("{path}: {} {}", answer.status, answer.body);
+                    link.sim.note(Err((Invariant::Answer, what)));
+                }
+            });
+        }
+    }
+
     fn cashier_of(&self, tenant: &TenantId) -> Cashier {
         let own = self.stage.cashiers.iter().find(|cashier| cashier.tenant == *tenant);
         own.expect("a cashier").clone()
     }
+}
+
+/// Whether each movement of a statement leads from one balance to the next.
+fn adds_up(statement: &Value) -> bool {
+    let mut balance = statement["opening_balance"].as_i64();
+    for movement in statement["movements"].as_array().into_iter().flatten() {
+        balance = balance.zip(movement["amount"].as_i64()).map(|(balance, amount)| balance + amount);
+        if balance != movement["balance"].as_i64() {
+            return false;
+        }
+    }
+    balance.is_some() && balance == statement["closing_balance"].as_i64()
 }
 
 fn draft(command: &Command, group: String, deduplication_id: String) -> Draft {
