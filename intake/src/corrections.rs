@@ -85,9 +85,8 @@ pub async fn list(
         let page = app.table.query_page(&span, TOGETHER, Order::NewestFirst, next).await?;
         looked_at += page.items.len();
         next = page.next;
-        for found in
-            among(&app, &tenant.id, page.items).await?.into_iter().filter(|found| found.is_of(whose.as_ref()))
-        {
+        let found = among(&app, &tenant.id, page.items, |_| true).await?;
+        for found in found.into_iter().filter(|found| found.is_of(whose.as_ref())) {
             lines.push(CorrectionView::of(&found.employee, &found.booking, found.sale.as_ref()));
             if lines.len() == limit {
                 next = Some(found.behind);
@@ -99,7 +98,8 @@ pub async fn list(
         }
     }
     let next_cursor = list::seal(&app, &name, next)?;
-    sheet::listed(Listed { items: lines, next_cursor }, &headers, query.as_deref())
+    let page = Listed { items: lines, next_cursor };
+    sheet::answer(&page, &page.items, page.next_cursor.as_deref(), &headers, query.as_deref())
 }
 
 /// A correction, and the sale that it is of, if that is there.
@@ -118,12 +118,19 @@ impl Found {
     }
 }
 
-/// The corrections among entries of the audit, in their order.
-pub async fn among(app: &App, tenant: &TenantId, audited: Vec<Item>) -> Result<Vec<Found>, Failure> {
+/// The corrections that are wanted among entries of the audit, in their order.
+pub async fn among(
+    app: &App,
+    tenant: &TenantId,
+    audited: Vec<Item>,
+    is_wanted: impl Fn(&Booking) -> bool,
+) -> Result<Vec<Found>, Failure> {
     let mut found = Vec::new();
     for item in audited {
         let behind = Position::behind(&item)?;
-        if let Audited::Correction(employee, booking) = items::stored_audited(item)? {
+        if let Audited::Correction(employee, booking) = items::stored_audited(item)?
+            && is_wanted(&booking)
+        {
             found.push(Found { employee, booking, sale: None, behind });
         }
     }

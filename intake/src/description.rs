@@ -5,7 +5,7 @@ use crate::request::{KEY_HEADER, PREFER_HEADER};
 use domain::role::RoleKind;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{Object, RefOr, Required, Response, ResponseBuilder, Type};
 use utoipa_axum::router::UtoipaMethodRouter;
 
@@ -25,18 +25,24 @@ pub fn complete(roles: &[RoleKind], mut route: UtoipaMethodRouter<App>) -> Utoip
 }
 
 fn describe_read(operation: &mut Operation) {
-    let known = ParameterBuilder::new()
-        .name("If-None-Match")
-        .parameter_in(ParameterIn::Header)
-        .required(Required::False)
-        .description(Some("The `ETag` of what the client has."))
-        .schema(Some(Object::with_type(Type::String)));
-    operation.parameters.get_or_insert_default().push(known.build().into());
+    let known = header("If-None-Match", Required::False, "The `ETag` of what the client has.");
+    operation.parameters.get_or_insert_default().push(known.into());
     let unchanged = ResponseBuilder::new().description("As the `If-None-Match` of the request has it");
     operation.responses.responses.insert("304".to_owned(), unchanged.build().into());
     for status in ["200", "304"] {
         add(operation, status, "ETag", Type::String, "What this answer is known by");
     }
+}
+
+/// A header of a request.
+pub fn header(name: &str, required: Required, description: &str) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(required)
+        .description(Some(description))
+        .schema(Some(Object::with_type(Type::String)))
+        .build()
 }
 
 fn describe_table(operation: &mut Operation) {
@@ -157,6 +163,7 @@ mod tests {
         }
         assert!(reads > 25 && commands > 25, "{reads} {commands}");
         assert_eq!(tables, 6);
-        assert!(headers(&description["paths"]["/v1/employees/{number}/movements"]["get"], "200") == ["ETag"]);
+        let statement = &description["paths"]["/v1/employees/{number}/movements"]["get"];
+        assert_eq!(headers(statement, "200"), ["ETag"]);
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Invariant: every event reads as it is described, with no member more.
 
+use crate::description;
 use crate::view::event::{
     AppliedChange, AppliedImport, Booked, ClosedCutoff, DisabledWebhook, Envelope, RefusedImport,
     RejectedBooking, RejectedChange, RejectedSale, Settled, SwitchedMenu, TestedWebhook, Voided,
@@ -11,31 +12,26 @@ use domain::event::{Event, EventKind};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa::openapi::path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn};
+use utoipa::openapi::path::{Operation, OperationBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder};
 use utoipa::openapi::{
-    Components, Content, HttpMethod, Object, OpenApi, PathItem, Paths, Ref, RefOr, Required, ResponseBuilder,
-    Schema, Type,
+    Components, Content, HttpMethod, OpenApi, PathItem, Paths, Ref, RefOr, Required, ResponseBuilder, Schema,
+    Type,
 };
 
 const CLOUD_EVENT: &str = "application/cloudevents+json";
 
 /// How the data of an event are described, and whether some are as described.
 struct Data {
-    name: String,
-    schema: RefOr<Schema>,
-    /// Those that it refers to.
-    others: Vec<(String, RefOr<Schema>)>,
+    /// Gives where they are described from then on.
+    register: fn(&mut Components) -> Ref,
     read: fn(Value) -> Result<(), serde_json::Error>,
 }
 
 impl Data {
     fn of<D: ToSchema + DeserializeOwned>() -> Self {
-        let mut others = Vec::new();
-        D::schemas(&mut others);
-        let read = |data| serde_json::from_value::<D>(data).map(drop);
-        Self { name: D::name().into_owned(), schema: D::schema(), others, read }
+        Self { register: register::<D>, read: |data| serde_json::from_value::<D>(data).map(drop) }
     }
 
     fn of_kind(kind: EventKind) -> Self {
@@ -57,26 +53,26 @@ impl Data {
             EventKind::WebhookDisabled => Self::of::<DisabledWebhook>(),
         }
     }
+}
 
-    /// Where it is described from now on.
-    fn register(self, components: &mut Components) -> Ref {
-        let named = Ref::from_schema_name(&self.name);
-        components.schemas.extend(self.others);
-        components.schemas.insert(self.name, self.schema);
-        named
-    }
+fn register<D: ToSchema>(components: &mut Components) -> Ref {
+    let mut others = Vec::new();
+    D::schemas(&mut others);
+    components.schemas.extend(others);
+    components.schemas.insert(D::name().into_owned(), D::schema());
+    Ref::from_schema_name(D::name())
 }
 
 /// Adds what is told to a description.
 pub fn describe(openapi: &mut OpenApi) {
     let components = openapi.components.get_or_insert_default();
-    let envelope = Data::of::<Envelope>().register(components);
+    let envelope = register::<Envelope>(components);
     let mut told = Paths::new();
     for kind in EventKind::ALL {
         let kind_name = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([kind.as_str()]));
         let own = ObjectBuilder::new()
             .property("type", kind_name)
-            .property("data", Data::of_kind(kind).register(components));
+            .property("data", (Data::of_kind(kind).register)(components));
         let event = AllOfBuilder::new().item(envelope.clone()).item(own);
         let item = PathItem::new(HttpMethod::Post, operation(kind, event));
         told.paths.insert(kind.as_str().to_owned(), item);
@@ -93,13 +89,7 @@ fn operation(kind: EventKind, event: impl Into<RefOr<Schema>>) -> Operation {
         ("webhook-timestamp", "When it was sent, in seconds since 1970"),
         ("webhook-signature", "One of each secret that is good, parted by spaces"),
     ] {
-        let header = ParameterBuilder::new()
-            .name(name)
-            .parameter_in(ParameterIn::Header)
-            .required(Required::True)
-            .description(Some(description))
-            .schema(Some(Object::with_type(Type::String)));
-        operation = operation.parameter(header);
+        operation = operation.parameter(description::header(name, Required::True, description));
     }
     let body = RequestBodyBuilder::new()
         .content(CLOUD_EVENT, Content::new(Some(event)))

@@ -103,7 +103,7 @@ pub async fn export(
         writer.write_record(MealRow::write(code, meal, &tenant.currency)).map_err(unwritten)?;
     }
     let file = writer.into_inner().map_err(|error| Failure::malformed("write a menu", error.into_error()))?;
-    let mut response = sheet::csv_page(file, query.as_deref(), next_cursor)?;
+    let mut response = sheet::csv_page(file, query.as_deref(), next_cursor.as_deref())?;
     response.headers_mut().insert(ETAG, etag::strong(&tag)?);
     Ok(response)
 }

@@ -86,7 +86,7 @@ pub async fn list(
     }
     let movements = moved.iter().filter_map(|(_, posted)| MovementView::of(posted)).collect();
     let statement = StatementView::of(&number, &window, &tenant.currency, opening, movements);
-    sheet::whole(statement, |statement| &statement.movements, &headers)
+    sheet::answer(&statement, &statement.movements, None, &headers, None)
 }
 
 /// What a wallet held that nothing has moved for some time since `from`: what the next movement found.

@@ -2,7 +2,7 @@
 //! to, so that the last page has the sums of all, however many there are.
 
 use crate::app::App;
-use crate::list::{self, Limits, Listed};
+use crate::list::{self, Limits};
 use crate::problem::Problem;
 use aws::failure::Failure;
 use aws::table::{Order, Position};
@@ -96,47 +96,29 @@ impl<S: Serialize> Leaf<S> {
 }
 
 impl<R: Serialize + ToSchema + Default, T: Serialize + ToSchema> Sheet<R, T> {
-    /// As JSON; as CSV its rows alone, with the next page in a `Link`.
     pub fn answer(self, headers: &HeaderMap, query: Option<&str>) -> Result<Response, Problem> {
-        if !wants_csv(headers) {
-            return Ok(Json(self).into_response());
-        }
-        csv_page(csv_of(&self.items)?, query, self.next_cursor)
+        answer(&self, &self.items, self.next_cursor.as_deref(), headers, query)
     }
 }
 
-/// A table that has all its rows at once: as CSV them alone, as JSON what they stand in.
-pub fn whole<R: Serialize + Default, T: Serialize>(
-    table: T,
-    rows: impl Fn(&T) -> &[R],
+/// What rows stand in as JSON; as CSV the rows alone, with the next page in a `Link`.
+pub fn answer<R: Serialize + Default>(
+    table: &impl Serialize,
+    rows: &[R],
+    next_cursor: Option<&str>,
     headers: &HeaderMap,
+    query: Option<&str>,
 ) -> Result<Response, Problem> {
     if wants_csv(headers) {
-        csv_page(csv_of(rows(&table))?, None, None)
+        let text = csv_of(rows).map_err(|error| Failure::malformed("write a table", error))?;
+        csv_page(text, query, next_cursor)
     } else {
         Ok(Json(table).into_response())
     }
 }
 
-/// A page of a list, as JSON or CSV.
-pub fn listed<R: Serialize + ToSchema + Default>(
-    page: Listed<R>,
-    headers: &HeaderMap,
-    query: Option<&str>,
-) -> Result<Response, Problem> {
-    if wants_csv(headers) {
-        csv_page(csv_of(&page.items)?, query, page.next_cursor)
-    } else {
-        Ok(Json(page).into_response())
-    }
-}
-
 /// Rows as CSV; the next page, if there is one, is in a `Link`.
-pub fn csv_page(
-    rows: Vec<u8>,
-    query: Option<&str>,
-    next_cursor: Option<String>,
-) -> Result<Response, Problem> {
+pub fn csv_page(rows: Vec<u8>, query: Option<&str>, next_cursor: Option<&str>) -> Result<Response, Problem> {
     let mut response = ([(CONTENT_TYPE, "text/csv; charset=utf-8")], rows).into_response();
     if let Some(cursor) = next_cursor {
         let asked = query.unwrap_or_default().split('&');
@@ -150,12 +132,8 @@ pub fn csv_page(
     Ok(response)
 }
 
-fn csv_of<R: Serialize + Default>(rows: &[R]) -> Result<Vec<u8>, Failure> {
-    write_csv(rows).map_err(|error| Failure::malformed("write a table", error))
-}
-
 /// The rows under their names; no spreadsheet takes a cell for a formula.
-fn write_csv<R: Serialize + Default>(rows: &[R]) -> Result<Vec<u8>, csv::Error> {
+fn csv_of<R: Serialize + Default>(rows: &[R]) -> Result<Vec<u8>, csv::Error> {
     let mut plain = csv::Writer::from_writer(Vec::new());
     rows.iter().try_for_each(|row| plain.serialize(row))?;
     // The names come with the first row, and are there without one.

@@ -15,6 +15,7 @@ use aws::table::Order;
 use axum::extract::{Query, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use domain::booking::Booking;
 use domain::id::ConcessionaireId;
 use domain::role::Caller;
 use domain::takings::{Takings, Till};
@@ -230,12 +231,12 @@ async fn given_back(app: &App, tenant: &Tenant, date: Date) -> Result<(Tills, us
             );
             return Err(Problem::field(FieldError::at_parameter("from", detail)));
         }
-        for Found { booking, sale, .. } in corrections::among(app, &tenant.id, page).await? {
-            let of = booking.cause.as_ref().and_then(|cause| cause.checkout);
-            let is_booked = booking.entry().is_some() && tenant.business_day.date_of(booking.at) == date;
-            if of.is_none() || !is_booked {
-                continue;
-            }
+        let is_of_date = |booking: &Booking| {
+            booking.cause.as_ref().is_some_and(|cause| cause.checkout.is_some())
+                && booking.entry().is_some()
+                && tenant.business_day.date_of(booking.at) == date
+        };
+        for Found { booking, sale, .. } in corrections::among(app, &tenant.id, page, is_of_date).await? {
             let missing = || Failure::malformed("add up takings", "a sale that was put right is missing");
             let takings = Takings::of_correction(&booking, date, &sale.ok_or_else(missing)?);
             if let Some((till, takings)) = takings {
