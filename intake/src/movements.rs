@@ -69,9 +69,9 @@ pub async fn list(
     let wallet = found.take(&wallet_key).map(items::stored_wallet).transpose()?;
     let wallet = wallet.ok_or_else(|| Failure::malformed("write a statement", "there is no wallet"))?;
     let window = window.read(app.clock.now(), Some(LENGTH))?;
-    let posted = between(&app, &tenant.id, &number, window.from, window.to, STATEMENT).await?;
-    let posted = posted.ok_or_else(too_many)?;
-    let moved = by_version(&posted, wallet);
+    let read = between(&app, &tenant.id, &number, window.from, window.to, STATEMENT).await?;
+    let read = read.ok_or_else(too_many)?;
+    let moved = by_version(&read.moved, wallet);
     let cut = |is_past: &dyn Fn(Timestamp) -> bool| {
         moved.iter().position(|(movement, _)| is_past(movement.at)).unwrap_or(moved.len())
     };
@@ -99,7 +99,7 @@ async fn before_what_followed(
 ) -> Result<Wallet, Problem> {
     let followed = between(app, tenant, number, from, app.clock.now(), STATEMENT).await?;
     let followed = followed.ok_or_else(too_many)?;
-    let mut moved = by_version(&followed, wallet).into_iter().map(|(movement, _)| movement);
+    let mut moved = by_version(&followed.moved, wallet).into_iter().map(|(movement, _)| movement);
     Ok(moved.find(|movement| movement.at >= from).map_or(wallet, |next| next.entry.before()))
 }
 
@@ -154,7 +154,7 @@ pub async fn between(
     from: Timestamp,
     to: Timestamp,
     most: Most,
-) -> Result<Option<Vec<Posted>>, Failure> {
+) -> Result<Option<Read>, Failure> {
     let age = SignedDuration::from_millis(KEY_LIFETIME_MS) + COMMAND_LIFETIME + SKEW;
     let lead = SignedDuration::from_millis(KEY_LEAD_MS) + SKEW;
     let from = from.checked_sub(age).unwrap_or(from);
@@ -167,14 +167,16 @@ pub async fn between(
     let is_all = read.all_of(app, &sales, sale).await?
         && read.all_of(app, &bookings, booking).await?
         && read.all_of(app, &keys::movements_unasked(tenant, number), booking).await?;
-    Ok(is_all.then_some(read.moved))
+    Ok(is_all.then_some(read))
 }
 
 /// What was read so far.
-struct Read {
+#[derive(Debug)]
+pub struct Read {
     most: Most,
-    moved: Vec<Posted>,
-    looked_at: usize,
+    pub moved: Vec<Posted>,
+    /// With what was rejected.
+    pub looked_at: usize,
 }
 
 impl Read {

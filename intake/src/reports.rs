@@ -7,13 +7,13 @@ use crate::problem::{FieldError, Problem, Problems};
 use crate::sheet::{Leaf, Sheet, SheetParameters};
 use crate::view::{CreditLineView, CreditTotalsView};
 use crate::window::{Length, WindowParameters};
-use aws::{items, keys};
+use aws::items::{self, Item};
+use aws::keys;
 use axum::extract::{Query, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::id::{EmployeeNumber, TenantId};
 use domain::ledger::{self, Flows};
-use domain::wallet::Wallet;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,8 @@ const LENGTH: Length =
 const SIDE_BY_SIDE: usize = 8;
 /// What is followed of one wallet; who has more is not proved, and told.
 const FOLLOWED: Most = Most { movements: 20_000, looked_at: 50_000 };
+/// A page ends early, with the wallet by which so many sales and bookings were looked at.
+const PAGE_ITEMS: usize = 5_000;
 
 /// What all employees so far come to, within the same time on every page.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -41,7 +43,8 @@ struct Sums {
 /// computed from movements from `from` on and before `to`, and followed from there to the wallet as it stands: what
 /// does not lead there is a `difference`, which raises an alarm and which nobody repairs silently. The next report
 /// opens with what one that ends where it begins closes with, if that was a minute ago: until then, what was decided before
-/// may not stand yet. Of a long roster, the last page has the sums of all.
+/// may not stand yet. Of a long roster, the last page has the sums of all. A page ends early once 5,000 sales and bookings
+/// were looked at for it: whoever wants all follows `next_cursor` to its end.
 #[utoipa::path(
     get,
     operation_id = "reportCredit",
@@ -77,12 +80,19 @@ pub async fn credit(
     let mut proofs = Vec::new();
     for number in &leaf.employees {
         let item = wallets.take(&keys::wallet(&tenant.id, number));
-        let wallet = item.map(items::stored_wallet).transpose()?;
-        proofs.push(prove(&app, &tenant.id, number, wallet, from, to));
+        proofs.push(prove(&app, &tenant.id, number, item, (from, to)));
     }
-    let proofs: Vec<_> = stream::iter(proofs).buffered(SIDE_BY_SIDE).try_collect().await?;
-    let mut lines = Vec::new();
-    for (number, (flows, difference)) in leaf.employees.iter().zip(proofs) {
+    let mut proofs = stream::iter(proofs).buffered(SIDE_BY_SIDE);
+    let (mut lines, mut looked_at) = (Vec::new(), 0);
+    while looked_at < PAGE_ITEMS
+        && let Some(proof) = proofs.try_next().await?
+    {
+        looked_at += proof.looked_at;
+        lines.push(proof);
+    }
+    drop(proofs);
+    leaf.keep(lines.len());
+    let lines = leaf.employees.iter().zip(lines).map(|(number, Proof { flows, difference, .. })| {
         leaf.sums.employees += 1;
         leaf.sums.flows.add(&flows);
         if let Some(difference) = &difference {
@@ -94,8 +104,9 @@ pub async fn credit(
             );
             app.metrics.credit_difference(&tenant.id);
         }
-        lines.push(CreditLineView::of(number, &flows, difference));
-    }
+        CreditLineView::of(number, &flows, difference)
+    });
+    let lines: Vec<_> = lines.collect();
     let Sums { employees, differences, ref flows, .. } = leaf.sums;
     let totals = CreditTotalsView::of(employees, differences, flows, &tenant.currency);
     leaf.answer(&app, &headers, query.as_deref(), lines, totals)
@@ -111,27 +122,53 @@ fn time(window: &WindowParameters, now: Timestamp) -> Result<(Timestamp, Timesta
 }
 
 /// What a wallet's movements come to, and why they do not prove it.
+#[derive(Debug, Default)]
+struct Proof {
+    flows: Flows,
+    difference: Option<String>,
+    /// Sales and bookings that were read for it.
+    looked_at: usize,
+}
+
+/// Looks at a wallet, and once more if it is not proved: of what is committed at once, some may be seen before the rest.
 async fn prove(
     app: &App,
     tenant: &TenantId,
     number: &EmployeeNumber,
-    wallet: Option<Wallet>,
-    from: Timestamp,
-    to: Timestamp,
-) -> Result<(Flows, Option<String>), Problem> {
-    let Some(wallet) = wallet else {
-        return Ok((Flows::default(), Some("there is no wallet: nothing is proved".to_owned())));
+    wallet: Option<Item>,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Proof, Problem> {
+    let first = look(app, tenant, number, wallet, (from, to)).await?;
+    if first.difference.is_none() {
+        return Ok(first);
+    }
+    let wallet = app.table.read_one(&keys::wallet(tenant, number)).await?;
+    let second = look(app, tenant, number, wallet, (from, to)).await?;
+    Ok(Proof { looked_at: first.looked_at + second.looked_at, ..second })
+}
+
+async fn look(
+    app: &App,
+    tenant: &TenantId,
+    number: &EmployeeNumber,
+    wallet: Option<Item>,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Proof, Problem> {
+    let unproved = |why: String, looked_at| Proof { difference: Some(why), looked_at, ..Proof::default() };
+    let Some(wallet) = wallet.map(items::stored_wallet).transpose()? else {
+        return Ok(unproved("there is no wallet: nothing is proved".to_owned(), 0));
     };
     // What comes while this is read is later than the wallet, and left out.
     let now = app.clock.now();
-    let Some(posted) = movements::between(app, tenant, number, from, now, FOLLOWED).await? else {
+    let Some(read) = movements::between(app, tenant, number, from, now, FOLLOWED).await? else {
         let Most { movements, looked_at } = FOLLOWED;
-        let difference = format!(
+        let why = format!(
             "there are more than {movements} movements, or {looked_at} with those that were rejected: nothing is proved"
         );
-        return Ok((Flows::default(), Some(difference)));
+        return Ok(unproved(why, looked_at));
     };
-    let movements = posted.iter().filter_map(Posted::movement).collect();
+    let movements = read.moved.iter().filter_map(Posted::movement).collect();
     let (flows, proof) = ledger::prove(wallet, movements, from, to);
-    Ok((flows, proof.err().map(|discrepancy| discrepancy.to_string())))
+    let difference = proof.err().map(|discrepancy| discrepancy.to_string());
+    Ok(Proof { flows, difference, looked_at: read.looked_at })
 }

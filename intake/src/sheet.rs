@@ -49,6 +49,8 @@ pub struct Sheet<R: ToSchema, T: ToSchema> {
 pub struct Leaf<S> {
     pub employees: Vec<EmployeeNumber>,
     pub sums: S,
+    /// From where a list goes on after each of them.
+    behind: Vec<Position>,
     next: Option<Position>,
     name: String,
 }
@@ -72,13 +74,23 @@ impl SheetParameters {
         let (start, sums) = bookmark.map(|bookmark| (bookmark.behind, bookmark.sums)).unzip();
         let span = keys::employees(tenant, "");
         let page = app.table.query_page(&span, limit, Order::OldestFirst, start).await?;
+        let behind = page.items.iter().map(Position::behind).collect::<Result<_, _>>()?;
         let employees = page.items.into_iter().map(|item| Ok(items::listed_employee(item)?.number));
         let employees = employees.collect::<Result<_, Failure>>()?;
-        Ok(Leaf { employees, sums: sums.unwrap_or_default(), next: page.next, name })
+        Ok(Leaf { employees, sums: sums.unwrap_or_default(), behind, next: page.next, name })
     }
 }
 
 impl<S: Serialize> Leaf<S> {
+    /// Leaves all but the first employees to the next page.
+    pub fn keep(&mut self, employees: usize) {
+        if employees < self.employees.len() {
+            self.employees.truncate(employees);
+            self.behind.truncate(employees);
+            self.next = self.behind.pop();
+        }
+    }
+
     /// The page with its rows, and with `totals` of all so far.
     pub fn answer<R: Serialize + ToSchema + Default, T: Serialize + ToSchema>(
         self,

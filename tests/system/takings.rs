@@ -1,9 +1,13 @@
 //! What stations took, as administrators and those who sell read it.
 
+use aws::table::Write;
+use aws::{items, keys};
+use domain::checkout::Checkout;
 use domain::tenant::BusinessDay;
 use jiff::SignedDuration;
 use jiff::civil::Date;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use tests::World;
 use tests::terminal::{Terminal, coffee};
 use uuid::Uuid;
@@ -144,6 +148,42 @@ async fn a_date_came_to_what_was_sold_less_what_was_given_back_on_it() {
     }
     let line = format!("{second},coffee-bar,coffee-bar-1,acme-manager,0,0,0,0,1,4500,-4500");
     assert_eq!((table.len(), table.contains(&line)), (4, true), "{table:?}");
+}
+
+/// Somebody was sent away thousands of times: whoever proves their wallet reads all of it, and the next page goes on behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_the_credit_report_ends_early_once_much_was_read() {
+    let world = World::start().await;
+    let (cashier, admin) = (world.terminal("acme-cashier").await, world.terminal("acme-admin").await);
+    let key = Uuid::now_v7();
+    let mut unknown = coffee("RF100023", 1);
+    unknown["items"][0]["code"] = json!("?");
+    assert_ne!(cashier.buy(key, &unknown).await.outcome(), "settled");
+    world.settle().await;
+    let table = world.system.clients.table(aws::retry::Policy::WORKER);
+    let (acme, number) = ("acme".parse().unwrap(), "100023".parse().unwrap());
+    let item = table.read_one(&keys::checkout(&acme, &number, key.try_into().unwrap())).await.unwrap();
+    let rejected = items::stored_checkout(item.unwrap()).unwrap();
+    let again = |_| Checkout { id: Uuid::now_v7().try_into().unwrap(), ..rejected.clone() };
+    let again: Vec<_> = (0..5_000).map(again).collect();
+    for together in again.chunks(100) {
+        let writes = together.iter().map(|checkout| Write::Create(items::checkout(checkout).unwrap()));
+        table.commit(writes.collect()).await.unwrap();
+    }
+
+    let (mut pages, mut query) = (Vec::new(), String::new());
+    let totals = loop {
+        let page = admin.get(&format!("/v1/reports/credit?limit=500{query}"), &[]).await.body;
+        let numbers = page["items"].as_array().unwrap().iter().map(|line| line["employee_number"].clone());
+        pages.push(numbers.collect::<Vec<_>>());
+        let Some(cursor) = page["next_cursor"].as_str() else { break page["totals"].clone() };
+        query = format!("&cursor={cursor}");
+    };
+    assert_eq!((pages.len(), pages[0].last()), (2, Some(&json!("100023"))), "{pages:?}");
+    let all = pages.concat();
+    let different: BTreeSet<_> = all.iter().map(Value::to_string).collect();
+    assert_eq!((all.len(), &totals["differences"]), (different.len(), &json!(0)), "{pages:?}");
+    assert_eq!(totals["employees"], all.len(), "{totals}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
