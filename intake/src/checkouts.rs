@@ -15,7 +15,7 @@ use crate::view::{CheckoutView, QuoteView};
 use aws::failure::Failure;
 use aws::items::{self, Item};
 use aws::keys;
-use aws::table::Order as Sorted;
+use aws::table::{Found, Order as Sorted};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
@@ -61,7 +61,7 @@ pub async fn post(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let order = Order::parse(&headers, &body, app.clock.now())?;
-    let till = till(&app, &identity, &order.station, &order.buyer).await?;
+    let till = till(&app, &identity, &order.station, &order.buyer, Some(order.id)).await?;
     let request = RequestHash::of_checkout(
         &till.caller.tenant,
         &till.caller.user,
@@ -94,19 +94,29 @@ struct Till {
     tenant: Tenant,
     station: Station,
     employee: EmployeeNumber,
-    /// Known already if the buyer was named by number.
-    profile: Option<Item>,
+    /// The buyer, and what came of the same sale before: read already if the buyer was named by number.
+    read: Option<Found>,
 }
 
-/// One read: user, tenant, station, and the badge or employee.
-async fn till(app: &App, identity: &Identity, station: &StationId, buyer: &Buyer) -> Result<Till, Problem> {
+/// One read: user, tenant, station, and the badge or employee. Who is named by number is looked up together with what came
+/// of `sale` before.
+async fn till(
+    app: &App,
+    identity: &Identity,
+    station: &StationId,
+    buyer: &Buyer,
+    sale: Option<CheckoutId>,
+) -> Result<Till, Problem> {
     let id = identity.tenant();
     let station_key = keys::station(id, station);
-    let buyer_key = match buyer {
-        Buyer::Badge(rfid) => keys::badge(id, rfid),
-        Buyer::Number(number) => keys::employee(id, number),
+    let (buyer_key, earlier_key) = match buyer {
+        Buyer::Badge(rfid) => (keys::badge(id, rfid), None),
+        Buyer::Number(number) => {
+            (keys::employee(id, number), sale.map(|sale| keys::checkout(id, number, sale)))
+        }
     };
     let wanted = identity.keys().into_iter().chain([station_key.clone(), buyer_key.clone()]);
+    let wanted = wanted.chain(earlier_key);
     let mut found = app.table.read(wanted).await?;
     let (caller, tenant) = identity.admit(&mut found)?;
     let stored = found.take(&station_key).ok_or(Problem::UnknownStation)?;
@@ -114,13 +124,17 @@ async fn till(app: &App, identity: &Identity, station: &StationId, buyer: &Buyer
     if !caller.sells_for(&station.concessionaire) {
         return Err(Problem::UnknownStation);
     }
-    let (employee, profile) = match (buyer, found.take(&buyer_key)) {
-        (Buyer::Badge(_), Some(badge)) => (items::stored_badge(badge)?.employee, None),
-        (Buyer::Badge(_), None) => return Err(Problem::UnknownBadge),
-        (Buyer::Number(number), Some(profile)) => (number.clone(), Some(profile)),
-        (Buyer::Number(_), None) => return Err(Problem::UnknownEmployee),
+    let (employee, read) = match buyer {
+        Buyer::Badge(_) => {
+            let badge = found.take(&buyer_key).ok_or(Problem::UnknownBadge)?;
+            (items::stored_badge(badge)?.employee, None)
+        }
+        Buyer::Number(number) => {
+            found.get(&buyer_key).ok_or(Problem::UnknownEmployee)?;
+            (number.clone(), Some(found))
+        }
     };
-    Ok(Till { caller, tenant, station, employee, profile })
+    Ok(Till { caller, tenant, station, employee, read })
 }
 
 /// A sale about to be enqueued, or found done.
@@ -134,19 +148,21 @@ struct Sale {
 }
 
 impl Sale {
-    /// The second and last read: an earlier outcome under this id, and the buyer if not yet known.
+    /// The second and last read, if the first could not tell: the buyer, and what came of the same sale before.
     async fn find(
         app: &App,
         till: Till,
         id: CheckoutId,
         request: RequestHash,
     ) -> Result<(Self, Option<Item>), Problem> {
-        let Till { caller, tenant, station, employee, profile } = till;
+        let Till { caller, tenant, station, employee, read } = till;
         let checkout_key = keys::checkout(&tenant.id, &employee, id);
         let employee_key = keys::employee(&tenant.id, &employee);
-        let wanted = [Some(checkout_key.clone()), profile.is_none().then(|| employee_key.clone())];
-        let mut found = app.table.read(wanted.into_iter().flatten()).await?;
-        let profile = profile.or_else(|| found.take(&employee_key));
+        let mut found = match read {
+            Some(found) => found,
+            None => app.table.read([employee_key.clone(), checkout_key.clone()]).await?,
+        };
+        let profile = found.take(&employee_key);
         let profile = profile.ok_or_else(|| Failure::malformed("read a badge", "it leads to no employee"))?;
         let employee = items::stored_employee(&employee, profile)?;
         Ok((Self { caller, tenant, station, employee, id, request }, found.take(&checkout_key)))
@@ -256,7 +272,8 @@ pub async fn quote(
     body: Bytes,
 ) -> Result<Json<QuoteView>, Problem> {
     let Asked { buyer, station, basket } = Asked::parse(&headers, &body)?;
-    let Till { tenant, station, employee: number, .. } = till(&app, &identity, &station, &buyer).await?;
+    let till = till(&app, &identity, &station, &buyer, None).await?;
+    let Till { tenant, station, employee: number, .. } = till;
     ask_open(&station)?;
     let employee_key = keys::employee(&tenant.id, &number);
     let wallet_key = keys::wallet(&tenant.id, &number);

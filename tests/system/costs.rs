@@ -11,7 +11,7 @@ fn calls(spent: &aws::usage::Spent) -> Vec<(&'static str, u64)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn intake_reads_twice_and_the_worker_writes_four_units_and_one() {
+async fn intake_reads_twice_or_once_and_the_worker_writes_four_units_and_one() {
     let world = World::start().await;
     let cashier = world.terminal("acme-cashier").await;
     let (intake, worker) = (world.system.app.table().usage(), world.system.workers.checkouts.table().usage());
@@ -35,6 +35,18 @@ async fn intake_reads_twice_and_the_worker_writes_four_units_and_one() {
     assert_eq!(calls(&spent), [("BatchGetItem", 1), ("TransactWriteItems", 1)]);
     assert_eq!(spent.write_decis, 50, "4 units for two items in a transaction, 1 for the index");
     assert_eq!(cashier.follow(&accepted).await.outcome(), "settled");
+
+    // Whose number is known is looked up together with what came of the same sale before.
+    let (key, mut lunch) = (Uuid::now_v7(), coffee("", 1));
+    let named = lunch.as_object_mut().unwrap();
+    named.remove("rfid");
+    named.insert("employee_number".to_owned(), json!("100003"));
+    for (status, reads) in [(202, 1), (200, 1)] {
+        intake.take();
+        assert_eq!(cashier.sell(key, &lunch, 0).await.status, status);
+        assert_eq!(calls(&intake.take()), [("BatchGetItem", reads)]);
+        world.settle().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
