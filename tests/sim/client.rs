@@ -1,17 +1,14 @@
 //! Somebody who puts a sale right, or administers: keeps a key until the outcome is known, as a terminal does.
 
-use super::link::{Answer, Link};
+use super::link::{Answer, Link, Pauses};
 use super::office::Cashier;
 use super::oracle::{BookingPlace, Invariant, Papers, Ticket, Verdict};
 use domain::id::{CommandId, EmployeeNumber};
 use http::{Method, Request};
 use serde_json::Value;
-use std::time::Duration;
 
 /// How often somebody sends or looks before they give up.
 const TRIES_MAX: usize = 60;
-const FIRST_PAUSE: Duration = Duration::from_millis(700);
-const LONGEST_PAUSE: Duration = Duration::from_secs(25);
 
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -37,7 +34,7 @@ enum Place {
 impl Client {
     /// Sends and follows until the outcome is known or nobody can tell any more.
     pub async fn run(self) {
-        let (mut pause, mut ticket) = (FIRST_PAUSE, None);
+        let (mut pauses, mut ticket) = (Pauses::new(), None);
         for _ in 0..TRIES_MAX {
             let is_end = match &ticket {
                 None => self.send(&mut ticket).await,
@@ -46,8 +43,7 @@ impl Client {
             if is_end {
                 return;
             }
-            tokio::time::sleep(pause).await;
-            pause = LONGEST_PAUSE.min(pause * 2);
+            pauses.pause().await;
         }
         if ticket.is_some() {
             self.note(Err((Invariant::Ended, format!("{} was followed in vain", self.path))));

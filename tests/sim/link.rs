@@ -18,6 +18,8 @@ pub const CLIENT_ID: &str = "sim";
 /// How long a terminal waits for an answer: a little more than the longest wait it may ask for.
 const PATIENCE: Duration = Duration::from_secs(9);
 const ANSWER_MAX_BYTES: usize = 1024 * 1024;
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(25);
 
 #[derive(Debug, Clone)]
 pub struct Link {
@@ -26,11 +28,28 @@ pub struct Link {
     pub instances: [Router; 2],
 }
 
+/// Pauses of whoever sends again or looks again, ever longer.
+#[derive(Debug)]
+pub struct Pauses {
+    next: Duration,
+}
+
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Value,
+}
+
+impl Pauses {
+    pub fn new() -> Self {
+        Self { next: FIRST_PAUSE }
+    }
+
+    pub async fn pause(&mut self) {
+        tokio::time::sleep(self.next).await;
+        self.next = LONGEST_PAUSE.min(self.next * 2);
+    }
 }
 
 impl Answer {

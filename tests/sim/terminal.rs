@@ -1,21 +1,18 @@
 //! A terminal: it keeps its key until it knows the outcome, sends again on doubt, and tells the oracle
 //! everything it was told.
 
-use super::link::{Answer, Link};
+use super::link::{Answer, Link, Pauses};
 use super::office::Cashier;
 use super::oracle::{Asked, Invariant, Ticket, Verdict};
 use domain::command::Basket;
 use domain::request::{Buyer, RequestHash};
 use http::Request;
 use serde_json::json;
-use std::time::Duration;
 
 /// How often a terminal sends before it calls for help.
 const SENDINGS_MAX: usize = 40;
-/// Looks at a ticket: growing pauses, well past its end.
+/// Looks at a ticket, well past its end.
 const LOOKS_MAX: usize = 60;
-const FIRST_PAUSE: Duration = Duration::from_millis(700);
-const LONGEST_PAUSE: Duration = Duration::from_secs(25);
 
 /// What came of one sending.
 enum Heard {
@@ -51,7 +48,7 @@ impl Terminal {
     /// Sells, and stays with it until the outcome is known or nobody can tell any more.
     pub async fn sell(mut self) {
         self.link.sim.oracle().asks(&self.hash, &self.asked);
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::new();
         for _ in 0..SENDINGS_MAX {
             let ticket = match self.send().await {
                 Heard::End => return,
@@ -64,8 +61,7 @@ impl Terminal {
                 }
                 return self.follow(&ticket).await;
             }
-            tokio::time::sleep(pause).await;
-            pause = LONGEST_PAUSE.min(pause * 2);
+            pauses.pause().await;
         }
     }
 
@@ -129,13 +125,12 @@ impl Terminal {
 
     /// Follows a `Location` to its end.
     async fn follow(&self, ticket: &Ticket) {
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::new();
         for _ in 0..LOOKS_MAX {
-            tokio::time::sleep(pause).await;
+            pauses.pause().await;
             if self.look(ticket).await {
                 return;
             }
-            pause = LONGEST_PAUSE.min(pause * 2);
         }
         let what = format!("{} was followed in vain", self.hash);
         self.link.sim.note(Err((Invariant::Ended, what)));
