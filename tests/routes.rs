@@ -115,6 +115,7 @@ pub fn rows() -> Vec<Row> {
         get("getReconciliation", "/v1/reconciliations/2026-03-15", &[Admin], Tenant),
         get("getEmployee", "/v1/employees/{number}", EVERYBODY, Wallet),
         get("listEmployees", "/v1/employees?badge={badge}", &[Admin], Tenant),
+        get("exportEmployees", "/v1/employees.csv", &[Admin], Tenant),
         row(
             "postEmployee",
             "POST",

@@ -162,7 +162,7 @@ mod tests {
             }
         }
         assert!(reads > 25 && commands > 25, "{reads} {commands}");
-        assert_eq!(tables, 6);
+        assert_eq!(tables, 7);
         let statement = &description["paths"]["/v1/employees/{number}/movements"]["get"];
         assert_eq!(headers(statement, "200"), ["ETag"]);
     }

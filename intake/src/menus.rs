@@ -12,7 +12,6 @@ use crate::problem::{CommandProblems, FieldError, PreconditionProblem, Problem, 
 use crate::request::{self, NoBody};
 use crate::sheet;
 use crate::view::MenuView;
-use aws::failure::Failure;
 use aws::items::{self, MenuHead};
 use aws::keys;
 use axum::Json;
@@ -95,14 +94,8 @@ pub async fn export(
     let (tenant, concessionaire, menu) = read(&app, &identity, &id).await?;
     let tag = tag(&tenant.id, &concessionaire, menu.version);
     let (meals, next_cursor) = page.turn(&app, &tag, &menu)?;
-    // Quoted, whatever it holds, as those who guard against formulas in exports advise.
-    let mut writer = csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(Vec::new());
-    let unwritten = |error| Failure::malformed("write a row", error);
-    writer.write_record(MealRow::COLUMNS).map_err(unwritten)?;
-    for (code, meal) in meals {
-        writer.write_record(MealRow::write(code, meal, &tenant.currency)).map_err(unwritten)?;
-    }
-    let file = writer.into_inner().map_err(|error| Failure::malformed("write a menu", error.into_error()))?;
+    let rows = meals.into_iter().map(|(code, meal)| MealRow::write(code, meal, &tenant.currency));
+    let file = sheet::export(MealRow::COLUMNS, rows)?;
     let mut response = sheet::csv_page(file, query.as_deref(), next_cursor.as_deref())?;
     response.headers_mut().insert(ETAG, etag::strong(&tag)?);
     Ok(response)
@@ -270,7 +263,7 @@ pub async fn put_availability(
             (true, until) => Some(Availability::SoldOut { until }),
             (false, None) => Some(Availability::Available),
             (false, Some(_)) => {
-                fields.error("until", "is for what is sold out");
+                fields.error("until", "only goes with what is sold out");
                 None
             }
         }

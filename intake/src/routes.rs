@@ -102,6 +102,7 @@ table! {
     // Who buys.
     employees::get for &EVERYBODY;
     employees::list for &[Admin];
+    employees::export for &[Admin];
     employees::post for &[Admin];
     employees::patch for &[Admin];
     badges::put for &[Admin];

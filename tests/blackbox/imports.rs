@@ -177,6 +177,20 @@ async fn a_menu_goes_out_and_comes_back() {
 
 const EMPLOYEES: &str = "/v1/employee-imports";
 
+/// All lines of the roster, page by page, each under the header.
+async fn exported(admin: &Terminal) -> Vec<String> {
+    let (mut path, mut lines) = ("/v1/employees.csv?limit=100".to_owned(), Vec::new());
+    loop {
+        let page = admin.get(&path, &[]).await;
+        let kind = page.header("content-type");
+        assert_eq!((page.status, kind), (200, Some("text/csv; charset=utf-8")), "{page:?}");
+        lines.extend(text(&page).lines().map(str::to_owned));
+        let Some(link) = page.header("link") else { return lines };
+        let query = link.trim_start_matches('<').split('>').next().expect("an address");
+        path = format!("/v1/employees.csv{query}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_roster_comes_from_a_file() {
     let target = Target::find().await;
@@ -196,6 +210,16 @@ async fn a_roster_comes_from_a_file() {
     assert_eq!(ada["badges"], json!({ format!("RA{run}"): "active" }));
     let again = import(first, json!({})).await;
     assert_eq!(again.body["effect"], effect(0, 0, 2), "{again:?}");
+
+    // What is exported and imported again changes nobody.
+    let lines = exported(&admin).await;
+    let header = &lines[0];
+    let own: Vec<_> = lines.iter().filter(|line| line.contains(&run)).map(String::as_str).collect();
+    let ada = format!("\"A{run}\",\"Ada Okafor\",\"RA{run}\",\"active\",\"1500.50\",\"10.00\",\"\"");
+    let ben = format!("\"B{run}\",\"Ben Sy\",\"RB{run}\",\"active\",\"\",\"0.00\",\"\"");
+    assert_eq!(own, [ada, ben]);
+    let back = import(format!("{header}\n{}\n", own.join("\n")), json!({})).await;
+    assert_eq!(back.body["effect"], effect(0, 0, 2), "{back:?}");
 
     // Another's badge is refused before anything is written, or left out.
     let second = file("A~,Ada O. Okafor,RA2~,,\nC~,Cem Aydin,RB~,,\n");

@@ -5,7 +5,7 @@ use crate::shop::{KEY, Shop};
 use serde_json::Value;
 
 /// Lists by tenant and role, of two entries and more, and then those that are empty here.
-const LISTS: [(&str, &str, &str); 17] = [
+const LISTS: [(&str, &str, &str); 20] = [
     ("acme", "admin", "/v1/users?"),
     ("acme", "admin", "/v1/concessionaires?"),
     ("acme", "cashier", "/v1/stations?"),
@@ -23,6 +23,9 @@ const LISTS: [(&str, &str, &str); 17] = [
     ("acme", "cashier", "/v1/checkouts?"),
     ("acme", "admin", "/v1/reports/takings?"),
     ("acme", "admin", "/v1/webhooks/{}/deliveries?"),
+    ("acme", "admin", "/v1/employees.csv?"),
+    ("acme", "admin", "/v1/corrections?"),
+    ("acme", "admin", "/v1/reconciliations?"),
 ];
 /// Of which there is a second page.
 const LONG: usize = 10;

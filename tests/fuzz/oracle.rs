@@ -11,6 +11,7 @@ mod shop;
 
 use domain::import::{EmployeeRow, FileRow, MealRow, Mode, Options};
 use domain::tenant::Currency;
+use jiff::Timestamp;
 use sheets::{BadRows, Checked, Rows, Taken, Unreadable, check};
 use std::io::Write;
 
@@ -42,10 +43,23 @@ pub fn meals(file: &[u8]) {
     }
 }
 
-/// Reads employees.
+/// Reads employees, who are as they were once they are exported and read again.
 pub fn employees(file: &[u8]) {
-    if let Some((checked, _)) = outcome::<EmployeeRow>(file) {
-        mendable::<EmployeeRow>(&checked);
+    let Some((checked, rows)) = outcome::<EmployeeRow>(file) else { return };
+    mendable::<EmployeeRow>(&checked);
+    let settle = |row: &EmployeeRow, stored| {
+        row.settle(stored, None, Timestamp::UNIX_EPOCH).expect("no badge is held").0
+    };
+    let employees: Vec<_> = rows.iter().map(|row| settle(row, None)).collect();
+    let mut exported = csv(&EmployeeRow::COLUMNS);
+    employees.iter().for_each(|employee| exported.extend(csv(&EmployeeRow::write(employee, &currency()))));
+    if employees.is_empty() {
+        return;
+    }
+    let (again, read) = outcome::<EmployeeRow>(&exported).expect("an export reads");
+    assert_eq!((again.good, again.bad.count), (checked.good, 0));
+    for (employee, row) in employees.iter().zip(&read) {
+        assert_eq!(*employee, settle(row, Some(employee)));
     }
 }
 

@@ -212,6 +212,9 @@ def exports(arena, routes: list):
         sheet = judge.see(name, "formula", acme.wire.call(asked.but(path=f"{asked.path}?limit=500")), {200}, "acme")
         assert b"-F1," in sheet.body, f"the formulas are not in {name}: {sheet}"
         obeyed(judge, name, sheet.body)
+    roster = judge.see("exportEmployees", "formula", acme.ask("admin", "GET", "/v1/employees.csv"), {200}, "acme")
+    assert b"-F1" in roster.body, f"the formulas are not in the roster: {roster}"
+    obeyed(judge, "exportEmployees", roster.body)
     bad = io.StringIO()
     rows = csv.writer(bad, quoting=csv.QUOTE_ALL)
     rows.writerows([["code", "name", "price"], *([name, name, name] for name in [*FORMULAS, *NO_NAMES])])

@@ -1,6 +1,6 @@
 //! A roster's rows.
 
-use super::{BadCell, Column, FileRow, Header, Options, minor_units, one_line};
+use super::{BadCell, Column, FileRow, Header, Options, decimal, minor_units, one_line, quote};
 use crate::admin::Refusal;
 use crate::badge::{self, Badge};
 use crate::employee::{BadgeStatus, Employee, EmployeePatch, ImageChange, LimitChange};
@@ -116,6 +116,32 @@ impl FileRow for EmployeeRow {
 }
 
 impl EmployeeRow {
+    /// The columns that [`EmployeeRow::write`] fills.
+    pub const COLUMNS: [&'static str; 7] =
+        ["employee_number", "name", "badge", "status", "credit_limit", "discount", "image_url"];
+
+    /// The row that changes nothing of this employee. Of several active badges it has the first; a badge that is
+    /// blocked, and the policy's default limit, are blanks.
+    pub fn write(employee: &Employee, currency: &Currency) -> [String; 7] {
+        let text = |text: &str| quote(text).into_owned();
+        let badge = employee.badges.iter().find(|(_, status)| **status == BadgeStatus::Active);
+        let status = match employee.status {
+            Status::Active => "active",
+            Status::Inactive => "inactive",
+        };
+        let limit =
+            employee.limit.map(|limit| decimal(limit.minor().unsigned_abs(), currency.minor_digits()));
+        [
+            text(employee.number.as_str()),
+            text(&employee.name),
+            badge.map(|(rfid, _)| text(rfid.as_str())).unwrap_or_default(),
+            status.to_owned(),
+            limit.unwrap_or_default(),
+            decimal(employee.discount.get().into(), PERCENT_DIGITS),
+            employee.image_url.as_deref().map(text).unwrap_or_default(),
+        ]
+    }
+
     /// The employee as the row has them, and their badge if it was not theirs before. A badge that somebody blocked
     /// stays blocked, and one that was taken back stays so: a file may be older than that. One that takes the place of
     /// others has them blocked.
@@ -170,6 +196,7 @@ mod tests {
     use super::*;
     use crate::import::Mode;
     use jiff::SignedDuration;
+    use proptest::prelude::*;
 
     const NAMES: [&str; 7] =
         ["Employee No", "Full Name", "Card", "Status", "Credit limit (PHP)", "Discount %", "Photo"];
@@ -223,5 +250,38 @@ mod tests {
         // Nor does whoever has no other get it back of a file.
         let bare = Employee { badges: [].into(), ..stored };
         assert_eq!(row.settle(Some(&bare), Some(&mine), now), Ok((bare.clone(), None)));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_exported_changes_nothing(
+            number in "[A-Za-z0-9._-]{1,32}",
+            name in "[^\\s\\pC\\pM](\\PC{0,30}[^\\s\\pC])?",
+            badges in proptest::collection::btree_map("[A-Za-z0-9_-]{4,32}", any::<bool>(), 0..4),
+            is_active: bool,
+            limit in proptest::option::of(0..=1_000_000_000_000_i64),
+            discount in 0..=10_000_i64,
+            picture in proptest::option::of("https://[a-z]{1,9}\\.example/[a-z0-9,;=@+-]{0,40}"),
+        ) {
+            let badge = |(rfid, is_active): (String, bool)| {
+                let status = if is_active { BadgeStatus::Active } else { BadgeStatus::Blocked };
+                (rfid.parse().unwrap(), status)
+            };
+            let stored = Employee {
+                number: number.parse().unwrap(),
+                name: Name::try_from(one_line(&name)).unwrap().into(),
+                status: if is_active { Status::Active } else { Status::Inactive },
+                discount: discount.try_into().unwrap(),
+                limit: limit.map(Money::from_minor),
+                badges: badges.into_iter().map(badge).collect(),
+                image_url: picture,
+            };
+            let php = "PHP".to_owned().try_into().unwrap();
+            let written = EmployeeRow::write(&stored, &php);
+            let header = Header::read(EmployeeRow::COLUMNS).unwrap();
+            let cells = written.iter().map(String::as_str);
+            let row = EmployeeRow::read(&header, cells, &php, &Options::new(Mode::Replace)).unwrap();
+            prop_assert_eq!(row.settle(Some(&stored), None, Timestamp::UNIX_EPOCH), Ok((stored, None)));
+        }
     }
 }
