@@ -103,7 +103,7 @@ impl<P: Serialize> Submission<P> {
 async fn await_outcome(app: &App, place: &Key, wait: Duration) -> Result<Option<Item>, Failure> {
     for pause in prefer::pauses(wait) {
         tokio::time::sleep(pause).await;
-        if let Some(item) = app.table.read_one(place).await? {
+        if let Some(item) = app.table.look_at(place).await? {
             return Ok(Some(item));
         }
     }

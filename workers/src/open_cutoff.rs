@@ -304,10 +304,7 @@ impl CutoffOpener {
     }
 
     async fn publish(&self, command: Command) -> Result<(), Failure> {
-        self.bus.publish(command).await.map_err(|error| match error {
-            NotPublished::NoTopic => Failure::malformed("open a cutoff", "the tenant has no topic"),
-            NotPublished::Failure(failure) => failure,
-        })
+        self.bus.publish(command).await.map_err(NotPublished::failure)
     }
 
     async fn commit(&self, writes: Vec<Write>) -> Result<(), Failure> {

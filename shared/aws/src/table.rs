@@ -179,12 +179,8 @@ pub struct Position {
 }
 
 impl Position {
-    /// Right behind an item.
-    pub fn behind(item: &Item) -> Result<Self, Failure> {
-        Self::at(item)
-    }
-
-    fn at(key: &Item) -> Result<Self, Failure> {
+    /// Right behind an item, of which this reads the keys alone.
+    pub fn behind(key: &Item) -> Result<Self, Failure> {
         let Key { pk, sk } = key_of(key)?;
         let index_sk = key.get(keys::INDEX_SK).and_then(|value| value.as_s().ok()).cloned();
         Ok(Self { pk, sk, index_sk })
@@ -270,8 +266,13 @@ impl Table {
         })
     }
 
-    /// Reads one key, strongly consistent, in one attempt.
+    /// Reads one key, strongly consistent.
     pub async fn read_one(&self, key: &Key) -> Result<Option<Item>, Failure> {
+        retry::transient(self.policy, async || self.look_at(key).await).await
+    }
+
+    /// The same in one attempt, for whoever looks again anyway.
+    pub async fn look_at(&self, key: &Key) -> Result<Option<Item>, Failure> {
         let answer = self
             .client
             .get_item()
@@ -364,7 +365,7 @@ impl Table {
                 .await
                 .map_err(|error| Failure::of_sdk("query a page", error))?;
             self.count_read("Query", answer.consumed_capacity.as_slice());
-            let next = answer.last_evaluated_key.map(|key| Position::at(&key)).transpose()?;
+            let next = answer.last_evaluated_key.map(|key| Position::behind(&key)).transpose()?;
             Ok(Page { items: answer.items.unwrap_or_default(), next })
         })
         .await

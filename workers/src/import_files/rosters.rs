@@ -8,7 +8,7 @@ use aws::clock::Clock;
 use aws::failure::Failure;
 use aws::items;
 use aws::keys;
-use aws::retry::{self, Policy};
+use aws::retry::Policy;
 use aws::table::{Found, NotCommitted, Order, Table, Write};
 use domain::admin::Refusal;
 use domain::cutoff::Cutoff;
@@ -166,10 +166,7 @@ impl Desk {
         let mut found = self.table.read(employees.chain(badges).chain([roster_key.clone()])).await?;
         let roster = take(&mut found, &roster_key, items::stored_roster)?;
         let cutoff = match &roster {
-            Some(roster) => {
-                let latest = async || employees::latest(&self.table, tenant, roster.value).await;
-                retry::transient(Policy::WORKER, latest).await?
-            }
+            Some(roster) => employees::latest(&self.table, tenant, roster.value).await?,
             None => None,
         };
         let (mut taking, mut writes, mut moves) = (Taking::default(), Vec::new(), false);
