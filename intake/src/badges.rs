@@ -60,7 +60,7 @@ pub async fn put(
             (BadgeStatus::Active, replaces) => Some(Change::AssignBadge { number, rfid, replaces }),
             (BadgeStatus::Blocked, None) => Some(Change::BlockBadge { number, rfid }),
             (BadgeStatus::Blocked, Some(_)) => {
-                fields.error("replaces", "is for an active badge");
+                fields.error("replaces", "only goes with the status active");
                 None
             }
         }

@@ -123,7 +123,7 @@ fn method(fields: &mut Fields<'_>) -> Option<Method> {
     if !matches!(word, MethodName::TopUp) {
         for field in ["amount", "cap"] {
             if fields.has(field) {
-                fields.error(field, "is for top_up");
+                fields.error(field, "only goes with the method top_up");
                 fields.skip(field);
             }
         }

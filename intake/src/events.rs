@@ -8,7 +8,7 @@ use crate::view::event::{
     AppliedChange, AppliedImport, Booked, ClosedCutoff, DisabledWebhook, Envelope, RefusedImport,
     RejectedBooking, RejectedChange, RejectedSale, Settled, SwitchedMenu, TestedWebhook, Voided,
 };
-use domain::event::{Event, EventKind};
+use domain::event::{CLOUD_EVENT, Event, EventKind};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -19,8 +19,6 @@ use utoipa::openapi::{
     Components, Content, HttpMethod, OpenApi, PathItem, Paths, Ref, RefOr, Required, ResponseBuilder, Schema,
     Type,
 };
-
-const CLOUD_EVENT: &str = "application/cloudevents+json";
 
 /// How the data of an event are described, and whether some are as described.
 struct Data {

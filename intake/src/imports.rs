@@ -221,7 +221,8 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Where to put the file, or what stands under its id already; if there is what it is for, by what is `wanted`.
+    /// Where to put the file, or what stands under its id already. A 404 unless `is_there` finds what it is for in what
+    /// is read of `wanted`.
     async fn answer<const N: usize>(
         self,
         identity: &Identity,

@@ -22,9 +22,6 @@ use domain::ledger::{self, Movement};
 use domain::wallet::Wallet;
 use jiff::{SignedDuration, Timestamp};
 
-/// What one statement covers: a month, and a quarter of a year at most.
-const LENGTH: Length =
-    Length { default: SignedDuration::from_hours(24 * 31), max: SignedDuration::from_hours(24 * 92) };
 /// Twenty movements a day for a quarter of a year.
 const STATEMENT: Most = Most { movements: 2_000, looked_at: 5_000 };
 /// How far the clocks of functions and terminals may be apart, beyond what the contract allows.
@@ -68,7 +65,7 @@ pub async fn list(
     }
     let wallet = found.take(&wallet_key).map(items::stored_wallet).transpose()?;
     let wallet = wallet.ok_or_else(|| Failure::malformed("write a statement", "there is no wallet"))?;
-    let window = window.read(app.clock.now(), Some(LENGTH))?;
+    let window = window.read(app.clock.now(), Some(Length::QUARTER))?;
     let read = between(&app, &tenant.id, &number, window.from, window.to, STATEMENT).await?;
     let read = read.ok_or_else(too_many)?;
     let moved = by_version(&read.moved, wallet);

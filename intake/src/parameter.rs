@@ -15,7 +15,8 @@ pub fn id<T: FromStr<Err = InvalidId>>(
     read(text, name, errors, |error: InvalidId| error.to_string())
 }
 
-/// Of whom a caller may read who asks for somebody, or for nobody: that is whom they sell for, or everybody.
+/// The concessionaire whose entries are read: the one that is asked for, or else the caller's own, or else none, which is all
+/// of them. A 404 if the caller does not sell for it.
 pub fn whose(asked: Option<ConcessionaireId>, caller: &Caller) -> Result<Option<ConcessionaireId>, Problem> {
     let whose = asked.or_else(|| caller.role.concessionaire().cloned());
     if whose.as_ref().is_none_or(|whose| caller.sells_for(whose)) {

@@ -15,12 +15,9 @@ use axum::response::Response;
 use domain::id::{EmployeeNumber, TenantId};
 use domain::ledger::{self, Flows};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What one report covers: a month, and a quarter of a year at most.
-const LENGTH: Length =
-    Length { default: SignedDuration::from_hours(24 * 31), max: SignedDuration::from_hours(24 * 92) };
 /// Wallets that are proved at the same time.
 const SIDE_BY_SIDE: usize = 8;
 /// What is followed of one wallet; who has more is not proved, and told.
@@ -41,9 +38,9 @@ struct Sums {
 ///
 /// `opening + granted + adjusted + refunded - spent - expired = closing`, for each employee and in all. It is
 /// computed from movements from `from` on and before `to`, and followed from there to the wallet as it stands: what
-/// does not lead there is a `difference`, which raises an alarm and which nobody repairs silently. The next report
-/// opens with what one that ends where it begins closes with, if that was a minute ago: until then, what was decided before
-/// may not stand yet. Of a long roster, the last page has the sums of all. A page ends early once 5,000 sales and bookings
+/// does not lead there is a `difference`, which raises an alarm and which nobody repairs silently. A report
+/// opens with the closing sums of the one that ends where it begins, if that instant is a minute past: until then, what was
+/// decided before may not stand yet. Of a long roster, the last page has the sums of all. A page ends early once 5,000 sales and bookings
 /// were looked at for it: whoever wants all follows `next_cursor` to its end.
 #[utoipa::path(
     get,
@@ -113,9 +110,9 @@ pub async fn credit(
 }
 
 fn time(window: &WindowParameters, now: Timestamp) -> Result<(Timestamp, Timestamp), Problem> {
-    let window = window.read(now, Some(LENGTH))?;
-    if now.duration_since(window.from) > LENGTH.max {
-        let detail = format!("must be no more than {} days ago", LENGTH.max.as_hours() / 24);
+    let window = window.read(now, Some(Length::QUARTER))?;
+    if now.duration_since(window.from) > Length::QUARTER.max {
+        let detail = format!("must be no more than {} days ago", Length::QUARTER.max.as_hours() / 24);
         return Err(Problem::field(FieldError::at_parameter("from", detail)));
     }
     Ok((window.from, window.to))

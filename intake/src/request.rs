@@ -116,7 +116,7 @@ fn object<T>(
 fn key(headers: &HeaderMap, now: Timestamp) -> Result<CommandId, String> {
     let mut keys = headers.get_all(KEY_HEADER).iter();
     let (Some(key), None) = (keys.next(), keys.next()) else {
-        return Err("is required, once".to_owned());
+        return Err("is required, exactly once".to_owned());
     };
     let id: CommandId =
         key.to_str().unwrap_or_default().parse().map_err(|error: InvalidKey| error.to_string())?;

@@ -7,6 +7,7 @@ use crate::caller::{self, Identity};
 use crate::path;
 use crate::problem::{CommandProblems, Problem, ProblemDocument, Problems};
 use crate::request::{self, NoBody};
+use crate::users;
 use crate::view::TenantView;
 use aws::bus::NotPublished;
 use aws::{items, keys};
@@ -19,7 +20,6 @@ use domain::admin::{Change, SetTenant};
 use domain::command::{Command, Kind, Probe};
 use domain::id::TenantId;
 use domain::money::Limit;
-use domain::role::is_name_of;
 use domain::tenant::{BusinessDay, Tenant, TenantStatus};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -191,14 +191,7 @@ pub(crate) struct AdminRequest {
 )]
 pub async fn appoint(office: Office, Path(id): Path<String>, body: Bytes) -> Result<Response, Problem> {
     let tenant_id = caller::tenant_to_be(&id)?;
-    let read = |fields: &mut Fields<'_>, _: &Errors| {
-        let name = fields.text("username")?;
-        if is_name_of(&tenant_id, &name) {
-            return Some(name);
-        }
-        fields.error("username", format!("must begin with {tenant_id}. and go on"));
-        None
-    };
+    let read = |fields: &mut Fields<'_>, _: &Errors| users::name(fields, &tenant_id);
     let (id, name) = request::command(office.headers(), &body, office.now(), read)?;
     office.submit(id, Change::AppointAdmin { tenant_id, name }).await
 }

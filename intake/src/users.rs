@@ -128,12 +128,13 @@ pub async fn post(office: Office, body: Bytes) -> Result<Response, Problem> {
     office.submit(id, Change::CreateUser { name, role }).await
 }
 
-fn name(fields: &mut Fields<'_>, tenant: &TenantId) -> Option<UserName> {
+/// A user of the tenant, who begins with it.
+pub fn name(fields: &mut Fields<'_>, tenant: &TenantId) -> Option<UserName> {
     let name = fields.text("username")?;
     if is_name_of(tenant, &name) {
         return Some(name);
     }
-    fields.error("username", format!("must begin with {tenant}. and go on"));
+    fields.error("username", format!("must be `{tenant}.` and a name, like {tenant}.ada"));
     None
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct WebhookRequest {
     /// Where events are posted to. It must lead to public addresses, now and whenever it is called.
     #[schema(pattern = "^https://", max_length = 500)]
     url: String,
-    /// What it is told of; everything, also what there is none of yet, unless given.
+    /// What it is told of. Unless given, every type, those that are added later included.
     #[schema(value_type = Option<Vec<EventType>>, nullable = false)]
     events: Option<Vec<EventKind>>,
 }
@@ -47,10 +47,10 @@ pub(crate) struct WebhookRequest {
 pub(crate) struct WebhookPatch {
     #[schema(pattern = "^https://", max_length = 500, nullable = false)]
     url: Option<String>,
-    /// Of everything if empty.
+    /// Every type if empty.
     #[schema(value_type = Option<Vec<EventType>>, nullable = false)]
     events: Option<Vec<EventKind>>,
-    /// What happens while it is inactive it is not told.
+    /// While it is `inactive`, nothing is sent, and nothing of that time is sent later.
     status: Option<crate::users::StatusName>,
 }
 

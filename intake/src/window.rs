@@ -31,6 +31,12 @@ pub struct Length {
     pub max: SignedDuration,
 }
 
+impl Length {
+    /// A month, and a quarter of a year at most.
+    pub const QUARTER: Length =
+        Length { default: SignedDuration::from_hours(24 * 31), max: SignedDuration::from_hours(24 * 92) };
+}
+
 impl WindowParameters {
     /// As it is asked for: the same for every page of a list.
     pub fn asked(&self) -> String {
@@ -38,7 +44,7 @@ impl WindowParameters {
         format!("{from} {to}")
     }
 
-    /// Without a `length`, a window that has no beginning or end has those of time, so that it never moves past a page.
+    /// Without a `length`, what is not given is unbounded, so that the window is the same on every page.
     pub fn read(&self, now: Timestamp, length: Option<Length>) -> Result<Window, Problem> {
         let mut errors = Vec::new();
         let from = parameter::instant(self.from.as_deref(), "from", &mut errors);

@@ -1,5 +1,4 @@
-//! A station that listens: opens a socket with a ticket, subscribes, and is told what came of its sales. Lost, it
-//! opens another and resumes behind the last position that it received.
+//! A socket of somebody who listens: opened with a ticket, subscribed, read frame by frame. Whoever loses it opens another.
 
 use futures_util::{SinkExt, StreamExt};
 use http::Uri;

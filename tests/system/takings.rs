@@ -35,7 +35,7 @@ async fn corrections(reader: &Terminal, query: &str) -> Vec<Value> {
     loop {
         let page = reader.get(&path, &[]).await;
         assert_eq!(page.status, 200, "{page:?}");
-        let shown = ["kind", "by", "concessionaire_id", "sold_by", "amount", "rejection"];
+        let shown = ["kind", "by", "concessionaire_id", "sold_by", "amount", "rejection_type"];
         let lines = page.body["items"].as_array().unwrap();
         found.extend(lines.iter().map(|line| shown.iter().map(|name| line[*name].clone()).collect()));
         let Some(cursor) = page.body["next_cursor"].as_str() else { return found };

@@ -5,7 +5,7 @@
 //! it later.
 
 use crate::administer::decision::{put, take};
-use crate::fifo::{self, Group, HandBack, Message};
+use crate::fifo::{self, BATCH_BUDGET, Group, HandBack, Message};
 use crate::frame::Frame;
 use crate::lambda::Worker;
 use aws::bus::{Bus, Names, NotPublished};
@@ -36,8 +36,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument;
 use uuid::Uuid;
 
-/// Time for one batch; the function's own timeout of 10 s leaves room to hand back the rest.
-const BATCH_BUDGET: Duration = Duration::from_secs(6);
 /// Groups of one batch at the same time: all that it may have.
 const SIDE_BY_SIDE: usize = 10;
 /// Connections that are posted to at the same time.

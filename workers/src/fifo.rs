@@ -12,6 +12,8 @@ use domain::planted::{self, Planted};
 use serde_json::error::Category;
 use std::time::Duration;
 
+/// Time for one batch, unless a worker has a function timeout of its own; the function's own timeout of 10 s leaves room to hand back the rest.
+pub const BATCH_BUDGET: Duration = Duration::from_secs(6);
 /// From this receive on, a message shares neither transaction nor update with another.
 const ONE_BY_ONE_FROM: u32 = 3;
 /// Seconds that a handed-back message stays invisible, at most. Thirty receives with such pauses are

@@ -1,6 +1,6 @@
 //! Workers that take commands one at a time: some groups side by side, each in order, until the time is up.
 
-use crate::fifo::{self, Group, HandBack, Message};
+use crate::fifo::{self, BATCH_BUDGET, Group, HandBack, Message};
 use crate::probe::Probes;
 use aws::config::Clients;
 use aws::failure::Failure;
@@ -14,9 +14,6 @@ use futures_util::stream::{self, StreamExt};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
-
-/// Time for one batch, unless it is given another; the function's own timeout of 10 s leaves room to hand back the rest.
-const BATCH_BUDGET: Duration = Duration::from_secs(6);
 
 /// What works off a batch besides the work itself.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ pub mod plan;
 pub mod state;
 pub mod work;
 
-use crate::fifo;
+use crate::fifo::{self, BATCH_BUDGET};
 use crate::lambda::Worker;
 use crate::probe::Probes;
 use aws::bus::Names;
@@ -33,13 +33,10 @@ use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use plan::Plan;
 use state::State;
-use std::time::Duration;
 use tokio::time::Instant;
 use tracing::Instrument;
 use work::Work;
 
-/// Time for one batch; the function's own timeout of 10 s leaves room to hand back the rest.
-const BATCH_BUDGET: Duration = Duration::from_secs(6);
 /// Whole calls that may fail before the wallets of a transaction go alone.
 const SHARED_FAILURES: u32 = 2;
 

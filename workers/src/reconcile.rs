@@ -9,6 +9,7 @@ mod look;
 use crate::lambda::Worker;
 use crate::one_by_one::{Delivery, OneByOne, WorkOff};
 use crate::open_reconciliation::{ReconciliationOpener, Ticked};
+use crate::roster::PATIENCE_RECEIVES;
 use aws::bus::Names;
 use aws::clock::Clock;
 use aws::config::Clients;
@@ -36,8 +37,6 @@ const BATCH_BUDGET: Duration = Duration::from_secs(52);
 const PART_BUDGET: Duration = Duration::from_secs(30);
 /// Employees who are looked at at the same time: so many wallets with very many movements fit into the function.
 const SIDE_BY_SIDE: usize = 4;
-/// From this receive on, a tick that waits for parts is left to the next one.
-const PATIENCE_RECEIVES: u32 = 20;
 
 #[derive(Debug, Clone)]
 pub struct ReconcileWorker {

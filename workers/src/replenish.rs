@@ -7,6 +7,7 @@
 use crate::lambda::Worker;
 use crate::one_by_one::{Delivery, OneByOne, WorkOff};
 use crate::open_cutoff::{Awaits, CutoffOpener, Ticked};
+use crate::roster::PATIENCE_RECEIVES;
 use aws::bus::Names;
 use aws::clock::Clock;
 use aws::config::Clients;
@@ -30,9 +31,7 @@ use std::iter;
 
 /// Wallets in one transaction, which takes a hundred items: two of each.
 const TOGETHER: usize = 50;
-/// From this receive on, a tick that waits for parts is left to the next one.
-const PATIENCE_RECEIVES: u32 = 20;
-/// Parts of one batch at the same time: lunch goes first, and batches run side by side.
+/// Parts of one batch at the same time: lunch goes first, and several batches run at the same time already.
 const SIDE_BY_SIDE: usize = 1;
 
 #[derive(Debug, Clone)]

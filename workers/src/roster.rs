@@ -8,6 +8,8 @@ use domain::id::{EmployeeNumber, TenantId};
 
 /// Employees in one part of a roster.
 pub const PART: i32 = 100;
+/// From this receive on, a tick that waits for parts is left to the next one.
+pub const PATIENCE_RECEIVES: u32 = 20;
 
 /// Some employees, in the order of the roster.
 #[derive(Debug)]

@@ -112,7 +112,7 @@ pub struct CorrectionView {
     /// What the wallet was given; negative if it was taken, nothing if it was rejected.
     amount: Option<i64>,
     #[schema(value_type = Option<RejectionType>)]
-    rejection: Option<&'static str>,
+    rejection_type: Option<&'static str>,
     checkout_id: Option<String>,
     concessionaire_id: Option<String>,
     station: Option<String>,
@@ -131,7 +131,7 @@ impl CorrectionView {
             reason: cause.map(|cause| cause.reason.to_string()),
             employee_number: employee.to_string(),
             amount: booking.entry().map(|entry| entry.amount.minor()),
-            rejection: match &booking.outcome {
+            rejection_type: match &booking.outcome {
                 BookingOutcome::Booked { .. } => None,
                 BookingOutcome::Rejected(rejection) => Some(rejection.name()),
             },

@@ -1,4 +1,5 @@
-//! What webhooks and listeners are told. Only the description is made of these, and tests, which read with them what is told.
+//! What webhooks and listeners are told. The description is made of these, and tests read real events into them; nothing
+//! is written from them.
 
 #![expect(dead_code, reason = "what is read is looked at for whether it can be")]
 

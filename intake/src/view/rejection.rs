@@ -205,7 +205,24 @@ impl From<Refusal> for RejectionView {
             | Refusal::CutoffDue { date: cutoff }
             | Refusal::CutoffPassed { latest: cutoff }
             | Refusal::CutoffTooFar { next: cutoff } => view.cutoff = Some(cutoff.to_string()),
-            _ => {}
+            Refusal::Expired
+            | Refusal::NotFound
+            | Refusal::AlreadyExists
+            | Refusal::PreconditionFailed
+            | Refusal::CurrencyFixed
+            | Refusal::LastAdmin
+            | Refusal::UserNameTaken
+            | Refusal::UnknownConcessionaire
+            | Refusal::UnknownEmployee
+            | Refusal::BadgeTaken
+            | Refusal::UnknownBadge
+            | Refusal::TooManyBadges
+            | Refusal::TooManyEdits
+            | Refusal::NoCreditPolicy
+            | Refusal::CutoffClosed
+            | Refusal::TooManyWebhooks
+            | Refusal::WebhookInactive
+            | Refusal::RotatedLately => {}
         }
         view
     }

@@ -111,7 +111,7 @@ fn tenant_pk(tenant: &TenantId) -> String {
 }
 
 fn employee_pk(tenant: &TenantId, employee: &EmployeeNumber) -> String {
-    format!("T#{tenant}#E#{employee}")
+    format!("{}#E#{employee}", tenant_pk(tenant))
 }
 
 pub fn tenant(tenant: &TenantId) -> Key {
@@ -150,7 +150,7 @@ fn round_prefix(round: u32) -> String {
 }
 
 fn chunks_pk(tenant: &TenantId, date: Date) -> String {
-    format!("T#{tenant}#K#{date}")
+    format!("{}#K#{date}", tenant_pk(tenant))
 }
 
 /// A look at all of a tenant's wallets.
@@ -168,7 +168,7 @@ pub fn reconciliation_parts(tenant: &TenantId, date: Date) -> Partition {
 }
 
 fn parts_pk(tenant: &TenantId, date: Date) -> String {
-    format!("T#{tenant}#P#{date}")
+    format!("{}#P#{date}", tenant_pk(tenant))
 }
 
 pub fn import(tenant: &TenantId, id: CommandId) -> Key {
@@ -185,15 +185,15 @@ pub fn admins(tenant: &TenantId) -> Key {
 }
 
 pub fn receipt(tenant: &TenantId, id: CommandId) -> Key {
-    key(format!("T#{tenant}{RECEIPT_INFIX}{id}"), "RECEIPT")
+    key(format!("{}{RECEIPT_INFIX}{id}", tenant_pk(tenant)), "RECEIPT")
 }
 
 pub fn session(tenant: &TenantId, id: Uuid) -> Key {
-    key(format!("T#{tenant}#L#{id}"), "SESSION")
+    key(format!("{}#L#{id}", tenant_pk(tenant)), "SESSION")
 }
 
 pub fn audience(tenant: &TenantId, audience: &Audience) -> Key {
-    key(format!("T#{tenant}#A#{audience}"), "AUDIENCE")
+    key(format!("{}#A#{audience}", tenant_pk(tenant)), "AUDIENCE")
 }
 
 /// All of a tenant's webhooks: few, counted, and read together.
@@ -216,7 +216,7 @@ pub fn deliveries_from(tenant: &TenantId, webhook: WebhookId, id: &DeliveryId) -
 }
 
 fn webhook_pk(tenant: &TenantId, webhook: WebhookId) -> String {
-    format!("T#{tenant}#W#{webhook}")
+    format!("{}#W#{webhook}", tenant_pk(tenant))
 }
 
 /// Where an event is kept that was told at `at`.
@@ -258,7 +258,7 @@ pub fn told_at(position: &str) -> Option<Timestamp> {
 }
 
 fn told_pk(tenant: &TenantId, at: Timestamp) -> String {
-    format!("T#{tenant}#J#{}", told_slot(at))
+    format!("{}#J#{}", tenant_pk(tenant), told_slot(at))
 }
 
 fn told_slot(at: Timestamp) -> i64 {
@@ -290,11 +290,11 @@ pub fn booking(tenant: &TenantId, employee: &EmployeeNumber, id: &BookingId) -> 
 }
 
 pub fn badge(tenant: &TenantId, rfid: &Rfid) -> Key {
-    key(format!("T#{tenant}#B#{rfid}"), "BADGE")
+    key(format!("{}#B#{rfid}", tenant_pk(tenant)), "BADGE")
 }
 
 pub fn menu(tenant: &TenantId, concessionaire: &ConcessionaireId) -> Key {
-    key(format!("T#{tenant}#M#{concessionaire}"), "MENU")
+    key(format!("{}#M#{concessionaire}", tenant_pk(tenant)), "MENU")
 }
 
 pub fn meal(tenant: &TenantId, concessionaire: &ConcessionaireId, version: u32, code: &MealCode) -> Key {
@@ -398,19 +398,19 @@ fn sortable_ms(at: Timestamp) -> String {
 }
 
 fn employees_pk(tenant: &TenantId) -> String {
-    format!("T#{tenant}#EMPLOYEES")
+    format!("{}#EMPLOYEES", tenant_pk(tenant))
 }
 
 fn day_pk(tenant: &TenantId, concessionaire: &ConcessionaireId, business_date: Date) -> String {
-    format!("T#{tenant}#C#{concessionaire}#{business_date}")
+    format!("{}#C#{concessionaire}#{business_date}", tenant_pk(tenant))
 }
 
 fn audit_pk(tenant: &TenantId, is_platforms: bool) -> String {
-    format!("T#{tenant}#{}", if is_platforms { "OPERATED" } else { "AUDIT" })
+    format!("{}#{}", tenant_pk(tenant), if is_platforms { "OPERATED" } else { "AUDIT" })
 }
 
 fn meals_pk(tenant: &TenantId, concessionaire: &ConcessionaireId, version: u32) -> String {
-    format!("T#{tenant}#M#{concessionaire}#V#{version}")
+    format!("{}#M#{concessionaire}#V#{version}", tenant_pk(tenant))
 }
 
 /// The message group of a wallet's commands: they are worked off one after the other.

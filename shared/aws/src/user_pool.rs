@@ -164,7 +164,7 @@ impl UserPool {
 /// The first password that a command gives a user: 80 bits that whoever holds the key makes again, so that
 /// it is stored nowhere and travels in no message.
 pub fn first_password(key: &PasswordKey, name: &UserName, id: CommandId) -> String {
-    /// Letters and digits that no two of which are read for one another.
+    /// Letters and digits of which no two look alike: no `l`, `o`, `0` or `1`.
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     /// Of 5 bits each.
     const CHARACTERS: usize = 16;

@@ -16,6 +16,9 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+/// The content type of an event that stands alone.
+pub const CLOUD_EVENT: &str = "application/cloudevents+json";
+
 /// Something that happened. The names are CloudEvents' and, below them, extensions of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Envelope", try_from = "Envelope")]

@@ -3,6 +3,7 @@
 //! Invariant: no connection is made but to addresses that were looked at, and nothing that a receiver does takes longer
 //! than [`PATIENCE`] or more memory than the head of its answer.
 
+use domain::event::CLOUD_EVENT;
 use domain::webhook::{Answer, Fault, Reach, WebhookUrl};
 use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -19,8 +20,6 @@ use tokio::time::timeout;
 /// Time for one call, from the resolution of the name to the head of the answer.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
-/// What is sent is a CloudEvent as a whole.
-const CLOUD_EVENT: &str = "application/cloudevents+json";
 
 #[derive(Debug, Clone)]
 pub struct Receivers {
