@@ -72,15 +72,22 @@ pub async fn post(
     );
     let (sale, earlier) = Sale::find(&app, till, order.id, request).await?;
     let view = |item: Item| sale.outcome(items::stored_checkout(item)?);
+    // What came of it stands, whoever has the station by now.
     if let Some(earlier) = earlier {
         return submit::replay(view(earlier));
     }
+    ask_own(&sale.caller, &sale.station)?;
     if sale.tenant.status != TenantStatus::Active {
         return Err(Problem::TenantSuspended);
     }
     ask_open(&sale.station)?;
     let exchange = Exchange { app: &app, headers: &headers, base_path: &base_path };
     sale.submission(order, app.clock.now()).send(exchange, &sale.tenant, view).await
+}
+
+/// Nobody knows a station that is another concessionaire's.
+fn ask_own(caller: &Caller, station: &Station) -> Result<(), Problem> {
+    if caller.sells_for(&station.concessionaire) { Ok(()) } else { Err(Problem::UnknownStation) }
 }
 
 /// A closed station sells nothing.
@@ -121,9 +128,6 @@ async fn till(
     let (caller, tenant) = identity.admit(&mut found)?;
     let stored = found.take(&station_key).ok_or(Problem::UnknownStation)?;
     let station = items::stored_station(station, stored)?;
-    if !caller.sells_for(&station.concessionaire) {
-        return Err(Problem::UnknownStation);
-    }
     let (employee, read) = match buyer {
         Buyer::Badge(_) => {
             let badge = found.take(&buyer_key).ok_or(Problem::UnknownBadge)?;
@@ -273,7 +277,8 @@ pub async fn quote(
 ) -> Result<Json<QuoteView>, Problem> {
     let Asked { buyer, station, basket } = Asked::parse(&headers, &body)?;
     let till = till(&app, &identity, &station, &buyer, None).await?;
-    let Till { tenant, station, employee: number, .. } = till;
+    let Till { caller, tenant, station, employee: number, .. } = till;
+    ask_own(&caller, &station)?;
     ask_open(&station)?;
     let employee_key = keys::employee(&tenant.id, &number);
     let wallet_key = keys::wallet(&tenant.id, &number);

@@ -171,6 +171,29 @@ async fn what_waited_too_long_ends_and_everybody_can_see_how() {
 }
 
 /// Role and status are read with every request: the token only names tenant and user.
+/// The answer to a sale was lost, and its station went to somebody else: whoever sends again learns what came of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sold_before_a_station_moved_is_answered_as_it_was() {
+    let world = World::start().await;
+    let (cashier, admin) = (world.terminal("acme-cashier").await, world.terminal("acme-admin").await);
+    let key = Uuid::now_v7();
+    let by_number = json!({
+        "employee_number": "100002", "station": "coffee-bar-1", "items": [{ "code": "COFFEE", "qty": 1 }],
+    });
+    for sale in [coffee("RF100001", 1), by_number.clone()] {
+        assert_eq!(cashier.buy(key, &sale).await.outcome(), "settled");
+    }
+    let kitchen = json!({ "concessionaire_id": "kitchen" });
+    let moved = admin.command("PUT", "/v1/stations/coffee-bar-1", &kitchen).await;
+    assert_eq!(moved.outcome(), "applied", "{moved:?}");
+    for sale in [coffee("RF100001", 1), by_number] {
+        let again = cashier.buy(key, &sale).await;
+        assert_eq!((again.status, again.outcome()), (200, "settled"), "{again:?}");
+        let new = cashier.buy(Uuid::now_v7(), &sale).await;
+        assert_eq!((new.status, new.problem()), (404, "unknown-station"), "{new:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disabled_user_and_a_suspended_tenant_count_at_once() {
     let world = World::start().await;
