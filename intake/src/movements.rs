@@ -65,10 +65,14 @@ pub async fn list(
     }
     let wallet = found.take(&wallet_key).map(items::stored_wallet).transpose()?;
     let wallet = wallet.ok_or_else(|| Failure::malformed("write a statement", "there is no wallet"))?;
-    let window = window.read(app.clock.now(), Some(Length::QUARTER))?;
+    let now = app.clock.now();
+    let window = window.read(now, Some(Length::QUARTER))?;
     let read = between(&app, &tenant.id, &number, window.from, window.to, STATEMENT).await?;
     let read = read.ok_or_else(too_many)?;
     let moved = by_version(&read.moved, wallet);
+    if window.to >= now {
+        ask_newest(&moved, wallet)?;
+    }
     let cut = |is_past: &dyn Fn(Timestamp) -> bool| {
         moved.iter().position(|(movement, _)| is_past(movement.at)).unwrap_or(moved.len())
     };
@@ -77,9 +81,8 @@ pub async fn list(
         [(first, _), ..] => first.entry.before(),
         [] => before_what_followed(&app, &tenant.id, &number, wallet, window.from).await?,
     };
-    // Of what is committed at once, some may be seen before the rest.
     if !ledger::are_joined(&moved.iter().map(|(movement, _)| movement.entry).collect::<Vec<_>>()) {
-        return Err(Failure::transient("write a statement", "a movement is missing").into());
+        return Err(missing().into());
     }
     let movements = moved.iter().filter_map(|(_, posted)| MovementView::of(posted)).collect();
     let statement = StatementView::of(&number, &window, &tenant.currency, opening, movements);
@@ -96,8 +99,21 @@ async fn before_what_followed(
 ) -> Result<Wallet, Problem> {
     let followed = between(app, tenant, number, from, app.clock.now(), STATEMENT).await?;
     let followed = followed.ok_or_else(too_many)?;
-    let mut moved = by_version(&followed.moved, wallet).into_iter().map(|(movement, _)| movement);
-    Ok(moved.find(|movement| movement.at >= from).map_or(wallet, |next| next.entry.before()))
+    let moved = by_version(&followed.moved, wallet);
+    ask_newest(&moved, wallet)?;
+    let next = moved.iter().find(|(movement, _)| movement.at >= from);
+    Ok(next.map_or(wallet, |(next, _)| next.entry.before()))
+}
+
+/// What was read up to now, if anything moved, ends with what made the wallet.
+fn ask_newest(moved: &[(Movement, &Posted)], wallet: Wallet) -> Result<(), Failure> {
+    let is_there = moved.last().is_none_or(|(newest, _)| newest.entry.after == wallet);
+    if is_there { Ok(()) } else { Err(missing()) }
+}
+
+/// Of what is committed at once, some may be seen before the rest.
+fn missing() -> Failure {
+    Failure::transient("write a statement", "a movement is missing")
 }
 
 fn too_many() -> Problem {
@@ -229,7 +245,10 @@ mod tests {
     fn a_statement_ends_with_the_wallet_that_was_read() {
         let posted = [7, 5, 4].map(booked);
         let wallet = Wallet { balance: Money::from_minor(10), version: 5 };
-        let versions = by_version(&posted, wallet).into_iter().map(|(moved, _)| moved.entry.after.version);
+        let moved = by_version(&posted, wallet);
+        let versions = moved.iter().map(|(moved, _)| moved.entry.after.version);
         assert_eq!(versions.collect::<Vec<_>>(), [4, 5]);
+        assert!(ask_newest(&moved, wallet).is_ok() && ask_newest(&[], wallet).is_ok());
+        assert!(ask_newest(&moved[..1], wallet).is_err(), "what made the wallet is not seen yet");
     }
 }
