@@ -372,6 +372,38 @@ async fn a_file_that_waited_too_long_is_refused() {
     assert_eq!(manager.get(MENU, &[]).await.body, before);
 }
 
+/// Announcements may overtake one another: what an older file says undoes no newer one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_overtaken_is_refused() {
+    let world = World::idle().await;
+    let manager = world.terminal("acme-manager").await;
+    let keys = [Uuid::now_v7(), Uuid::now_v7()].map(|id| format!("acme/menus/coffee-bar/{id}"));
+    let put_at = async |key: &str| {
+        let bucket = world.system.clients.config().names.files();
+        let head = world.system.clients.s3().head_object().bucket(bucket).key(key).send().await.unwrap();
+        head.last_modified.unwrap()
+    };
+    let older = announced(&world, &keys[0], &menu(50)).await;
+    let mut newer = older.clone();
+    eventually("a file is put a second later", async || {
+        newer = announced(&world, &keys[1], &menu(60)).await;
+        put_at(&keys[1]).await > put_at(&keys[0]).await
+    })
+    .await;
+    let import = async |event: SqsEvent, key: &str| {
+        let clock = Clock::system();
+        let metrics = Metrics::to(clock.clone(), "test", |_| ());
+        let response = ImportWorker::new(&world.system.clients, clock, metrics).handle(event).await;
+        assert!(response.batch_item_failures.is_empty(), "{response:?}");
+        manager.get(&format!("/v1/imports/{}", key.rsplit('/').next().unwrap()), &[]).await.body
+    };
+    assert_eq!(import(newer, &keys[1]).await["status"], "applied");
+    let menu = manager.get(MENU, &[]).await.body;
+    let overtaken = import(older, &keys[0]).await;
+    assert_eq!(overtaken["refusal"]["type"], "too-late", "{overtaken}");
+    assert_eq!(manager.get(MENU, &[]).await.body, menu);
+}
+
 /// Who cannot be hired any more when their row is written is told of, as whoever could not be from the beginning.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_row_that_loses_a_race_is_listed() {

@@ -10,6 +10,7 @@ mod pipe;
 mod rosters;
 mod run;
 
+use crate::administer::decision::{Stored, put, take};
 use crate::lambda::Worker;
 use crate::one_by_one::{Delivery, OneByOne, WorkOff};
 use aws::bus::Names;
@@ -33,7 +34,7 @@ use domain::import::{
 };
 use domain::request::RequestHash;
 use domain::tenant::Tenant;
-use jiff::SignedDuration;
+use jiff::Timestamp;
 use run::{Judged, Run};
 use std::time::Duration;
 
@@ -45,6 +46,14 @@ const SIDE_BY_SIDE: usize = 1;
 const LEASE_S: i32 = 60;
 /// Between two renewals of that.
 const RENEWAL: Duration = Duration::from_secs(20);
+
+/// An import that is to be judged.
+struct Begun {
+    run: Run,
+    company: Tenant,
+    /// When the file was put that was applied last.
+    newest: Option<Stored<Timestamp>>,
+}
 
 #[derive(Debug, Clone)]
 pub struct ImportWorker {
@@ -84,10 +93,17 @@ impl ImportWorker {
             return self.abandon(command, dropped).await;
         };
         let id = id_of(command, dropped, &about)?;
-        let Some((mut run, company)) = self.begin(id, command, dropped, &about).await? else {
+        let Some(Begun { mut run, company, newest }) = self.begin(id, command, dropped, &about).await? else {
             return Ok(());
         };
-        let judged = self.judge(&mut run, dropped, &about, company).await?;
+        let judged = if newest.as_ref().is_some_and(|newest| newest.value > about.put_at) {
+            let detail = "a file that was put after it was applied before it; put it again if it still holds";
+            Err(Refused::new(Reason::TooLate, detail))
+        } else {
+            self.judge(&mut run, dropped, &about, company).await?
+        };
+        let this = put(items::newest_file(&command.tenant, &dropped.target, about.put_at)?, newest.as_ref());
+        let judged = judged.map(|(effect, writes)| (effect, writes.into_iter().chain([this]).collect()));
         let import = run.finish(judged).await?;
         self.metrics.imported(&command.tenant, &dropped.target, matches!(import.stage, Stage::Applied(_)));
         self.tell(&import).await
@@ -136,10 +152,13 @@ impl ImportWorker {
         command: &ImportFile,
         dropped: &Dropped,
         about: &About,
-    ) -> Result<Option<(Run, Tenant)>, Failure> {
+    ) -> Result<Option<Begun>, Failure> {
         let (key, tenant_key) = (keys::import(&dropped.tenant, id), keys::tenant(&dropped.tenant));
         let receipt_key = keys::receipt(&dropped.tenant, id);
-        let mut found = self.table.read([key.clone(), tenant_key.clone(), receipt_key.clone()]).await?;
+        let newest_key = keys::newest_file(&dropped.tenant, &dropped.target);
+        let wanted = [&key, &tenant_key, &receipt_key, &newest_key].map(Clone::clone);
+        let mut found = self.table.read(wanted).await?;
+        let newest = take(&mut found, &newest_key, items::stored_newest_file)?;
         let is_another_command = found.take(&receipt_key).is_some();
         let tenant = found.take(&tenant_key);
         let tenant = tenant.ok_or_else(|| Failure::malformed("import a file", "there is no such tenant"))?;
@@ -164,7 +183,7 @@ impl ImportWorker {
                 stage: Stage::Validating,
             };
             let run = Run::begin(import, &command.key, self.table.clone(), files, self.clock.clone()).await?;
-            return Ok(Some((run, company)));
+            return Ok(Some(Begun { run, company, newest }));
         };
         let revision = items::revision(&item)?;
         let import = items::stored_import(&dropped.tenant, item)?;
@@ -184,7 +203,7 @@ impl ImportWorker {
             self.refuse(run, reused).await?;
             return Ok(None);
         }
-        Ok(Some((run, company)))
+        Ok(Some(Begun { run, company, newest }))
     }
 
     /// What becomes of a file.
@@ -198,7 +217,7 @@ impl ImportWorker {
         if run.import.etag != about.etag {
             return Ok(Err(Refused::new(Reason::Replaced, "another file was put in its place")));
         }
-        let waited = SignedDuration::from_millis(self.clock.now().as_millisecond() - about.put_at_ms);
+        let waited = self.clock.now().duration_since(about.put_at);
         if waited > PATIENCE {
             let detail =
                 format!("it waited for {} minutes; put it again if it still holds", waited.as_mins());
@@ -252,7 +271,7 @@ fn id_of(command: &ImportFile, dropped: &Dropped, about: &About) -> Result<Comma
         return Ok(id);
     }
     let hash = RequestHash::of_file(&command.key, &command.sequencer);
-    let id = CommandId::made_at(about.put_at_ms, hash.as_bytes());
+    let id = CommandId::made_at(about.put_at.as_millisecond(), hash.as_bytes());
     id.map_err(|error: InvalidKey| Failure::malformed("name an import", error))
 }
 

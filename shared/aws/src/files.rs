@@ -11,6 +11,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use domain::id::{CommandId, TenantId, UserName};
 use domain::import::{Options, Target};
+use jiff::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::io::AsyncRead;
@@ -77,8 +78,8 @@ pub struct About {
     pub etag: String,
     pub bytes: u64,
     pub content_type: String,
-    /// In milliseconds since the epoch.
-    pub put_at_ms: i64,
+    /// To the second.
+    pub put_at: Timestamp,
     /// Who asked for the import, if the API gave the place away.
     pub by: Option<UserName>,
     metadata: HashMap<String, String>,
@@ -154,13 +155,13 @@ impl Files {
             }
         });
         let Some(head) = head.await? else { return Ok(None) };
-        let put_at = head.last_modified.and_then(|at| at.to_millis().ok());
+        let put_at = head.last_modified.and_then(|at| Timestamp::from_millisecond(at.to_millis().ok()?).ok());
         let metadata = head.metadata.unwrap_or_default();
         Ok(Some(About {
             etag: bare(head.e_tag.as_deref().unwrap_or_default()).to_owned(),
             bytes: head.content_length.unwrap_or_default().cast_unsigned(),
             content_type: head.content_type.unwrap_or_default(),
-            put_at_ms: put_at.ok_or_else(|| Failure::malformed("look at a file", "it has no time"))?,
+            put_at: put_at.ok_or_else(|| Failure::malformed("look at a file", "it has no time"))?,
             by: metadata.get(BY).and_then(|by| by.parse().ok()),
             metadata,
         }))

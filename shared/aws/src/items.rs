@@ -35,7 +35,7 @@ pub use employee::{
     Account, badge, employee, listed_employee, listed_number, stored_account, stored_badge, stored_employee,
     stored_wallet, wallet,
 };
-pub use import::{import, stored_import};
+pub use import::{import, newest_file, stored_import, stored_newest_file};
 pub use listener::{
     KEPT, Listeners, Listening, Session, listeners, session, stored_listeners, stored_session, stored_told,
     told,

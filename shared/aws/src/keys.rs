@@ -10,6 +10,7 @@
 //! | station       | `T#<ten>`            | `STATION#<id>`        | checkout intake                      |
 //! | user          | `T#<ten>`            | `USER#<name>`         | every request                        |
 //! | import        | `T#<ten>`            | `IMPORT#<uuidv7>`     | `import_files`, `GET import`         |
+//! | newest file   | `T#<ten>`            | `FILE#<menus#con or employees>` | `import_files`             |
 //! | admins        | `T#<ten>`            | `ADMINS`              | `administer`                         |
 //! | wallet        | `T#<ten>#E#<num>`    | `WALLET`              | workers, `GET employee`              |
 //! | employee      | `T#<ten>#E#<num>`    | `EMPLOYEE`            | workers, `GET employee`              |
@@ -178,6 +179,15 @@ pub fn import(tenant: &TenantId, id: CommandId) -> Key {
 /// A tenant's imports, by id, that is by time.
 pub fn imports(tenant: &TenantId) -> Span {
     Span::of(false, tenant_pk(tenant), IMPORT_PREFIX)
+}
+
+/// Which file was applied last to a menu, or to the roster.
+pub fn newest_file(tenant: &TenantId, target: &Target) -> Key {
+    let of = match target {
+        Target::Menu(concessionaire) => format!("menus#{concessionaire}"),
+        Target::Roster => "employees".to_owned(),
+    };
+    key(tenant_pk(tenant), format!("FILE#{of}"))
 }
 
 pub fn admins(tenant: &TenantId) -> Key {

@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::keys;
 use domain::id::{TenantId, UserName};
 use domain::import::{Import, Options, Rows, Stage, Target};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -34,6 +35,21 @@ pub fn import(import: &Import) -> Result<Item, Failure> {
         st: import.stage.clone(),
     };
     to_item(keys::import(&import.tenant, import.id), &attributes)
+}
+
+#[derive(Serialize, Deserialize)]
+struct NewestFileItem {
+    p: Millis,
+}
+
+/// When the newest file was put that was applied to a menu, or to the roster.
+pub fn newest_file(tenant: &TenantId, target: &Target, put_at: Timestamp) -> Result<Item, Failure> {
+    to_item(keys::newest_file(tenant, target), &NewestFileItem { p: put_at.into() })
+}
+
+pub fn stored_newest_file(item: Item) -> Result<Timestamp, Failure> {
+    let NewestFileItem { p } = from_item(item)?;
+    p.try_into()
 }
 
 pub fn stored_import(tenant: &TenantId, item: Item) -> Result<Import, Failure> {

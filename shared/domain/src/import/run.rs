@@ -122,7 +122,7 @@ pub enum Reason {
     /// What it shall be read with makes no sense.
     BadOptions,
     UnknownConcessionaire,
-    /// It waited for too long: what it says may be overtaken.
+    /// It waited for too long, so that what it says may be overtaken, or it is.
     TooLate,
     /// Another one was put in its place while it was read.
     #[strum(serialize = "file-replaced")]
