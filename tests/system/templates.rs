@@ -399,6 +399,7 @@ fn the_dashboard_shows_metrics_that_are_emitted() {
     metrics.replenished(&"acme".parse().unwrap(), &Totals::default());
     metrics.cutoff_age(&"acme".parse().unwrap(), SignedDuration::from_secs(1));
     metrics.credit_difference(&"acme".parse().unwrap());
+    metrics.unworkable(1);
     metrics.reconciled(&"acme".parse().unwrap(), &Tally::default());
     for is_applied in [true, false] {
         metrics.imported(&"acme".parse().unwrap(), &Target::Roster, is_applied);

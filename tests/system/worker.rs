@@ -406,8 +406,12 @@ async fn probes_say_which_queues_are_reached() {
     assert_eq!((sell().await.status, sell().await.problem()), (503, "tenant-not-ready"));
 
     let checkouts = &world.system.workers.checkouts;
-    let admin = Probes::new(&world.system.clients, Purpose::Admin);
-    let replenishment = Probes::new(&world.system.clients, Purpose::Replenishment);
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = lines.clone();
+    let line = move |line: &str| sink.lock().unwrap().push(line.to_owned());
+    let metrics = Metrics::to(Clock::system(), "dev", line);
+    let [admin, replenishment] = [Purpose::Admin, Purpose::Replenishment]
+        .map(|purpose| Probes::new(&world.system.clients, purpose, metrics.clone()));
     let astray = [
         probe("acme", Kind::Administer, "globex-admin.fifo"),
         probe("acme", Kind::Administer, "acme-checkouts.fifo"),
@@ -418,6 +422,8 @@ async fn probes_say_which_queues_are_reached() {
     for astray in astray {
         assert_eq!(handed_back(&admin.handle(astray).await), ["0"]);
     }
+    assert!(lines.lock().unwrap().iter().all(|line| line.contains("\"Unworkable\":1")));
+    assert_eq!(lines.lock().unwrap().len(), 5, "each rings");
     for _ in 0..2 {
         let came = admin.handle(probe("acme", Kind::Administer, "acme-admin.fifo")).await;
         assert_eq!(handed_back(&came), [""; 0]);

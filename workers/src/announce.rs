@@ -141,7 +141,7 @@ impl Announcer {
                 }
             }
         }
-        fifo::hand_back(&self.queues, queue_arn, &left).await
+        fifo::hand_back(&self.queues, &self.metrics, queue_arn, &left).await
     }
 
     /// Reads who listens, and keeps what they listen to.

@@ -6,6 +6,7 @@
 
 use aws::failure::{Failure, chain};
 use aws::queue::{Queues, Release};
+use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::command::{self, Command};
 use domain::planted::{self, Planted};
@@ -102,11 +103,19 @@ fn message(record: SqsMessage, receives: u32) -> Message {
 
 /// Reports what is not done, and makes it visible again soon rather than after the whole
 /// visibility timeout.
-pub async fn hand_back(queues: &Queues, queue_arn: &str, left: &[HandBack<'_>]) -> SqsBatchResponse {
+pub async fn hand_back(
+    queues: &Queues,
+    metrics: &Metrics,
+    queue_arn: &str,
+    left: &[HandBack<'_>],
+) -> SqsBatchResponse {
     if left.is_empty() {
         return SqsBatchResponse::default();
     }
     left.iter().for_each(log);
+    let is_unworkable =
+        |left: &&HandBack<'_>| left.failure.as_ref().is_some_and(|failure| !failure.is_transient());
+    metrics.unworkable(left.iter().filter(is_unworkable).count());
     let releases: Vec<_> = left.iter().map(release).collect();
     match tokio::time::timeout(RELEASE_BUDGET, queues.release(queue_arn, &releases)).await {
         Ok(Ok(())) => {}

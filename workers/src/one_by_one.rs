@@ -45,7 +45,7 @@ impl OneByOne {
     pub fn new(clients: &Clients, purpose: Purpose, metrics: Metrics, side_by_side: usize) -> Self {
         Self {
             queues: clients.queues(),
-            probes: Probes::new(clients, purpose),
+            probes: Probes::new(clients, purpose, metrics.clone()),
             metrics,
             side_by_side,
             budget: BATCH_BUDGET,
@@ -72,7 +72,7 @@ impl OneByOne {
                 groups.iter().map(|group| in_order(group, &queue_arn, deadline, worker)).collect();
             let works = stream::iter(works).buffer_unordered(self.side_by_side).collect::<Vec<_>>();
             left.extend(works.await.into_iter().flatten());
-            fifo::hand_back(&self.queues, &queue_arn, &left).await
+            fifo::hand_back(&self.queues, &self.metrics, &queue_arn, &left).await
         };
         let response = worked.instrument(span).await;
         if let Some(tenant) = tenant {

@@ -68,7 +68,7 @@ impl PostCheckouts {
             table: clients.table(Policy::ONCE),
             results: clients.results(Policy::ONCE),
             queues: clients.queues(),
-            probes: Probes::new(clients, Purpose::Checkouts),
+            probes: Probes::new(clients, Purpose::Checkouts, metrics.clone()),
             menus: Menus::default(),
             names: clients.config().names.clone(),
             clock,
@@ -98,7 +98,7 @@ impl PostCheckouts {
                 tracing::warn!(budget_ms = BATCH_BUDGET.as_millis(), "the batch ran out of time");
             }
             left.extend(works.into_iter().flat_map(Work::hand_back));
-            fifo::hand_back(&self.queues, &queue_arn, &left).await
+            fifo::hand_back(&self.queues, &self.metrics, &queue_arn, &left).await
         };
         let response = worked.instrument(span).await;
         if let Some(tenant) = tenant {

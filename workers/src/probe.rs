@@ -11,6 +11,7 @@ use aws::keys;
 use aws::queue::Queues;
 use aws::retry::Policy;
 use aws::table::{NotCommitted, Reason, Table, Write};
+use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::command::{Command, Purpose};
 
@@ -18,16 +19,18 @@ use domain::command::{Command, Purpose};
 pub struct Probes {
     table: Table,
     queues: Queues,
+    metrics: Metrics,
     names: Names,
     purpose: Purpose,
 }
 
 impl Probes {
     /// For the workers of queues with this purpose.
-    pub fn new(clients: &Clients, purpose: Purpose) -> Self {
+    pub fn new(clients: &Clients, purpose: Purpose, metrics: Metrics) -> Self {
         Self {
             table: clients.table(Policy::ONCE),
             queues: clients.queues(),
+            metrics,
             names: clients.config().names.clone(),
             purpose,
         }
@@ -79,6 +82,6 @@ impl Worker for Probes {
     async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
         let (queue_arn, groups) = fifo::groups(event);
         let left = self.work_off(&queue_arn, &groups).await;
-        fifo::hand_back(&self.queues, &queue_arn, &left).await
+        fifo::hand_back(&self.queues, &self.metrics, &queue_arn, &left).await
     }
 }

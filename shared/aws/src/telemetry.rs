@@ -140,6 +140,13 @@ impl Metrics {
         );
     }
 
+    /// Messages that can never be worked off, of whichever tenant and worker: what a release cannot read, it tells at once.
+    pub fn unworkable(&self, messages: usize) {
+        if messages > 0 {
+            self.emit(&[], &[("Unworkable", Unit::Count, json!(messages))]);
+        }
+    }
+
     /// One line in the embedded metric format.
     fn emit(&self, dimensions: &[(&str, &str)], metrics: &[(&str, Unit, Value)]) {
         let stage = ("Stage", self.stage.as_str());
