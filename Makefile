@@ -168,7 +168,7 @@ STAGE_STACK = $(SAM_DEPLOY) --template-file infra/template.yaml --stack-name pos
 deploy: package ## Deploy a stage onto AWS: STAGE=dev [ARCHITECTURE=arm64] [PARAMETERS="Canary=true AlarmEmail=..."]
 	@test -n "$(and $(STAGE),$(AWS_REGION))" || \
 		{ echo 'AWS_REGION=eu-west-1 make deploy STAGE=dev [PARAMETERS="AlarmEmail=..."]'; exit 2; }
-	@if $(SAM) list stack-outputs --region $(AWS_REGION) --stack-name pos-$(STAGE) 2>&1 | grep -q "does not exist"; then \
+	@if $(SAM) list stack-outputs --region $(AWS_REGION) --stack-name pos-$(STAGE) 2>&1 | grep -Eq "do(es)? not exist"; then \
 		echo "pos-$(STAGE) is new: first without protection, then with it"; $(STAGE_STACK) Protection=false; fi
 	$(STAGE_STACK)
 
