@@ -29,6 +29,7 @@ use uuid::Uuid;
 use workers::lambda::Worker;
 use workers::open_reconciliation::Ticked;
 use workers::reconcile::ReconcileWorker;
+use workers::roster::Walk;
 
 /// Employees of each company in the demo, in two parts.
 const EMPLOYEES: u64 = 200;
@@ -575,6 +576,22 @@ async fn a_day_that_ends_without_a_part_is_incomplete() {
     assert_eq!(found(&report), [("nobody".to_owned(), vec!["incomplete".to_owned()])].into());
     let open = admin.get(&format!("/v1/reconciliations/{}", date.tomorrow().unwrap()), &[]).await.body;
     assert_eq!((&open["status"], &open["expected"]), (&json!("open"), &json!(EMPLOYEES)));
+}
+
+/// Whoever is renamed while the roster is handed out takes nobody with them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_goes_on_where_it_was() {
+    let world = World::start().await;
+    let (table, acme, admin) = (world.system.app.table(), acme(), world.terminal("acme-admin").await);
+    let mut walk = Walk::behind(table, &acme, None);
+    let first = walk.next().await.unwrap();
+    let last = first.employees.last().unwrap();
+    let renamed = admin.command("PATCH", &format!("/v1/employees/{last}"), &json!({ "name": "Zz" })).await;
+    assert_eq!(renamed.outcome(), "applied", "{renamed:?}");
+    let second = walk.next().await.unwrap();
+    assert_eq!((first.is_last, second.is_last), (false, true));
+    let seen: BTreeSet<_> = first.employees.iter().chain(&second.employees).collect();
+    assert_eq!(u64::try_from(seen.len()), Ok(EMPLOYEES));
 }
 
 /// It reads no other company's things, and writes nothing but its own.

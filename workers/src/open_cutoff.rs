@@ -3,7 +3,7 @@
 //!
 //! Whatever stops it, the next tick carries on where it stopped; whatever comes twice finds what was done.
 
-use crate::roster::Part;
+use crate::roster::{Part, Walk};
 use aws::bus::{Bus, NotPublished};
 use aws::clock::Clock;
 use aws::config::Clients;
@@ -158,12 +158,13 @@ impl CutoffOpener {
             return Ok(Ticked::Nothing);
         };
         let started = Instant::now();
+        let mut walk = Walk::behind(&self.table, tenant, stored.behind.clone());
         while !stored.cutoff.round.is_fanned_out {
             if started.elapsed() > BUDGET {
                 self.tick_again(tenant).await?;
                 return Ok(self.still_open(&stored.cutoff, Awaits::Tick));
             }
-            stored = self.hand_out(tenant, stored).await?;
+            stored = self.hand_out(tenant, stored, &mut walk).await?;
             self.note(tenant, &stored, revision).await?;
             revision += 1;
         }
@@ -204,10 +205,15 @@ impl CutoffOpener {
 
     /// Publishes the next part of the roster. If nobody notes that it was, it is published again: the topic
     /// swallows it, or the worker finds it done.
-    async fn hand_out(&self, tenant: &TenantId, stored: StoredCutoff) -> Result<StoredCutoff, Failure> {
+    async fn hand_out(
+        &self,
+        tenant: &TenantId,
+        stored: StoredCutoff,
+        walk: &mut Walk<'_>,
+    ) -> Result<StoredCutoff, Failure> {
         let StoredCutoff { mut cutoff, behind, .. } = stored;
-        let Part { employees, is_last } = Part::behind(&self.table, tenant, behind.as_ref()).await?;
-        let behind = employees.last().cloned();
+        let Part { employees, is_last } = walk.next().await?;
+        let behind = employees.last().cloned().or(behind);
         if !employees.is_empty() {
             let round = &mut cutoff.round;
             round.expected += u64::try_from(employees.len()).unwrap_or_default();

@@ -3,7 +3,7 @@
 //!
 //! Whatever stops it, the next tick carries on where it stopped; whatever comes twice finds what was done.
 
-use crate::roster::Part;
+use crate::roster::{Part, Walk};
 use aws::bus::{Bus, NotPublished};
 use aws::clock::Clock;
 use aws::config::Clients;
@@ -70,12 +70,13 @@ impl ReconciliationOpener {
             Some(_) | None => (self.open(tenant, today).await?, 0),
         };
         let started = Instant::now();
+        let mut walk = Walk::behind(&self.table, tenant, stored.behind.clone());
         while !stored.run.is_handed_out {
             if started.elapsed() > BUDGET {
                 self.tick_again(tenant).await?;
                 return Ok(Ticked::HandedOutInPart);
             }
-            stored = self.hand_out(tenant, stored).await?;
+            stored = self.hand_out(tenant, stored, &mut walk).await?;
             self.note(tenant, &stored, revision).await?;
             revision += 1;
         }
@@ -108,10 +109,15 @@ impl ReconciliationOpener {
 
     /// Publishes the next part of the roster. If nobody notes that it was, it is published again: the topic
     /// swallows it, or the worker finds it done.
-    async fn hand_out(&self, tenant: &TenantId, stored: StoredRun) -> Result<StoredRun, Failure> {
+    async fn hand_out(
+        &self,
+        tenant: &TenantId,
+        stored: StoredRun,
+        walk: &mut Walk<'_>,
+    ) -> Result<StoredRun, Failure> {
         let StoredRun { mut run, behind } = stored;
-        let Part { employees, is_last } = Part::behind(&self.table, tenant, behind.as_ref()).await?;
-        let behind = employees.last().cloned();
+        let Part { employees, is_last } = walk.next().await?;
+        let behind = employees.last().cloned().or(behind);
         if !employees.is_empty() {
             run.expected += u64::try_from(employees.len()).unwrap_or_default();
             let part = Reconcile { tenant: tenant.clone(), date: run.date, part: run.parts, employees };
