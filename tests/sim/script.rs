@@ -6,7 +6,7 @@ use super::office::MEALS;
 use domain::command::Kind as CommandKind;
 
 /// Sales of one simulation.
-const SALES: std::ops::RangeInclusive<usize> = 12..=36;
+const SALES: std::ops::RangeInclusive<usize> = 8..=32;
 /// When the last of them is rung up.
 const LUNCH_MS: u64 = 100_000;
 /// Quarters of an hour to the longest outage: two weeks, as long as any queue keeps a message.
