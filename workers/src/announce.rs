@@ -4,7 +4,6 @@
 //! Invariant: what somebody listens to is kept before it is announced, so that who loses their connection can hear
 //! it later.
 
-use crate::administer::decision::{put, take};
 use crate::fifo::{self, BATCH_BUDGET, Group, HandBack, Message};
 use crate::frame::Frame;
 use crate::lambda::Worker;
@@ -17,6 +16,7 @@ use aws::items::{self, Listeners};
 use aws::keys;
 use aws::queue::Queues;
 use aws::retry::Policy;
+use aws::stored::{put, take};
 use aws::table::Table;
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};

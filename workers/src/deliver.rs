@@ -5,7 +5,6 @@
 
 pub mod receivers;
 
-use crate::administer::decision::{Stored, put, take};
 use crate::lambda::Worker;
 use crate::one_by_one::{Delivery as Delivered, OneByOne, WorkOff};
 use aws::bus::{Bus, Names, NotPublished};
@@ -15,6 +14,7 @@ use aws::failure::Failure;
 use aws::results::Results;
 use aws::retry::Policy;
 use aws::signing::Secret;
+use aws::stored::{Stored, put, take};
 use aws::table::{Order, Table};
 use aws::telemetry::Metrics;
 use aws::{items, keys};

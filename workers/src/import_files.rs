@@ -10,7 +10,6 @@ mod pipe;
 mod rosters;
 mod run;
 
-use crate::administer::decision::{Stored, put, take};
 use crate::lambda::Worker;
 use crate::one_by_one::{Delivery, OneByOne, WorkOff};
 use aws::bus::Names;
@@ -23,6 +22,7 @@ use aws::keys;
 use aws::queue::{Queues, Release};
 use aws::results::Results;
 use aws::retry::Policy;
+use aws::stored::{Stored, put, take};
 use aws::table::Table;
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
@@ -114,9 +114,9 @@ impl ImportWorker {
     async fn abandon(&self, command: &ImportFile, dropped: &Dropped) -> Result<(), Failure> {
         let Ok(id) = dropped.name.parse() else { return Ok(()) };
         let key = keys::import(&dropped.tenant, id);
-        let Some(item) = self.table.read([key.clone()]).await?.take(&key) else { return Ok(()) };
-        let revision = items::revision(&item)?;
-        let import = items::stored_import(&dropped.tenant, item)?;
+        let mut found = self.table.read([key.clone()]).await?;
+        let import = take(&mut found, &key, |item| items::stored_import(&dropped.tenant, item))?;
+        let Some(Stored { value: import, revision }) = import else { return Ok(()) };
         if import.etag != command.etag {
             return Ok(());
         }
@@ -164,7 +164,8 @@ impl ImportWorker {
         let tenant = tenant.ok_or_else(|| Failure::malformed("import a file", "there is no such tenant"))?;
         let company = items::stored_tenant(&dropped.tenant, tenant)?;
         let (files, now) = (self.files.clone(), self.clock.now());
-        let Some(item) = found.take(&key) else {
+        let import = take(&mut found, &key, |item| items::stored_import(&dropped.tenant, item))?;
+        let Some(Stored { value: import, revision }) = import else {
             if is_another_command {
                 tracing::info!("its id is another command's");
                 return Ok(None);
@@ -185,8 +186,6 @@ impl ImportWorker {
             let run = Run::begin(import, &command.key, self.table.clone(), files, self.clock.clone()).await?;
             return Ok(Some(Begun { run, company, newest }));
         };
-        let revision = items::revision(&item)?;
-        let import = items::stored_import(&dropped.tenant, item)?;
         if import.target != dropped.target {
             tracing::info!("its id is that of another file");
             return Ok(None);

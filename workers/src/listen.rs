@@ -4,7 +4,6 @@
 
 mod resume;
 
-use crate::administer::decision::{put, take};
 use crate::frame::{Frame, Refusal, Said};
 use aws::clock::Clock;
 use aws::config::{Clients, ListenConfig, SessionKey};
@@ -14,6 +13,7 @@ use aws::items::{self, Listeners, Listening, Session};
 use aws::keys;
 use aws::retry::Policy;
 use aws::session::SessionTicket;
+use aws::stored::{put, take};
 use aws::table::{NotCommitted, Table, Write};
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use domain::id::TenantId;

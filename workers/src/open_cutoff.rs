@@ -11,6 +11,7 @@ use aws::failure::Failure;
 use aws::items::{self, Roster, StoredCutoff};
 use aws::keys;
 use aws::retry::Policy;
+use aws::stored::{Stored, put, take};
 use aws::table::{Order, Table, Write};
 use domain::command::{Command, Kind, OpenCutoff, Replenish};
 use domain::cutoff::{Cutoff, Round, StandingPolicy, Totals, Verdict};
@@ -67,8 +68,8 @@ pub struct Ground {
     pub business_day: BusinessDay,
     is_reached: bool,
     tenant: u64,
-    policy: Option<(StandingPolicy, u64)>,
-    roster: Option<(Roster, u64)>,
+    policy: Option<Stored<StandingPolicy>>,
+    roster: Option<Stored<Roster>>,
 }
 
 impl Ground {
@@ -77,32 +78,23 @@ impl Ground {
         let (tenant_key, policy_key, roster_key) =
             (keys::tenant(tenant), keys::policy(tenant), keys::roster(tenant));
         let mut found = table.read([tenant_key.clone(), policy_key.clone(), roster_key.clone()]).await?;
-        let Some(item) = found.take(&tenant_key) else { return Ok(None) };
-        let revision = items::revision(&item)?;
-        let company = items::stored_tenant(tenant, item)?;
-        let policy = found.take(&policy_key).map(|item| {
-            let revision = items::revision(&item)?;
-            Ok::<_, Failure>((items::stored_policy(item)?, revision))
-        });
-        let roster = found.take(&roster_key).map(|item| {
-            let revision = items::revision(&item)?;
-            Ok::<_, Failure>((items::stored_roster(item)?, revision))
-        });
+        let company = take(&mut found, &tenant_key, |item| items::stored_tenant(tenant, item))?;
+        let Some(Stored { value: company, revision }) = company else { return Ok(None) };
         Ok(Some(Self {
             is_reached: company.is_reached(Kind::Replenish),
             business_day: company.business_day,
             tenant: revision,
-            policy: policy.transpose()?,
-            roster: roster.transpose()?,
+            policy: take(&mut found, &policy_key, items::stored_policy)?,
+            roster: take(&mut found, &roster_key, items::stored_roster)?,
         }))
     }
 
     pub fn policy(&self) -> Option<&StandingPolicy> {
-        self.policy.as_ref().map(|(policy, _)| policy)
+        self.policy.as_ref().map(|policy| &policy.value)
     }
 
     pub fn roster(&self) -> Option<Roster> {
-        self.roster.map(|(roster, _)| roster)
+        self.roster.as_ref().map(|roster| roster.value)
     }
 
     /// The last cutoff that was opened.
@@ -124,18 +116,15 @@ impl Ground {
         now: Timestamp,
     ) -> Result<(StoredCutoff, Vec<Write>), Failure> {
         let no_policy = || Failure::malformed("open a cutoff", "there is no policy");
-        let (standing, revision) = self.policy.as_ref().ok_or_else(no_policy)?;
+        let policy = self.policy.as_ref().ok_or_else(no_policy)?;
         let item = items::roster(tenant, &Roster { latest: date, is_open: true })?;
-        let (roster, roster_revision) = match self.roster {
-            Some((_, from)) => (Write::Replace { item, from }, from + 1),
-            None => (Write::Create(item), 0),
-        };
-        let cutoff = Cutoff::open(date, standing.policy.clone(), roster_revision, now);
+        let roster_revision = self.roster.as_ref().map_or(0, |roster| roster.revision + 1);
+        let cutoff = Cutoff::open(date, policy.value.policy.clone(), roster_revision, now);
         let stored = StoredCutoff::new(cutoff);
         let writes = vec![
             Write::Create(items::cutoff(tenant, &stored)?),
-            roster,
-            Write::Check { key: keys::policy(tenant), from: Some(*revision) },
+            put(item, self.roster.as_ref()),
+            Write::Check { key: keys::policy(tenant), from: Some(policy.revision) },
             Write::Check { key: keys::tenant(tenant), from: Some(self.tenant) },
         ];
         Ok((stored, writes))

@@ -13,6 +13,7 @@ pub mod queue;
 pub mod results;
 pub mod session;
 pub mod signing;
+pub mod stored;
 pub mod table;
 pub mod user_pool;
 

@@ -1,10 +1,11 @@
 //! Cutoffs that somebody opens or resumes by hand. The rest is what the schedule's ticks do.
 
-use super::decision::{Decision, Stored, take};
+use super::decision::Decision;
 use crate::open_cutoff::Ground;
 use aws::failure::Failure;
 use aws::items::{self, Roster, StoredCutoff};
 use aws::keys;
+use aws::stored::{Stored, take};
 use aws::table::{Table, Write};
 use domain::admin::Refusal;
 use domain::id::TenantId;

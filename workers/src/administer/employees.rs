@@ -1,10 +1,11 @@
 //! Employees and their badges. A wallet is made with its employee, empty or with the share of a cutoff; only
 //! movements change it.
 
-use super::decision::{Decision, Stored, put, take};
+use super::decision::Decision;
 use aws::failure::Failure;
 use aws::items::{self, Roster};
 use aws::keys;
+use aws::stored::{Stored, put, take};
 use aws::table::{Table, Write};
 use domain::admin::{CreateEmployee, Refusal};
 use domain::badge::{self, Badge};

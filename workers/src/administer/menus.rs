@@ -1,10 +1,11 @@
 //! Single edits of a menu. They lie over the meals of its version; once there are many, they are folded
 //! into a version of their own, which is written whole before the menu switches to it.
 
-use super::decision::{Decision, Stored, put, take};
+use super::decision::Decision;
 use aws::failure::{Failure, chain};
 use aws::items::MenuHead;
 use aws::menus::Menus;
+use aws::stored::{Stored, put, take};
 use aws::table::{MAX_TRANSACTION, Table, Write};
 use aws::{items, keys};
 use domain::admin::{Availability, Refusal};

@@ -1,8 +1,9 @@
 //! How a tenant replenishes credit. A cutoff that is open goes on under the policy that it was opened with, and one
 //! that is due is opened under the days and the time that it was promised under.
 
-use super::decision::{Decision, put, take};
+use super::decision::Decision;
 use aws::failure::Failure;
+use aws::stored::{put, take};
 use aws::table::Table;
 use aws::{items, keys};
 use domain::admin::Refusal;

@@ -1,7 +1,8 @@
 //! Concessionaires and their stations.
 
-use super::decision::{Decision, put, take};
+use super::decision::Decision;
 use aws::failure::Failure;
+use aws::stored::{put, take};
 use aws::table::Table;
 use aws::{items, keys};
 use domain::admin::Refusal;

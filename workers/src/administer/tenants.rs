@@ -1,7 +1,8 @@
 //! What the platform changes of a tenant. Its stack is the operator's; this is what stands in the table.
 
-use super::decision::{Decision, put, take};
+use super::decision::Decision;
 use aws::failure::Failure;
+use aws::stored::{put, take};
 use aws::table::Table;
 use aws::{items, keys};
 use domain::admin::{Refusal, SetTenant};

@@ -4,9 +4,10 @@
 //! again and finds what is missing. Where it is refused in the end, the pool goes back to what the table has.
 
 use super::AdministerWorker;
-use super::decision::{Decision, Stored, put, take};
+use super::decision::Decision;
 use aws::failure::Failure;
 use aws::keys::Key;
+use aws::stored::{Stored, put, take};
 use aws::table::{Found, Table};
 use aws::user_pool::{self, Entry, Target};
 use aws::{items, keys};

@@ -1,7 +1,8 @@
 //! Webhooks: all of a tenant's stand in one item, so that they can be counted and read in one go.
 
-use super::decision::{Decision, Stored, put, take};
+use super::decision::Decision;
 use aws::failure::Failure;
+use aws::stored::{Stored, put, take};
 use aws::table::Table;
 use aws::{items, keys};
 use domain::admin::{Administer, Change, Receipt, Refusal, SECRET_GENERATION};

@@ -1,13 +1,13 @@
 //! A menu from a file: its meals under a version of their own, then the switch.
 
 use super::run::{Judged, Run};
-use crate::administer::decision::{Stored, put, take};
 use crate::administer::menus;
 use aws::failure::Failure;
 use aws::items::{self, Item, MenuHead};
 use aws::keys;
 use aws::menus::MAX_BYTES;
 use aws::retry::{self, Policy};
+use aws::stored::{Stored, put, take};
 use aws::table::{Order, Table, Write};
 use domain::id::{ConcessionaireId, TenantId};
 use domain::import::{Effect, MEAL_KEY, MealRow, Mode, Reason, Refused};

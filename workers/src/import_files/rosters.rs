@@ -2,13 +2,13 @@
 //! written whole or not at all, so an import that is cut short goes on where nothing is left to change.
 
 use super::run::{Judged, Run};
-use crate::administer::decision::{put, take};
 use crate::administer::employees;
 use aws::clock::Clock;
 use aws::failure::Failure;
 use aws::items;
 use aws::keys;
 use aws::retry::Policy;
+use aws::stored::{put, take};
 use aws::table::{Found, NotCommitted, Order, Table, Write};
 use domain::admin::Refusal;
 use domain::cutoff::Cutoff;
