@@ -9,10 +9,9 @@ use crate::list::{self, Listed, PageParameters};
 use crate::path;
 use crate::problem::{CommandProblems, Problem, Problems};
 use crate::request;
-use crate::submit::{self, LOOK_AGAIN, TicketParameter};
+use crate::submit::{self, TicketParameter};
 use crate::ticket::Ticket;
 use crate::view::{ImportContentType, ImportView, UndecidedView};
-use aws::failure::Failure;
 use aws::files::{Dropped, UPLOAD_LIFETIME};
 use aws::items;
 use aws::keys::{self, Key};
@@ -20,8 +19,7 @@ use aws::table::{Found, Order};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::header::{LOCATION, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use domain::command::Kind;
 use domain::id::{CommandId, ConcessionaireId};
@@ -258,13 +256,8 @@ impl Asked<'_> {
         let request = RequestHash::of_command(Kind::ImportFile, &caller.tenant, &caller.user, id, &asked);
         let expires_at = app.clock.now() + UPLOAD_LIFETIME;
         let ticket = Ticket { request, expires_at: expires_at + PATIENCE };
-        let sealed = ticket.seal(&app.ticket_key, &place);
-        let location = base_path.join(&format!("/v1/imports/{id}?ticket={sealed}"));
-        let location =
-            HeaderValue::try_from(location).map_err(|error| Failure::malformed("write a Location", error))?;
         let view = ImportView::awaiting(id.to_string(), upload, expires_at);
-        Ok((StatusCode::ACCEPTED, [(LOCATION, location), (RETRY_AFTER, LOOK_AGAIN)], Json(view))
-            .into_response())
+        submit::accepted(app, base_path, &ticket, (&format!("/v1/imports/{id}"), &place), view)
     }
 }
 

@@ -26,7 +26,7 @@ use utoipa::IntoParams;
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 /// When a client should look again, in seconds.
-pub const LOOK_AGAIN: HeaderValue = HeaderValue::from_static("1");
+const LOOK_AGAIN: HeaderValue = HeaderValue::from_static("1");
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -91,13 +91,24 @@ impl<P: Serialize> Submission<P> {
             Ok(Err(failure)) => tracing::warn!(error = chain(&failure), "stopped waiting for an outcome"),
         }
         let ticket = Ticket { request: self.request, expires_at: self.expires_at };
-        let sealed = ticket.seal(&app.ticket_key, &self.place);
-        let location = base_path.join(&format!("{}?ticket={sealed}", self.path));
-        let location =
-            HeaderValue::try_from(location).map_err(|error| Failure::malformed("write a Location", error))?;
-        let headers = [(LOCATION, location), (RETRY_AFTER, LOOK_AGAIN)];
-        Ok((StatusCode::ACCEPTED, headers, Json(self.pending)).into_response())
+        accepted(app, base_path, &ticket, (&self.path, &self.place), self.pending)
     }
+}
+
+/// `202`, with the `Location` of an outcome that will stand at `place`, and how it reads until then.
+pub fn accepted(
+    app: &App,
+    base_path: &BasePath,
+    ticket: &Ticket,
+    (path, place): (&str, &Key),
+    pending: impl Serialize,
+) -> Result<Response, Problem> {
+    let sealed = ticket.seal(&app.ticket_key, place);
+    let location = base_path.join(&format!("{path}?ticket={sealed}"));
+    let location =
+        HeaderValue::try_from(location).map_err(|error| Failure::malformed("write a Location", error))?;
+    let headers = [(LOCATION, location), (RETRY_AFTER, LOOK_AGAIN)];
+    Ok((StatusCode::ACCEPTED, headers, Json(pending)).into_response())
 }
 
 async fn await_outcome(app: &App, place: &Key, wait: Duration) -> Result<Option<Item>, Failure> {
