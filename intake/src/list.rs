@@ -2,24 +2,19 @@
 
 use crate::app::App;
 use crate::problem::{FieldError, Problem};
-use aws::config::TicketKey;
 use aws::failure::Failure;
 use aws::items::Item;
 use aws::keys::Span;
+use aws::seal;
 use aws::table::{Order, Position};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::planted::{self, Planted};
-use hmac::{Hmac, KeyInit, Mac};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 use utoipa::{IntoParams, ToSchema};
 
 const LIMITS: Limits = Limits { default: 20, max: 50 };
-const MAC_BYTES: usize = 16;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -89,11 +84,8 @@ pub async fn page<T: Serialize + ToSchema>(
 /// The cursor that leads on from `position`.
 pub fn seal(app: &App, list: &str, position: Option<impl Serialize>) -> Result<Option<String>, Problem> {
     let Some(position) = position else { return Ok(None) };
-    let mut bytes =
-        serde_json::to_vec(&position).map_err(|error| Failure::malformed("write a cursor", error))?;
-    let tag = mac(&app.ticket_key, list, &bytes).finalize().into_bytes();
-    bytes.extend(tag.iter().take(MAC_BYTES));
-    Ok(Some(URL_SAFE_NO_PAD.encode(bytes)))
+    let bytes = serde_json::to_vec(&position).map_err(|error| Failure::malformed("write a cursor", error))?;
+    Ok(Some(seal::seal(app.ticket_key.as_bytes(), &purpose(list), &bytes)))
 }
 
 /// What a cursor of this list leads on from.
@@ -103,26 +95,17 @@ pub fn open<T: DeserializeOwned>(
     cursor: Option<String>,
 ) -> Result<Option<T>, Problem> {
     let opened = cursor.map(|text| {
+        let position = seal::open(app.ticket_key.as_bytes(), &purpose(list), &text);
+        let position = position.and_then(|position| serde_json::from_slice(&position).ok());
         let detail = "is not a cursor of this list";
-        unseal(&app.ticket_key, list, &text)
-            .ok_or_else(|| Problem::field(FieldError::at_parameter("cursor", detail)))
+        position.ok_or_else(|| Problem::field(FieldError::at_parameter("cursor", detail)))
     });
     opened.transpose()
 }
 
-fn unseal<T: DeserializeOwned>(key: &TicketKey, list: &str, text: &str) -> Option<T> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-    let (position, tag) = bytes.split_at_checked(bytes.len().checked_sub(MAC_BYTES)?)?;
-    mac(key, list, position).verify_truncated_left(tag).ok()?;
-    serde_json::from_slice(position).ok()
-}
-
-#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-fn mac(key: &TicketKey, list: &str, position: &[u8]) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes any key");
-    if !planted::is(Planted::CursorUnbound) {
-        mac.update(format!("cursor {}#{list}#", list.len()).as_bytes());
+fn purpose(list: &str) -> String {
+    if planted::is(Planted::CursorUnbound) {
+        return String::new();
     }
-    mac.update(position);
-    mac
+    format!("cursor {}#{list}#", list.len())
 }

@@ -11,6 +11,7 @@ mod lanes;
 pub mod menus;
 pub mod queue;
 pub mod results;
+pub mod seal;
 pub mod session;
 pub mod signing;
 pub mod stored;

@@ -3,12 +3,11 @@
 //! Invariant: a secret is stored nowhere. It is made again from the key, the webhook, and which one it is in order.
 
 use crate::config::WebhookKey;
+use crate::seal;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::id::{TenantId, WebhookId};
-use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
-use sha2::Sha256;
 
 /// How long whoever asked for a secret is shown it.
 pub const SECRET_SHOWN: SignedDuration = SignedDuration::from_mins(10);
@@ -19,7 +18,8 @@ pub struct Secret([u8; 32]);
 
 impl Secret {
     pub fn of(key: &WebhookKey, tenant: &TenantId, webhook: WebhookId, generation: u32) -> Self {
-        Self(hmac(key.as_bytes(), &[&format!("webhook {tenant}#{webhook}#{generation}")]))
+        let of = format!("webhook {tenant}#{webhook}#{generation}");
+        Self(seal::digest(key.as_bytes(), &[of.as_bytes()]))
     }
 
     /// As a receiver's library takes it.
@@ -29,7 +29,9 @@ impl Secret {
 
     /// The signature of a message: `v1,` and the base64 of HMAC-SHA256 over id, seconds and body.
     pub fn sign(&self, id: &str, at: Timestamp, body: &str) -> String {
-        let signed = hmac(&self.0, &[id, ".", &at.as_second().to_string(), ".", body]);
+        let second = at.as_second().to_string();
+        let parts = [id, ".", &second, ".", body].map(str::as_bytes);
+        let signed = seal::digest(&self.0, &parts);
         format!("v1,{}", STANDARD.encode(signed))
     }
 }
@@ -38,13 +40,6 @@ impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret")
     }
-}
-
-#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-fn hmac(key: &[u8; 32], parts: &[&str]) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes any key");
-    parts.iter().for_each(|part| mac.update(part.as_bytes()));
-    mac.finalize().into_bytes().into()
 }
 
 #[cfg(test)]

@@ -5,12 +5,11 @@
 use crate::config::PasswordKey;
 use crate::failure::Failure;
 use crate::retry::{self, Policy};
+use crate::seal;
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, MessageActionType};
 use domain::id::{CommandId, TenantId, UserName};
-use hmac::{Hmac, KeyInit, Mac};
 use jiff::SignedDuration;
-use sha2::Sha256;
 
 /// The claim and attribute that names a user's tenant; set once, by whoever creates the user.
 pub const TENANT_ATTRIBUTE: &str = "custom:tenant_id";
@@ -168,18 +167,11 @@ pub fn first_password(key: &PasswordKey, name: &UserName, id: CommandId) -> Stri
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     /// Of 5 bits each.
     const CHARACTERS: usize = 16;
-    let mut mac = mac(key);
     // No name can hold the `#`, so no two users read the same.
-    mac.update(format!("{name}#{id}").as_bytes());
-    let digest = mac.finalize().into_bytes();
+    let digest = seal::digest(key.as_bytes(), &[format!("{name}#{id}").as_bytes()]);
     let letters = digest.iter().take(CHARACTERS).map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
     let letters: Vec<_> = letters.collect();
     letters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
-}
-
-#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-fn mac(key: &PasswordKey) -> Hmac<Sha256> {
-    Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes any key")
 }
 
 #[cfg(test)]
