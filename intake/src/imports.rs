@@ -150,7 +150,8 @@ pub(crate) struct EmployeeImportRequest {
 ///
 /// The file is CSV, a JSON object a line, or a workbook (XLSX), with a header: `employee_number`, `name`, `badge`, `status`,
 /// `credit_limit` (a decimal of the currency, as `5000.00`, not minor units), `discount` (percent), `image_url`, under any of
-/// their names. What is not given stays as it is.
+/// their names. What is not given stays as it is. A badge that is new to an employee blocks their others; one of theirs that is
+/// blocked, or was taken back, stays so. `GET /v1/employees.csv` gives out such a file.
 #[utoipa::path(
     post,
     operation_id = "postEmployeeImport",
