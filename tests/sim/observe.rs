@@ -3,7 +3,7 @@
 
 use super::Sim;
 use super::office::sort_key;
-use super::oracle::{Invariant, Verdict};
+use super::oracle::{Invariant, RETENTION, Verdict};
 use super::pool::Member;
 use super::table::item_of;
 use aws::items::{self, Item, Roster, StoredCutoff};
@@ -195,7 +195,7 @@ impl Sim {
         if !is_active {
             return Ok(());
         }
-        let oracle = self.oracle();
+        let (oracle, now) = (self.oracle(), self.clock.clock(0).now());
         for ((_, id), event) in oracle.events.iter().filter(|((of, _), _)| of == tenant) {
             let told = Deliver {
                 tenant: tenant.clone(),
@@ -209,6 +209,8 @@ impl Sim {
             let is_told = match state {
                 Some(DeliveryState::Delivered) => oracle.has_taken(webhook.url.as_str(), event),
                 Some(DeliveryState::Failed) => true,
+                // Its queue forgot it, after an outage as long as that.
+                Some(DeliveryState::Waiting) | None if now > event.at + RETENTION => true,
                 Some(DeliveryState::Waiting | DeliveryState::Skipped) | None => !webhook.wants(event),
             };
             if !is_told {

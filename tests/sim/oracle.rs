@@ -25,7 +25,7 @@ const LIFETIME_MS: i64 = 300_000;
 /// How far two functions' clocks may be apart.
 const APART: SignedDuration = SignedDuration::from_millis(2 * SKEW_MAX_MS);
 /// How long a queue remembers a message.
-const RETENTION: SignedDuration = SignedDuration::from_secs(provision::RETENTION_S as i64);
+pub const RETENTION: SignedDuration = SignedDuration::from_secs(provision::RETENTION_S as i64);
 
 /// What must hold. The first that does not ends a simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
