@@ -96,12 +96,8 @@ impl ImportWorker {
         let Some(Begun { mut run, company, newest }) = self.begin(id, command, dropped, &about).await? else {
             return Ok(());
         };
-        let judged = if newest.as_ref().is_some_and(|newest| newest.value > about.put_at) {
-            let detail = "a file that was put after it was applied before it; put it again if it still holds";
-            Err(Refused::new(Reason::TooLate, detail))
-        } else {
-            self.judge(&mut run, dropped, &about, company).await?
-        };
+        let newest_at = newest.as_ref().map(|newest| newest.value);
+        let judged = self.judge(&mut run, dropped, &about, company, newest_at).await?;
         let this = put(items::newest_file(&command.tenant, &dropped.target, about.put_at)?, newest.as_ref());
         let judged = judged.map(|(effect, writes)| (effect, writes.into_iter().chain([this]).collect()));
         let import = run.finish(judged).await?;
@@ -212,7 +208,12 @@ impl ImportWorker {
         dropped: &Dropped,
         about: &About,
         company: Tenant,
+        newest_at: Option<Timestamp>,
     ) -> Result<Judged, Failure> {
+        if newest_at.is_some_and(|newest_at| newest_at > about.put_at) {
+            let detail = "a file that was put after it was applied before it; put it again if it still holds";
+            return Ok(Err(Refused::new(Reason::TooLate, detail)));
+        }
         if run.import.etag != about.etag {
             return Ok(Err(Refused::new(Reason::Replaced, "another file was put in its place")));
         }
