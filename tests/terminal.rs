@@ -204,6 +204,13 @@ pub async fn next_frame(listener: &mut Listener) -> Value {
     tokio::time::timeout(PATIENCE, listener.next()).await.expect("in time").expect("a frame")
 }
 
+/// The query of the page behind this one, as its `Link` has it.
+pub fn next_query(page: &Answer) -> Option<String> {
+    let link = page.header("link")?;
+    let query = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\""));
+    Some(query.expect("the next page").to_owned())
+}
+
 /// A sale of one meal at the coffee bar to the owner of a badge.
 pub fn coffee(rfid: &str, qty: u8) -> Value {
     json!({ "rfid": rfid, "station": "coffee-bar-1", "items": [{ "code": "COFFEE", "qty": qty }] })

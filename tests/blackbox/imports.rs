@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tests::target::Target;
-use tests::terminal::{Answer, Terminal};
+use tests::terminal::{Answer, Terminal, next_query};
 use uuid::Uuid;
 
 /// A stall of one's own, and its manager.
@@ -185,8 +185,7 @@ async fn exported(admin: &Terminal) -> Vec<String> {
         let kind = page.header("content-type");
         assert_eq!((page.status, kind), (200, Some("text/csv; charset=utf-8")), "{page:?}");
         lines.extend(text(&page).lines().map(str::to_owned));
-        let Some(link) = page.header("link") else { return lines };
-        let query = link.trim_start_matches('<').split('>').next().expect("an address");
+        let Some(query) = next_query(&page) else { return lines };
         path = format!("/v1/employees.csv{query}");
     }
 }

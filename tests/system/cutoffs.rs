@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::faults::{self, Fault};
-use tests::terminal::{Terminal, coffee};
+use tests::terminal::{Terminal, coffee, next_query};
 use tests::{World, audit};
 use uuid::Uuid;
 use workers::lambda::Worker;
@@ -275,8 +275,7 @@ async fn a_preview_equals_the_run_and_a_report_proves_it() {
         assert_eq!(page.status, 200, "{page:?}");
         let text = page.body.as_str().unwrap().to_owned();
         rows.extend(text.lines().skip(1).map(str::to_owned));
-        let Some(link) = page.header("link") else { break };
-        let query = link.strip_prefix("<").unwrap().strip_suffix(">; rel=\"next\"").unwrap();
+        let Some(query) = next_query(&page) else { break };
         path = format!("/v1/reports/credit{query}");
     }
     assert_eq!(rows.len(), lines.len());

@@ -14,7 +14,7 @@ use local::{demo, seed};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tests::World;
-use tests::terminal::{Terminal, coffee};
+use tests::terminal::{Terminal, coffee, next_query};
 use uuid::Uuid;
 
 const MENU: &str = "/v1/concessionaires/coffee-bar/menu";
@@ -67,8 +67,8 @@ async fn a_menu_is_read_in_pages() {
         let page = manager.get(&format!("{MENU}.csv{query}"), &[]).await;
         let text = page.body.as_str().unwrap().to_owned();
         rows.extend(text.lines().skip(1).map(str::to_owned));
-        let Some(link) = page.header("link") else { break };
-        query = link.strip_prefix("<").unwrap().strip_suffix(">; rel=\"next\"").unwrap().to_owned();
+        let Some(next) = next_query(&page) else { break };
+        query = next;
     }
     let whole_file = manager.get(&format!("{MENU}.csv"), &[]).await;
     assert_eq!(whole_file.header("link"), None);

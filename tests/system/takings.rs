@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tests::World;
-use tests::terminal::{Terminal, coffee};
+use tests::terminal::{Terminal, coffee, next_query};
 use uuid::Uuid;
 
 /// Six hours after the next business day began: nothing of the test falls on another by chance.
@@ -143,8 +143,8 @@ async fn a_date_came_to_what_was_sold_less_what_was_given_back_on_it() {
         let text = page.body.as_str().unwrap().to_owned();
         assert!(text.starts_with("business_date,concessionaire_id,station,user,sales,gross,"), "{text}");
         table.extend(text.lines().skip(1).map(str::to_owned));
-        let Some(link) = page.header("link") else { break };
-        query = link.strip_prefix("<").unwrap().strip_suffix(">; rel=\"next\"").unwrap().to_owned();
+        let Some(next) = next_query(&page) else { break };
+        query = next;
     }
     let line = format!("{second},coffee-bar,coffee-bar-1,acme-manager,0,0,0,0,1,4500,-4500");
     assert_eq!((table.len(), table.contains(&line)), (4, true), "{table:?}");
