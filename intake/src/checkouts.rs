@@ -76,23 +76,24 @@ pub async fn post(
     if let Some(earlier) = earlier {
         return submit::replay(view(earlier));
     }
-    ask_own(&sale.caller, &sale.station)?;
     if sale.tenant.status != TenantStatus::Active {
         return Err(Problem::TenantSuspended);
     }
-    ask_open(&sale.station)?;
+    let now = app.clock.now();
+    let submission = sale.submission(order, sale.concessionaire(now)?, now);
     let exchange = Exchange { app: &app, headers: &headers, base_path: &base_path };
-    sale.submission(order, app.clock.now()).send(exchange, &sale.tenant, view).await
+    submission.send(exchange, &sale.tenant, view).await
 }
 
-/// Nobody knows a station that is another concessionaire's.
-fn ask_own(caller: &Caller, station: &Station) -> Result<(), Problem> {
-    if caller.sells_for(&station.concessionaire) { Ok(()) } else { Err(Problem::UnknownStation) }
-}
-
-/// A closed station sells nothing.
-fn ask_open(station: &Station) -> Result<(), Problem> {
-    if station.status == Status::Active { Ok(()) } else { Err(Problem::StationClosed) }
+/// Nobody knows a station that is another concessionaire's, and a closed one sells nothing.
+fn ask_selling(caller: &Caller, station: &Station) -> Result<(), Problem> {
+    if !caller.sells_for(&station.concessionaire) {
+        Err(Problem::UnknownStation)
+    } else if station.status != Status::Active {
+        Err(Problem::StationClosed)
+    } else {
+        Ok(())
+    }
 }
 
 /// Who sells what where, from the first call.
@@ -180,7 +181,23 @@ impl Sale {
         Ok(Json(view).into_response())
     }
 
-    fn submission(&self, order: Order, accepted_at: Timestamp) -> Submission<CheckoutView> {
+    /// Whose sale it is: of whoever has the station, unless the sale may have been accepted before that changed, and
+    /// settle yet.
+    fn concessionaire(&self, now: Timestamp) -> Result<ConcessionaireId, Problem> {
+        let Err(refused) = ask_selling(&self.caller, &self.station) else {
+            return Ok(self.station.concessionaire.clone());
+        };
+        let former = self.station.as_it_was(self.id, now);
+        let former = former.filter(|former| ask_selling(&self.caller, former).is_ok());
+        Ok(former.ok_or(refused)?.concessionaire)
+    }
+
+    fn submission(
+        &self,
+        order: Order,
+        concessionaire: ConcessionaireId,
+        accepted_at: Timestamp,
+    ) -> Submission<CheckoutView> {
         let expires_at = accepted_at + COMMAND_LIFETIME;
         let command = PostCheckout {
             tenant: self.tenant.id.clone(),
@@ -193,7 +210,7 @@ impl Sale {
                 Buyer::Number(_) => None,
             },
             station: self.station.id.clone(),
-            concessionaire: self.station.concessionaire.clone(),
+            concessionaire,
             basket: order.basket,
             accepted_at,
             expires_at,
@@ -278,8 +295,7 @@ pub async fn quote(
     let Asked { buyer, station, basket } = Asked::parse(&headers, &body)?;
     let till = till(&app, &identity, &station, &buyer, None).await?;
     let Till { caller, tenant, station, employee: number, .. } = till;
-    ask_own(&caller, &station)?;
-    ask_open(&station)?;
+    ask_selling(&caller, &station)?;
     let employee_key = keys::employee(&tenant.id, &number);
     let wallet_key = keys::wallet(&tenant.id, &number);
     let menu_key = keys::menu(&tenant.id, &station.concessionaire);

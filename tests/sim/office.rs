@@ -139,7 +139,7 @@ impl Office {
     ) -> Cashier {
         let stall: ConcessionaireId = stall.parse().unwrap();
         let id = format!("{stall}-1").parse().unwrap();
-        let station = Station { id, concessionaire: stall.clone(), status: Status::Active };
+        let station = Station { id, concessionaire: stall.clone(), status: Status::Active, former: None };
         table.put(&items::station(tenant, &station).unwrap());
         let concessionaire = Concessionaire { id: stall.clone(), name: stall.to_string() };
         table.put(&items::concessionaire(tenant, &concessionaire).unwrap());

@@ -6,7 +6,7 @@ use aws::config::Clients;
 use aws::telemetry::Metrics;
 use aws::{items, keys};
 use aws_sdk_sns::types::MessageAttributeValue;
-use domain::command::Purpose;
+use domain::command::{COMMAND_LIFETIME, Purpose};
 use domain::id::TenantId;
 use domain::role::{Role, Status, User};
 use domain::tenant::{Tenant, TenantStatus};
@@ -170,7 +170,6 @@ async fn what_waited_too_long_ends_and_everybody_can_see_how() {
     assert_eq!(audit::account(world.system.app.table(), "acme", "100005").await.wallet.version, 1);
 }
 
-/// Role and status are read with every request: the token only names tenant and user.
 /// The answer to a sale was lost, and its station went to somebody else: whoever sends again learns what came of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_sold_before_a_station_moved_is_answered_as_it_was() {
@@ -194,6 +193,42 @@ async fn what_was_sold_before_a_station_moved_is_answered_as_it_was() {
     }
 }
 
+/// A sale was begun, and waits in its queue or never came, when its station went to somebody else: it settles, and whoever
+/// sends it again is told so. Once it cannot wait any longer, the station is nobody's whom it does not belong to.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_begun_before_a_station_moved_is_sold_as_it_was() {
+    let world = World::idle().await;
+    let (cashier, admin) = (world.terminal("acme-cashier").await, world.terminal("acme-admin").await);
+    let [waiting, lost, late] = [(); 3].map(|()| Uuid::now_v7());
+    let sell = async |key: Uuid| cashier.sell(key, &coffee("RF100001", 1), 0).await;
+    assert_eq!(sell(waiting).await.status, 202);
+    let key = Uuid::now_v7().to_string();
+    let headers = [("idempotency-key", key.as_str()), ("content-type", "application/json")];
+    let kitchen = json!({ "concessionaire_id": "kitchen" }).to_string();
+    let put = admin.request("PUT", "/v1/stations/coffee-bar-1", &headers, &kitchen).await;
+    assert_eq!(put.status, 202, "{put:?}");
+    world.work_off("acme", Purpose::Admin).await;
+
+    let refused = async |key: Uuid| {
+        let answer = sell(key).await;
+        assert_eq!((answer.status, answer.problem()), (404, "unknown-station"), "{answer:?}");
+    };
+    refused(Uuid::now_v7()).await;
+    let accepted = [sell(waiting).await, sell(lost).await];
+    assert!(accepted.iter().all(|answer| answer.status == 202), "{accepted:?}");
+    world.work_off("acme", Purpose::Checkouts).await;
+    for accepted in &accepted {
+        let settled = cashier.follow(accepted).await;
+        assert_eq!(settled.outcome(), "settled", "{settled:?}");
+    }
+    let sales = audit::account(world.system.app.table(), "acme", "100001").await.recent;
+    let stalls: Vec<_> = sales.iter().map(|sale| sale.concessionaire.as_str()).collect();
+    assert_eq!(stalls, ["coffee-bar"; 2]);
+    world.clock.advance(COMMAND_LIFETIME + SignedDuration::from_secs(1));
+    refused(late).await;
+}
+
+/// Role and status are read with every request: the token only names tenant and user.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disabled_user_and_a_suspended_tenant_count_at_once() {
     let world = World::start().await;

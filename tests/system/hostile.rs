@@ -66,7 +66,8 @@ async fn what_is_anothers_is_nobodys() {
     let concessionaire: ConcessionaireId = ACMES.stall.parse().unwrap();
     let vendor = Concessionaire { id: concessionaire.clone(), name: "Grill".to_owned() };
     created.push(items::concessionaire(&acme, &vendor).unwrap());
-    let station = Station { id: ACMES.station.parse().unwrap(), concessionaire, status: Status::Active };
+    let id = ACMES.station.parse().unwrap();
+    let station = Station { id, concessionaire, status: Status::Active, former: None };
     created.push(items::station(&acme, &station).unwrap());
     let head = table.read([keys::menu(&acme, &"coffee-bar".parse().unwrap())]).await.unwrap();
     let head =

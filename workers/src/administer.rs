@@ -155,7 +155,7 @@ impl AdministerWorker {
                 stalls::set_concessionaire(table, tenant, id, name).await
             }
             Change::SetStation { id, concessionaire_id, status } => {
-                stalls::set_station(table, tenant, id, concessionaire_id, *status).await
+                stalls::set_station(table, tenant, id, concessionaire_id, *status, now).await
             }
             Change::CreateWebhook { id, url, events } => {
                 webhooks::set(table, tenant, *id, Asked::Create(url, events), now).await

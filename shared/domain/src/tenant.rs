@@ -1,7 +1,7 @@
 //! A tenant: its currency, its business day, and what it allows.
 
-use crate::command::Kind;
-use crate::id::{ConcessionaireId, StationId, TenantId};
+use crate::command::{COMMAND_LIFETIME, Kind};
+use crate::id::{CheckoutId, ConcessionaireId, StationId, TenantId};
 use crate::money::Money;
 use crate::role::Status;
 use jiff::Timestamp;
@@ -50,6 +50,41 @@ pub struct Station {
     pub id: StationId,
     pub concessionaire: ConcessionaireId,
     pub status: Status,
+    /// How it stood before it was last changed.
+    pub former: Option<FormerStation>,
+}
+
+/// Whose a station was, and whether it sold, until it was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerStation {
+    pub concessionaire: ConcessionaireId,
+    pub status: Status,
+    pub until: Timestamp,
+}
+
+impl Station {
+    /// The station from `now` on. What changes nothing leaves what it was before.
+    pub fn changed(self, concessionaire: ConcessionaireId, status: Status, now: Timestamp) -> Self {
+        if (&self.concessionaire, self.status) == (&concessionaire, status) {
+            return self;
+        }
+        let former = FormerStation { concessionaire: self.concessionaire, status: self.status, until: now };
+        Self { id: self.id, concessionaire, status, former: Some(former) }
+    }
+
+    /// How it stood when a sale was begun, as long as that may have been accepted then and wait in its queue since: whoever
+    /// sends it again is to learn what comes of it.
+    pub fn as_it_was(&self, sale: CheckoutId, now: Timestamp) -> Option<Self> {
+        let former = self.former.as_ref()?;
+        let is_from_before = sale.created_at_ms() <= former.until.as_millisecond();
+        let may_wait = is_from_before && now <= former.until + COMMAND_LIFETIME;
+        may_wait.then(|| Self {
+            id: self.id.clone(),
+            concessionaire: former.concessionaire.clone(),
+            status: former.status,
+            former: None,
+        })
+    }
 }
 
 /// A vendor as lists show it.
@@ -185,6 +220,7 @@ impl BusinessDay {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::CommandId;
 
     #[track_caller]
     fn check(zone: &str, closing_hour: u8, at: &str, date: &str) {
@@ -222,6 +258,29 @@ mod tests {
                 date = after;
             }
         }
+    }
+
+    #[test]
+    fn a_station_stands_as_it_was_for_whom_a_change_overtook() {
+        let at = |time: &str| -> Timestamp { time.parse().unwrap() };
+        let begun = |at: Timestamp| -> CheckoutId {
+            CommandId::made_at(at.as_millisecond(), &[0; 32]).unwrap().into()
+        };
+        let (bar, kitchen): (ConcessionaireId, ConcessionaireId) =
+            ("bar".parse().unwrap(), "kitchen".parse().unwrap());
+        let (id, active) = ("s1".parse().unwrap(), Status::Active);
+        let new = Station { id, concessionaire: bar.clone(), status: active, former: None };
+        let [noon, soon, late] =
+            ["2026-03-01T12:00:00Z", "2026-03-01T12:05:00Z", "2026-03-01T12:05:01Z"].map(at);
+        assert_eq!(new.as_it_was(begun(noon), noon), None);
+        let moved = new.clone().changed(kitchen.clone(), active, noon);
+        assert_eq!((&moved.concessionaire, moved.status), (&kitchen, active));
+        assert_eq!(moved.as_it_was(begun(noon), soon), Some(new));
+        assert_eq!(moved.as_it_was(begun(soon), soon), None, "begun after it moved");
+        assert_eq!(moved.as_it_was(begun(noon), late), None, "decided, or expired");
+        assert_eq!(moved.clone().changed(kitchen.clone(), active, soon), moved);
+        let closed = moved.clone().changed(kitchen, Status::Inactive, soon);
+        assert_eq!(closed.as_it_was(begun(soon), late), Some(Station { former: None, ..moved }));
     }
 
     #[test]

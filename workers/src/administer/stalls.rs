@@ -10,6 +10,7 @@ use domain::id::{ConcessionaireId, StationId, TenantId};
 use domain::role::Status;
 use domain::tenant::{Concessionaire, Station};
 use domain::text::Name;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub async fn set_concessionaire(
@@ -34,6 +35,7 @@ pub async fn set_station(
     id: &StationId,
     concessionaire: &ConcessionaireId,
     status: Status,
+    now: Timestamp,
 ) -> Result<Decision, Failure> {
     let (key, owner) = (keys::station(tenant, id), keys::concessionaire(tenant, concessionaire));
     let mut found = table.read([key.clone(), owner.clone()]).await?;
@@ -41,10 +43,13 @@ pub async fn set_station(
         return Ok(Decision::rejected(Refusal::UnknownConcessionaire));
     }
     let stored = take(&mut found, &key, |item| items::stored_station(id, item))?;
-    let station = Station { id: id.clone(), concessionaire: concessionaire.clone(), status };
     let snapshot =
         |station: &Station| json!({ "concessionaire_id": station.concessionaire, "status": station.status });
     let before = stored.as_ref().map_or(Value::Null, |stored| snapshot(&stored.value));
+    let station = match &stored {
+        Some(stored) => stored.value.clone().changed(concessionaire.clone(), status, now),
+        None => Station { id: id.clone(), concessionaire: concessionaire.clone(), status, former: None },
+    };
     let writes = vec![put(items::station(tenant, &station)?, stored.as_ref())];
     Ok(Decision::applied(before, snapshot(&station), writes))
 }

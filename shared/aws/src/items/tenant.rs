@@ -1,13 +1,13 @@
 //! Tenants, their vendors and stations, and their users.
 
-use super::{Item, from_item, sort_key, to_item};
+use super::{Item, Millis, from_item, sort_key, to_item};
 use crate::failure::Failure;
 use crate::keys;
 use domain::command::Kind;
 use domain::id::{ConcessionaireId, StationId, TenantId, UserName};
 use domain::money::Money;
 use domain::role::{Admins, Role, Status, User};
-use domain::tenant::{BusinessDay, Concessionaire, Currency, Station, Tenant, TenantStatus};
+use domain::tenant::{BusinessDay, Concessionaire, Currency, FormerStation, Station, Tenant, TenantStatus};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -82,6 +82,16 @@ struct StationItem {
     co: ConcessionaireId,
     #[serde(default = "active")]
     st: Status,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    was: Option<FormerStationItem>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FormerStationItem {
+    co: ConcessionaireId,
+    st: Status,
+    /// Until when.
+    at: Millis,
 }
 
 fn active() -> Status {
@@ -89,13 +99,22 @@ fn active() -> Status {
 }
 
 pub fn station(tenant: &TenantId, station: &Station) -> Result<Item, Failure> {
-    let attributes = StationItem { co: station.concessionaire.clone(), st: station.status };
+    let was = station.former.as_ref().map(|former| FormerStationItem {
+        co: former.concessionaire.clone(),
+        st: former.status,
+        at: former.until.into(),
+    });
+    let attributes = StationItem { co: station.concessionaire.clone(), st: station.status, was };
     to_item(keys::station(tenant, &station.id), &attributes)
 }
 
 pub fn stored_station(id: &StationId, item: Item) -> Result<Station, Failure> {
     let stored: StationItem = from_item(item)?;
-    Ok(Station { id: id.clone(), concessionaire: stored.co, status: stored.st })
+    let former = |was: FormerStationItem| -> Result<FormerStation, Failure> {
+        Ok(FormerStation { concessionaire: was.co, status: was.st, until: was.at.try_into()? })
+    };
+    let former = stored.was.map(former).transpose()?;
+    Ok(Station { id: id.clone(), concessionaire: stored.co, status: stored.st, former })
 }
 
 /// A station of a list.

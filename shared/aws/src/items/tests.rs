@@ -186,13 +186,21 @@ fn everything_else_reads_back() {
     assert_eq!(stored_admins(as_ever("admins", admins(&acme(), &both).unwrap())).unwrap(), both);
 
     let concessionaire_id = "canteen".parse().unwrap();
-    let station_value =
-        Station { id: "s1".parse().unwrap(), concessionaire: concessionaire_id, status: Status::Inactive };
+    let station_value = Station {
+        id: "s1".parse().unwrap(),
+        concessionaire: concessionaire_id,
+        status: Status::Inactive,
+        former: None,
+    };
     let mut item = as_ever("station", station(&acme(), &station_value).unwrap());
     assert_eq!(listed_station(item.clone()).unwrap(), station_value);
     item.remove("st").unwrap();
     let of_the_first_release = stored_station(&station_value.id, item).unwrap();
-    assert_eq!(of_the_first_release, Station { status: Status::Active, ..station_value });
+    assert_eq!(of_the_first_release, Station { status: Status::Active, ..station_value.clone() });
+    let until = Timestamp::from_millisecond(1_700_000_000_000).unwrap();
+    let moved = station_value.changed("grill".parse().unwrap(), Status::Active, until);
+    let item = as_ever("moved_station", station(&acme(), &moved).unwrap());
+    assert_eq!(listed_station(item).unwrap(), moved);
     let canteen = Concessionaire { id: "canteen".parse().unwrap(), name: "Canteen".to_owned() };
     assert_eq!(
         listed_concessionaire(as_ever("concessionaire", concessionaire(&acme(), &canteen).unwrap())).unwrap(),
