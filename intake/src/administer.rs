@@ -107,11 +107,11 @@ impl Office {
         }
         // What follows from it comes another way.
         let follows = match &change {
-            Change::OpenCutoff { .. } | Change::ResumeCutoff { .. } => Purpose::Replenishment.kinds(),
-            Change::CreateWebhook { .. } => Purpose::Deliveries.kinds(),
-            _ => &[],
+            Change::OpenCutoff { .. } | Change::ResumeCutoff { .. } => Some(Purpose::Replenishment),
+            Change::CreateWebhook { .. } => Some(Purpose::Deliveries),
+            _ => None,
         };
-        if !follows.iter().all(|kind| tenant.is_reached(*kind)) {
+        if !follows.into_iter().flat_map(Purpose::kinds).all(|kind| tenant.is_reached(kind)) {
             return Err(Problem::TenantNotReady);
         }
         let submission = submission(&caller, &tenant, id, request, change, app.clock.now(), place);

@@ -2,14 +2,16 @@
 
 use aws::bus::{KIND_ATTRIBUTE, Names};
 use aws::clock::Clock;
-use aws::config;
+use aws::config::{
+    self, AdministerConfig, AnnounceConfig, Config, FromVariables, IntakeConfig, ListenConfig, WebhookConfig,
+};
 use aws::failure::Failure;
 use aws::files::Dropped;
 use aws::keys;
 use aws::telemetry::{Metrics, NAMESPACE};
 use aws::user_pool::{FIRST_PASSWORD_LIFETIME, TENANT_ATTRIBUTE};
 use axum::response::IntoResponse;
-use domain::command::{Command, ImportFile, Message, OpenCutoff, OpenReconciliation, Purpose};
+use domain::command::{Command, ImportFile, Kind, Message, OpenCutoff, OpenReconciliation, Purpose};
 use domain::cutoff::Totals;
 use domain::id::TenantId;
 use domain::import::Target;
@@ -84,26 +86,29 @@ fn functions_get_the_variables_that_they_read() {
         names.retain(|name| !FROM_LAMBDA.iter().chain(&NOT_ON_AWS).any(|other| other == name));
         names
     };
+    fn fails<T: FromVariables>(variables: Variables<'_>) {
+        assert!(config::from_variables::<T>(variables).is_err());
+    }
     let set = |variables: &Value| -> BTreeSet<String> {
         let names = variables["Environment"]["Variables"].as_object().unwrap().keys().cloned();
         names.filter(|name| name != FOR_THE_RUNTIME).collect()
     };
     let intake = properties(&template("api.yaml"), "Function");
-    assert_eq!(set(&intake), asked(|variable| assert!(config::intake_from(variable).is_err())));
+    assert_eq!(set(&intake), asked(|variable| fails::<(Config, IntakeConfig)>(variable)));
     let workers = &template("workers.yaml")["Globals"]["Function"];
     let any_workers = set(workers);
-    assert_eq!(any_workers, asked(|variable| assert!(config::worker_from(variable).is_err())));
+    assert_eq!(any_workers, asked(|variable| fails::<Config>(variable)));
     let administer = set(&properties(&template("workers.yaml"), "Administer"));
-    let administers = asked(|variable| assert!(config::administer_from(variable).is_err()));
+    let administers = asked(|variable| fails::<(Config, AdministerConfig)>(variable));
     assert_eq!(any_workers.union(&administer).cloned().collect::<BTreeSet<_>>(), administers);
     let deliver = set(&properties(&template("workers.yaml"), "Deliver"));
-    let delivers = asked(|variable| assert!(config::deliver_from(variable).is_err()));
+    let delivers = asked(|variable| fails::<(Config, WebhookConfig)>(variable));
     assert_eq!(any_workers.union(&deliver).cloned().collect::<BTreeSet<_>>(), delivers);
     let sockets = template("sockets.yaml");
     let any_sockets = set(&sockets["Globals"]["Function"]);
-    assert_eq!(any_sockets, asked(|variable| assert!(config::announce_from(variable).is_err())));
+    assert_eq!(any_sockets, asked(|variable| fails::<(Config, AnnounceConfig)>(variable)));
     let listen = set(&properties(&sockets, "Listen"));
-    let listens = asked(|variable| assert!(config::listen_from(variable).is_err()));
+    let listens = asked(|variable| fails::<(Config, ListenConfig)>(variable));
     assert_eq!(any_sockets.union(&listen).cloned().collect::<BTreeSet<_>>(), listens);
 }
 
@@ -334,8 +339,7 @@ fn filters_let_through_what_a_purpose_is_for() {
             (text("Purpose"), text("Kinds"))
         })
         .collect();
-    let kinds =
-        |purpose: Purpose| purpose.kinds().iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(",");
+    let kinds = |purpose: Purpose| purpose.kinds().map(Kind::as_str).collect::<Vec<_>>().join(",");
     let expected = Purpose::ALL.map(|purpose| (purpose.as_str().to_owned(), kinds(purpose)));
     assert_eq!(deployed, expected.into());
 }

@@ -8,7 +8,7 @@ use aws::retry::Policy;
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::checkout::{Checkout, Outcome};
-use domain::command::{Basket, Command, Kind, Message, OrderLine, PostCheckout, Probe, Purpose};
+use domain::command::{Basket, Command, Kind, Message, OrderLine, PostCheckout, Probe};
 use domain::id::CheckoutId;
 use domain::request::RequestHash;
 use domain::tenant::Tenant;
@@ -410,8 +410,7 @@ async fn probes_say_which_queues_are_reached() {
     let sink = lines.clone();
     let line = move |line: &str| sink.lock().unwrap().push(line.to_owned());
     let metrics = Metrics::to(Clock::system(), "dev", line);
-    let [admin, replenishment] = [Purpose::Admin, Purpose::Replenishment]
-        .map(|purpose| Probes::new(&world.system.clients, purpose, metrics.clone()));
+    let probes = Probes::new(&world.system.clients, metrics);
     let astray = [
         probe("acme", Kind::Administer, "globex-admin.fifo"),
         probe("acme", Kind::Administer, "acme-checkouts.fifo"),
@@ -420,12 +419,12 @@ async fn probes_say_which_queues_are_reached() {
         batch(&[&coffee("100001")], 1),
     ];
     for astray in astray {
-        assert_eq!(handed_back(&admin.handle(astray).await), ["0"]);
+        assert_eq!(handed_back(&probes.handle(astray).await), ["0"]);
     }
     assert!(lines.lock().unwrap().iter().all(|line| line.contains("\"Unworkable\":1")));
     assert_eq!(lines.lock().unwrap().len(), 5, "each rings");
     for _ in 0..2 {
-        let came = admin.handle(probe("acme", Kind::Administer, "acme-admin.fifo")).await;
+        let came = probes.handle(probe("acme", Kind::Administer, "acme-admin.fifo")).await;
         assert_eq!(handed_back(&came), [""; 0]);
         assert_eq!(stored().await.reached, [Kind::Administer].into());
     }
@@ -439,7 +438,7 @@ async fn probes_say_which_queues_are_reached() {
     assert_eq!(sell().await.status, 202);
     for kind in [Kind::OpenCutoff, Kind::Replenish] {
         assert!(!stored().await.is_ready());
-        let came = replenishment.handle(probe("acme", kind, "acme-replenishment.fifo")).await;
+        let came = probes.handle(probe("acme", kind, "acme-replenishment.fifo")).await;
         assert_eq!(handed_back(&came), [""; 0]);
     }
     assert!(!stored().await.is_ready());

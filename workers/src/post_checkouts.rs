@@ -25,7 +25,6 @@ use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::booking::{Booking, BookingOutcome};
 use domain::checkout::{Checkout, Outcome};
-use domain::command::Purpose;
 use domain::id::TenantId;
 use domain::planted::{self, Planted};
 use futures_util::StreamExt;
@@ -68,7 +67,7 @@ impl PostCheckouts {
             table: clients.table(Policy::ONCE),
             results: clients.results(Policy::ONCE),
             queues: clients.queues(),
-            probes: Probes::new(clients, Purpose::Checkouts, metrics.clone()),
+            probes: Probes::new(clients, metrics.clone()),
             menus: Menus::default(),
             names: clients.config().names.clone(),
             clock,

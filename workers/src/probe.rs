@@ -13,7 +13,7 @@ use aws::retry::Policy;
 use aws::table::{NotCommitted, Reason, Table, Write};
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use domain::command::{Command, Purpose};
+use domain::command::Command;
 
 #[derive(Debug, Clone)]
 pub struct Probes {
@@ -21,18 +21,15 @@ pub struct Probes {
     queues: Queues,
     metrics: Metrics,
     names: Names,
-    purpose: Purpose,
 }
 
 impl Probes {
-    /// For the workers of queues with this purpose.
-    pub fn new(clients: &Clients, purpose: Purpose, metrics: Metrics) -> Self {
+    pub fn new(clients: &Clients, metrics: Metrics) -> Self {
         Self {
             table: clients.table(Policy::ONCE),
             queues: clients.queues(),
             metrics,
             names: clients.config().names.clone(),
-            purpose,
         }
     }
 
@@ -43,7 +40,8 @@ impl Probes {
         let mut is_down = false;
         for group in groups {
             for message in &group.messages {
-                let failure = if is_down { None } else { self.reach(queue_arn, message).await.err() };
+                let failure =
+                    if is_down { None } else { self.reach(queue_arn, &group.id, message).await.err() };
                 is_down |= failure.as_ref().is_some_and(Failure::is_transient);
                 if is_down || failure.is_some() {
                     left.push(HandBack { group: &group.id, message, failure });
@@ -53,16 +51,10 @@ impl Probes {
         left
     }
 
-    async fn reach(&self, queue_arn: &str, message: &Message) -> Result<(), Failure> {
-        let Command::Probe(probe) = message.read()? else {
-            return Err(Failure::malformed("read a probe", "it is another command"));
+    async fn reach(&self, queue_arn: &str, group: &str, message: &Message) -> Result<(), Failure> {
+        let Command::Probe(probe) = message.read(queue_arn, group, &self.names)? else {
+            return Err(fifo::another_workers());
         };
-        if queue_arn != self.names.queue_arn(&self.names.queue(&probe.tenant, self.purpose)) {
-            return Err(Failure::malformed("read a probe", "it names another tenant than its queue"));
-        }
-        if !self.purpose.kinds().contains(&probe.of) {
-            return Err(Failure::malformed("read a probe", "it probes what goes another way"));
-        }
         let reached = Write::Reach { key: keys::tenant(&probe.tenant), kind: probe.of };
         match self.table.commit(vec![reached]).await {
             Ok(()) => {

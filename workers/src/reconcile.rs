@@ -6,6 +6,7 @@
 
 mod look;
 
+use crate::fifo;
 use crate::lambda::Worker;
 use crate::one_by_one::{Delivery, OneByOne, WorkOff};
 use crate::open_reconciliation::{ReconciliationOpener, Ticked};
@@ -20,7 +21,7 @@ use aws::retry::Policy;
 use aws::table::{Table, Write};
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use domain::command::{Command, OpenReconciliation, Purpose, Reconcile};
+use domain::command::{Command, Reconcile};
 use domain::id::{EmployeeNumber, TenantId};
 use domain::reconciliation::{Finding, LISTED_OF_A_PART, Progress};
 use domain::tenant::Tenant;
@@ -49,8 +50,7 @@ pub struct ReconcileWorker {
 
 impl ReconcileWorker {
     pub fn new(clients: &Clients, clock: Clock, metrics: Metrics) -> Self {
-        let batches =
-            OneByOne::new(clients, Purpose::Reconciliation, metrics.clone(), 1).within(BATCH_BUDGET);
+        let batches = OneByOne::new(clients, metrics.clone(), 1).within(BATCH_BUDGET);
         Self {
             table: clients.table(Policy::WORKER),
             opener: ReconciliationOpener::new(clients, clock.clone(), metrics),
@@ -183,33 +183,10 @@ impl Worker for ReconcileWorker {
 
 impl WorkOff for ReconcileWorker {
     async fn work_off(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
-        let command = delivery.message.read()?;
-        let (tenant, own_group) = match &command {
-            Command::OpenReconciliation(OpenReconciliation { tenant, .. }) => {
-                (tenant, keys::reconciliation_group(tenant))
-            }
-            Command::Reconcile(Reconcile { tenant, date, part, .. }) => {
-                (tenant, keys::reconciliation_part_group(tenant, *date, *part))
-            }
-            Command::PostCheckout(_)
-            | Command::PostBooking(_)
-            | Command::Administer(_)
-            | Command::OpenCutoff(_)
-            | Command::Replenish(_)
-            | Command::ImportFile(_)
-            | Command::Deliver(_)
-            | Command::Probe(_) => {
-                return Err(Failure::malformed("read a message", "it is another worker's"));
-            }
-        };
-        let own_queue = self.names.queue_arn(&self.names.queue(tenant, Purpose::Reconciliation));
-        if delivery.queue_arn != own_queue || delivery.group != own_group {
-            let what = "it names another tenant or part than its queue";
-            return Err(Failure::malformed("read a message", what));
-        }
-        match &command {
-            Command::Reconcile(part) => self.reconcile(part).await,
-            _ => self.tick(tenant, delivery.message.receives).await,
+        match delivery.read(&self.names)? {
+            Command::OpenReconciliation(tick) => self.tick(&tick.tenant, delivery.message.receives).await,
+            Command::Reconcile(part) => self.reconcile(&part).await,
+            _ => Err(fifo::another_workers()),
         }
     }
 }

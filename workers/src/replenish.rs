@@ -4,6 +4,7 @@
 //! Lunch goes on meanwhile: whoever loses a race with a sale is read again. A part is done when every one of
 //! its employees has an outcome that was told, and what they came to is stored once.
 
+use crate::fifo;
 use crate::lambda::Worker;
 use crate::one_by_one::{Delivery, OneByOne, WorkOff};
 use crate::open_cutoff::{Awaits, CutoffOpener, Ticked};
@@ -20,7 +21,7 @@ use aws::table::{NotCommitted, Reason, Table, Write};
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::booking::Booking;
-use domain::command::{Command, OpenCutoff, Purpose, Replenish};
+use domain::command::{Command, Replenish};
 use domain::cutoff::{self, Cutoff, Totals};
 use domain::event::Event;
 use domain::id::{EmployeeNumber, TenantId, UserName};
@@ -79,7 +80,7 @@ impl ReplenishWorker {
             table: clients.table(Policy::WORKER),
             results: clients.results(Policy::WORKER),
             opener: CutoffOpener::new(clients, clock.clone()),
-            batches: OneByOne::new(clients, Purpose::Replenishment, metrics.clone(), SIDE_BY_SIDE),
+            batches: OneByOne::new(clients, metrics.clone(), SIDE_BY_SIDE),
             names: clients.config().names.clone(),
             clock,
             metrics,
@@ -292,31 +293,11 @@ impl Worker for ReplenishWorker {
 
 impl WorkOff for ReplenishWorker {
     async fn work_off(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
-        let command = delivery.message.read()?;
-        let (tenant, own_group) = match &command {
-            Command::OpenCutoff(OpenCutoff { tenant, .. }) => (tenant, keys::cutoff_group(tenant)),
-            Command::Replenish(Replenish { tenant, date, round, chunk, .. }) => {
-                (tenant, keys::chunk_group(tenant, *date, *round, *chunk))
-            }
-            Command::PostCheckout(_)
-            | Command::PostBooking(_)
-            | Command::Administer(_)
-            | Command::ImportFile(_)
-            | Command::Deliver(_)
-            | Command::OpenReconciliation(_)
-            | Command::Reconcile(_)
-            | Command::Probe(_) => {
-                return Err(Failure::malformed("read a message", "it is another worker's"));
-            }
-        };
-        let own_queue = self.names.queue_arn(&self.names.queue(tenant, Purpose::Replenishment));
-        if delivery.queue_arn != own_queue || delivery.group != own_group {
-            let what = "it names another tenant or part than its queue";
-            return Err(Failure::malformed("read a message", what));
-        }
-        match &command {
-            Command::Replenish(part) => self.replenish(part, delivery.message.receives > 1).await,
-            _ => self.tick(tenant, delivery.message.receives).await,
+        let receives = delivery.message.receives;
+        match delivery.read(&self.names)? {
+            Command::OpenCutoff(tick) => self.tick(&tick.tenant, receives).await,
+            Command::Replenish(part) => self.replenish(&part, receives > 1).await,
+            _ => Err(fifo::another_workers()),
         }
     }
 }

@@ -32,7 +32,8 @@ impl Endpoints {
             account_id: self.account_id.clone(),
             stage: self.stage.clone(),
         };
-        Ok(Clients::new(Config { cloud: config::cloud()?, names, table_name: self.table_name.clone() }))
+        let cloud = config::from_environment()?;
+        Ok(Clients::new(Config { cloud, names, table_name: self.table_name.clone() }))
     }
 }
 

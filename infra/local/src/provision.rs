@@ -15,7 +15,7 @@ use aws_sdk_s3::operation::create_bucket::CreateBucketError;
 use aws_sdk_s3::types::{CreateBucketConfiguration, EventBridgeConfiguration, NotificationConfiguration};
 use aws_sdk_sqs::operation::create_queue::CreateQueueError;
 use aws_sdk_sqs::types::QueueAttributeName;
-use domain::command::Purpose;
+use domain::command::{Kind, Purpose};
 use domain::id::TenantId;
 use serde_json::json;
 use std::collections::HashMap;
@@ -194,7 +194,7 @@ impl Messaging {
         queue_arn: &str,
         purpose: Purpose,
     ) -> Result<(), ProvisionError> {
-        let kinds: Vec<_> = purpose.kinds().iter().map(|kind| kind.as_str()).collect();
+        let kinds: Vec<_> = purpose.kinds().map(Kind::as_str).collect();
         // Whoever takes no kind of command takes everything.
         let filter = if kinds.is_empty() { json!({}) } else { json!({ KIND_ATTRIBUTE: kinds }) };
         self.sns

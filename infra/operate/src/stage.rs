@@ -2,7 +2,7 @@
 
 use aws::bus::{Bus, Names};
 use aws::clock::Clock;
-use aws::config::{self, Clients, Config, ConfigError};
+use aws::config::{self, Clients, Cloud, Config, ConfigError};
 use aws::keys;
 use aws::retry::Policy;
 use aws::table::Table;
@@ -34,7 +34,7 @@ pub enum StageError {
 
 impl Stage {
     pub async fn find(stage: &str) -> Result<Self, StageError> {
-        let cloud = config::cloud()?;
+        let cloud: Cloud = config::from_environment()?;
         let name = format!("pos-{stage}");
         // The account is in the table's ARN.
         let names =

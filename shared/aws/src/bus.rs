@@ -71,6 +71,13 @@ impl Names {
         format!("arn:aws:sqs:{}:{}:{queue}", self.region, self.account_id)
     }
 
+    /// Whether a command goes this way: through its own tenant's queue for its kind, in its own group. Whoever can write to
+    /// one queue acts for no other tenant, and lets nothing overtake.
+    pub fn is_way_of(&self, command: &Command, queue_arn: &str, in_group: &str) -> Result<bool, Failure> {
+        let own_queue = self.queue_arn(&self.queue(command.tenant(), command.kind().purpose()));
+        Ok(queue_arn == own_queue && in_group == group(command)?)
+    }
+
     fn resource(&self, tenant: &TenantId, purpose: &str) -> String {
         format!("pos-{}-{tenant}-{purpose}.fifo", self.stage)
     }
@@ -111,7 +118,7 @@ impl Bus {
     /// Returns once the topic has the command for certain. Sending the same command again within
     /// five minutes is swallowed by the topic; later it meets its own outcome in the table.
     pub async fn publish(&self, command: Command) -> Result<(), NotPublished> {
-        let topic_arn = self.names.command_topic_arn(tenant_of(&command));
+        let topic_arn = self.names.command_topic_arn(command.tenant());
         let Outgoing { body, group, deduplication_id, attributes } = outgoing(&command)?;
         let attributes = attributes.into_iter().map(|(name, value)| Ok((name.to_owned(), attribute(value)?)));
         let attributes: HashMap<_, _> = attributes.collect::<Result<_, Failure>>()?;
@@ -145,7 +152,7 @@ impl Bus {
         tenant: &TenantId,
         commands: impl IntoIterator<Item = Command>,
     ) -> Result<(), NotPublished> {
-        let grouped = commands.into_iter().map(|command| Ok((place(&command)?.0, command)));
+        let grouped = commands.into_iter().map(|command| Ok((group(&command)?, command)));
         let mut lanes = lanes::by_group(grouped.collect::<Result<Vec<_>, Failure>>()?);
         let topic_arn = self.names.command_topic_arn(tenant);
         let mut pauses = self.policy.pauses();
@@ -163,61 +170,49 @@ impl Bus {
     }
 }
 
-fn tenant_of(command: &Command) -> &TenantId {
-    match command {
-        Command::PostCheckout(checkout) => &checkout.tenant,
-        Command::PostBooking(booking) => &booking.tenant,
-        Command::Administer(asked) => &asked.tenant,
-        Command::OpenCutoff(tick) => &tick.tenant,
-        Command::Replenish(part) => &part.tenant,
-        Command::ImportFile(dropped) => &dropped.tenant,
-        Command::Deliver(told) => &told.tenant,
-        Command::OpenReconciliation(tick) => &tick.tenant,
-        Command::Reconcile(part) => &part.tenant,
-        Command::Probe(probe) => &probe.tenant,
-    }
-}
-
-/// A command's message group, and what tells a resend from another.
-fn place(command: &Command) -> Result<(String, String), Failure> {
+/// The message group in which a command is worked off.
+fn group(command: &Command) -> Result<String, Failure> {
     Ok(match command {
-        Command::PostCheckout(checkout) => {
-            let by_key = planted::is(Planted::DeduplicatedByKey);
-            let id = if by_key { checkout.id.to_string() } else { checkout.request.to_string() };
-            (keys::wallet_group(&checkout.tenant, &checkout.employee), id)
-        }
-        Command::PostBooking(booking) => {
-            (keys::wallet_group(&booking.tenant, &booking.employee), booking.request.to_string())
-        }
-        Command::Administer(asked) => {
-            (keys::admin_group(&asked.tenant, &asked.change.subject()), asked.request.to_string())
-        }
-        Command::OpenCutoff(tick) => (keys::cutoff_group(&tick.tenant), tick.id.clone()),
-        Command::Replenish(part) => {
-            let group = keys::chunk_group(&part.tenant, part.date, part.round, part.chunk);
-            (group.clone(), group)
-        }
+        Command::PostCheckout(checkout) => keys::wallet_group(&checkout.tenant, &checkout.employee),
+        Command::PostBooking(booking) => keys::wallet_group(&booking.tenant, &booking.employee),
+        Command::Administer(asked) => keys::admin_group(&asked.tenant, &asked.change.subject()),
+        Command::OpenCutoff(tick) => keys::cutoff_group(&tick.tenant),
+        Command::Replenish(part) => keys::chunk_group(&part.tenant, part.date, part.round, part.chunk),
         Command::ImportFile(dropped) => {
             let Dropped { tenant, target, .. } = Dropped::parse(&dropped.key)
                 .filter(|parsed| parsed.tenant == dropped.tenant)
-                .ok_or_else(|| Failure::malformed("publish a command", "its file is not its tenant's"))?;
-            (keys::import_group(&tenant, &target), dropped.sequencer.clone())
+                .ok_or_else(|| Failure::malformed("place a command", "its file is not its tenant's"))?;
+            keys::import_group(&tenant, &target)
         }
-        Command::Deliver(told) => {
-            let way = if told.is_aside { "aside" } else { "lane" };
-            (keys::delivery_group(told), format!("{}.{}.{way}", told.webhook, told.id().digest()))
-        }
-        Command::OpenReconciliation(tick) => (keys::reconciliation_group(&tick.tenant), tick.id.clone()),
-        Command::Reconcile(part) => {
-            let group = keys::reconciliation_part_group(&part.tenant, part.date, part.part);
-            (group.clone(), group)
-        }
-        Command::Probe(probe) => (keys::probe_group(&probe.tenant), probe.id.to_string()),
+        Command::Deliver(told) => keys::delivery_group(told),
+        Command::OpenReconciliation(tick) => keys::reconciliation_group(&tick.tenant),
+        Command::Reconcile(part) => keys::reconciliation_part_group(&part.tenant, part.date, part.part),
+        Command::Probe(probe) => keys::probe_group(&probe.tenant),
     })
 }
 
+/// What tells a command that is sent again from another of its group.
+fn deduplication_id(command: &Command, group: &str) -> String {
+    match command {
+        Command::PostCheckout(checkout) if planted::is(Planted::DeduplicatedByKey) => checkout.id.to_string(),
+        Command::PostCheckout(checkout) => checkout.request.to_string(),
+        Command::PostBooking(booking) => booking.request.to_string(),
+        Command::Administer(asked) => asked.request.to_string(),
+        Command::OpenCutoff(tick) => tick.id.clone(),
+        Command::OpenReconciliation(tick) => tick.id.clone(),
+        Command::Replenish(_) | Command::Reconcile(_) => group.to_owned(),
+        Command::ImportFile(dropped) => dropped.sequencer.clone(),
+        Command::Deliver(told) => {
+            let way = if told.is_aside { "aside" } else { "lane" };
+            format!("{}.{}.{way}", told.webhook, told.id().digest())
+        }
+        Command::Probe(probe) => probe.id.to_string(),
+    }
+}
+
 fn outgoing(command: &Command) -> Result<Outgoing, Failure> {
-    let (group, deduplication_id) = place(command)?;
+    let group = group(command)?;
+    let deduplication_id = deduplication_id(command, &group);
     let kind = command.kind().as_str().to_owned();
     let body = command.written().map_err(|error| Failure::malformed("write a command", error))?;
     Ok(Outgoing { body, group, deduplication_id, attributes: vec![(KIND_ATTRIBUTE, kind)] })

@@ -79,6 +79,13 @@ pub struct WebhookConfig {
     pub reach: Reach,
 }
 
+/// What whoever announces needs besides.
+#[derive(Debug, Clone)]
+pub struct AnnounceConfig {
+    /// Where connections are posted to.
+    pub connections_url: String,
+}
+
 /// What whoever hears listeners needs besides.
 #[derive(Debug, Clone)]
 pub struct ListenConfig {
@@ -149,9 +156,15 @@ impl fmt::Debug for ConfigError {
 }
 
 /// Reads variables and remembers every one that is missing, so that one failed start names all.
-struct Environment<'a> {
+pub struct Environment<'a> {
     variable: &'a dyn Fn(&str) -> Option<String>,
     missing: Vec<&'static str>,
+}
+
+impl fmt::Debug for Environment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").field("missing", &self.missing).finish_non_exhaustive()
+    }
 }
 
 impl Environment<'_> {
@@ -170,50 +183,26 @@ impl Environment<'_> {
         })
     }
 
-    fn cloud(&mut self) -> Cloud {
-        let credentials = Credentials::new(
-            self.required("AWS_ACCESS_KEY_ID"),
-            self.required("AWS_SECRET_ACCESS_KEY"),
-            self.optional("AWS_SESSION_TOKEN"),
-            None,
-            "environment",
-        );
-        Cloud {
-            region: self.required("AWS_REGION"),
-            credentials,
-            endpoint_url: self.optional("AWS_ENDPOINT_URL"),
-            dynamodb_endpoint_url: self.optional("AWS_ENDPOINT_URL_DYNAMODB"),
-            app_name: self.optional("AWS_LAMBDA_FUNCTION_NAME").and_then(|name| AppName::new(name).ok()),
-        }
+    fn key(&mut self, name: &'static str) -> [u8; 32] {
+        self.parsed(name, |hex| parse_hex(&hex))
     }
+}
 
-    fn config(&mut self) -> Config {
-        let cloud = self.cloud();
-        let names = Names {
-            region: cloud.region.clone(),
-            account_id: self.required("ACCOUNT_ID"),
-            stage: self.parsed("STAGE", |stage| is_stage(&stage).then_some(stage)),
-        };
-        Config { cloud, names, table_name: self.required("TABLE_NAME") }
-    }
+/// What a function, or whoever operates it, is told by variables.
+pub trait FromVariables: Sized {
+    fn read(environment: &mut Environment<'_>) -> Self;
+}
 
-    fn session_key(&mut self) -> SessionKey {
-        SessionKey(self.parsed("SESSION_KEY", |hex| parse_hex(&hex)))
-    }
+/// From the process's own environment.
+pub fn from_environment<T: FromVariables>() -> Result<T, ConfigError> {
+    from_variables(&process_variable)
+}
 
-    fn password_key(&mut self) -> PasswordKey {
-        PasswordKey(self.parsed("PASSWORD_KEY", |hex| parse_hex(&hex)))
-    }
-
-    fn webhooks(&mut self) -> WebhookConfig {
-        let key = WebhookKey(self.parsed("WEBHOOK_KEY", |hex| parse_hex(&hex)));
-        let is_loopback = self.optional("WEBHOOK_REACH").is_some_and(|reach| reach == "loopback");
-        WebhookConfig { key, reach: if is_loopback { Reach::Loopback } else { Reach::Public } }
-    }
-
-    fn complete<T>(self, value: T) -> Result<T, ConfigError> {
-        if self.missing.is_empty() { Ok(value) } else { Err(ConfigError { names: self.missing }) }
-    }
+/// From anything that knows variables by name.
+pub fn from_variables<T: FromVariables>(variable: &dyn Fn(&str) -> Option<String>) -> Result<T, ConfigError> {
+    let mut environment = Environment { variable, missing: vec![] };
+    let read = T::read(&mut environment);
+    if environment.missing.is_empty() { Ok(read) } else { Err(ConfigError { names: environment.missing }) }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
@@ -221,100 +210,87 @@ fn process_variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Where an operator's services are, and who asks.
-pub fn cloud() -> Result<Cloud, ConfigError> {
-    let mut environment = Environment { variable: &process_variable, missing: vec![] };
-    let cloud = environment.cloud();
-    environment.complete(cloud)
+impl<A: FromVariables, B: FromVariables> FromVariables for (A, B) {
+    fn read(environment: &mut Environment<'_>) -> Self {
+        (A::read(environment), B::read(environment))
+    }
 }
 
-/// The configuration of a worker function.
-pub fn worker() -> Result<Config, ConfigError> {
-    worker_from(&process_variable)
+impl FromVariables for Cloud {
+    fn read(environment: &mut Environment<'_>) -> Self {
+        let credentials = Credentials::new(
+            environment.required("AWS_ACCESS_KEY_ID"),
+            environment.required("AWS_SECRET_ACCESS_KEY"),
+            environment.optional("AWS_SESSION_TOKEN"),
+            None,
+            "environment",
+        );
+        let app_name = environment.optional("AWS_LAMBDA_FUNCTION_NAME");
+        Self {
+            region: environment.required("AWS_REGION"),
+            credentials,
+            endpoint_url: environment.optional("AWS_ENDPOINT_URL"),
+            dynamodb_endpoint_url: environment.optional("AWS_ENDPOINT_URL_DYNAMODB"),
+            app_name: app_name.and_then(|name| AppName::new(name).ok()),
+        }
+    }
 }
 
-/// The configuration of the intake function.
-pub fn intake() -> Result<(Config, IntakeConfig), ConfigError> {
-    intake_from(&process_variable)
+impl FromVariables for Config {
+    fn read(environment: &mut Environment<'_>) -> Self {
+        let cloud = Cloud::read(environment);
+        let names = Names {
+            region: cloud.region.clone(),
+            account_id: environment.required("ACCOUNT_ID"),
+            stage: environment.parsed("STAGE", |stage| is_stage(&stage).then_some(stage)),
+        };
+        Self { cloud, names, table_name: environment.required("TABLE_NAME") }
+    }
 }
 
-/// The configuration of the function that administers.
-pub fn administer() -> Result<(Config, AdministerConfig), ConfigError> {
-    administer_from(&process_variable)
+impl FromVariables for IntakeConfig {
+    fn read(environment: &mut Environment<'_>) -> Self {
+        Self {
+            client_id: environment.required("USER_POOL_CLIENT_ID"),
+            listen_url: environment.required("LISTEN_URL"),
+            session_key: SessionKey(environment.key("SESSION_KEY")),
+            ticket_key: TicketKey(environment.key("TICKET_KEY")),
+            password_key: PasswordKey(environment.key("PASSWORD_KEY")),
+            webhooks: WebhookConfig::read(environment),
+        }
+    }
 }
 
-/// The same from anything that knows variables by name.
-pub fn administer_from(
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<(Config, AdministerConfig), ConfigError> {
-    let mut environment = Environment { variable, missing: vec![] };
-    let config = environment.config();
-    let user_pool_id = environment.required("USER_POOL_ID");
-    let password_key = environment.password_key();
-    environment.complete((config, AdministerConfig { user_pool_id, password_key }))
+impl FromVariables for WebhookConfig {
+    fn read(environment: &mut Environment<'_>) -> Self {
+        let key = WebhookKey(environment.key("WEBHOOK_KEY"));
+        let is_loopback = environment.optional("WEBHOOK_REACH").is_some_and(|reach| reach == "loopback");
+        Self { key, reach: if is_loopback { Reach::Loopback } else { Reach::Public } }
+    }
 }
 
-/// The configuration of the function that announces, and where it posts to connections.
-pub fn announce() -> Result<(Config, String), ConfigError> {
-    announce_from(&process_variable)
+impl FromVariables for AnnounceConfig {
+    fn read(environment: &mut Environment<'_>) -> Self {
+        Self { connections_url: environment.required("CONNECTIONS_URL") }
+    }
 }
 
-/// The same from anything that knows variables by name.
-pub fn announce_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<(Config, String), ConfigError> {
-    let mut environment = Environment { variable, missing: vec![] };
-    let config = environment.config();
-    let connections_url = environment.required("CONNECTIONS_URL");
-    environment.complete((config, connections_url))
+impl FromVariables for ListenConfig {
+    fn read(environment: &mut Environment<'_>) -> Self {
+        Self {
+            connections_url: environment.required("CONNECTIONS_URL"),
+            session_key: SessionKey(environment.key("SESSION_KEY")),
+        }
+    }
 }
 
-/// The configuration of the function that tells webhooks.
-pub fn deliver() -> Result<(Config, WebhookConfig), ConfigError> {
-    deliver_from(&process_variable)
-}
-
-/// The same from anything that knows variables by name.
-pub fn deliver_from(
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<(Config, WebhookConfig), ConfigError> {
-    let mut environment = Environment { variable, missing: vec![] };
-    let config = environment.config();
-    let webhooks = environment.webhooks();
-    environment.complete((config, webhooks))
-}
-
-/// The configuration of the function behind the socket.
-pub fn listen() -> Result<(Config, ListenConfig), ConfigError> {
-    listen_from(&process_variable)
-}
-
-/// The same from anything that knows variables by name.
-pub fn listen_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<(Config, ListenConfig), ConfigError> {
-    let mut environment = Environment { variable, missing: vec![] };
-    let config = environment.config();
-    let connections_url = environment.required("CONNECTIONS_URL");
-    let session_key = environment.session_key();
-    environment.complete((config, ListenConfig { connections_url, session_key }))
-}
-
-/// The same from anything that knows variables by name.
-pub fn worker_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
-    let mut environment = Environment { variable, missing: vec![] };
-    let config = environment.config();
-    environment.complete(config)
-}
-
-/// The same from anything that knows variables by name.
-pub fn intake_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<(Config, IntakeConfig), ConfigError> {
-    let mut environment = Environment { variable, missing: vec![] };
-    let config = environment.config();
-    let client_id = environment.required("USER_POOL_CLIENT_ID");
-    let listen_url = environment.required("LISTEN_URL");
-    let session_key = environment.session_key();
-    let ticket_key = TicketKey(environment.parsed("TICKET_KEY", |hex| parse_hex(&hex)));
-    let password_key = environment.password_key();
-    let webhooks = environment.webhooks();
-    let intake = IntakeConfig { client_id, listen_url, session_key, ticket_key, password_key, webhooks };
-    environment.complete((config, intake))
+impl FromVariables for AdministerConfig {
+    fn read(environment: &mut Environment<'_>) -> Self {
+        Self {
+            user_pool_id: environment.required("USER_POOL_ID"),
+            password_key: PasswordKey(environment.key("PASSWORD_KEY")),
+        }
+    }
 }
 
 /// Without a dash, so that no two pairs of stage and tenant name the same queue.
@@ -459,7 +435,7 @@ mod tests {
             "STAGE" => Some("pre-prod".to_owned()),
             _ => None,
         };
-        let error = intake_from(&malformed).unwrap_err();
+        let error = from_variables::<(Config, IntakeConfig)>(&malformed).unwrap_err();
         let expected = [
             "AWS_ACCESS_KEY_ID",
             "AWS_SECRET_ACCESS_KEY",

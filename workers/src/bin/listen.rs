@@ -10,7 +10,7 @@ use workers::listen::Listen;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (config, listen) = config::listen()?;
+    let (config, listen) = config::from_environment()?;
     telemetry::init();
     let listen = Listen::new(&Clients::new(config), &listen, Clock::system());
     lambda_runtime::run(service_fn(async |event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| {

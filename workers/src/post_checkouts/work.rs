@@ -1,14 +1,12 @@
 //! The commands of one wallet in a batch, and how far they are.
 
-use crate::fifo::{Group, HandBack, Message};
+use crate::fifo::{self, Group, HandBack, Message};
 use aws::bus::Names;
 use aws::failure::Failure;
-use aws::keys;
 use aws::results::Lane;
 use domain::booking::PostBooking;
-use domain::command::{Command, PostCheckout, Purpose};
+use domain::command::{Command, PostCheckout};
 use domain::id::{EmployeeNumber, TenantId};
-use domain::planted::{self, Planted};
 use std::collections::VecDeque;
 
 /// What moves a wallet.
@@ -143,28 +141,11 @@ impl<'a> Work<'a> {
     }
 }
 
-/// A command that came through its own tenant's queue in its own wallet's group.
+/// A command that moves a wallet, or would.
 fn read(message: &Message, queue_arn: &str, group: &str, names: &Names) -> Result<WalletCommand, Failure> {
-    let command = match message.read()? {
-        Command::PostCheckout(command) => WalletCommand::Checkout(command),
-        Command::PostBooking(command) => WalletCommand::Booking(command),
-        Command::Administer(_)
-        | Command::OpenCutoff(_)
-        | Command::Replenish(_)
-        | Command::ImportFile(_)
-        | Command::Deliver(_)
-        | Command::OpenReconciliation(_)
-        | Command::Reconcile(_)
-        | Command::Probe(_) => {
-            let what = "it is another worker's, or in another's group";
-            return Err(Failure::malformed("read a message", what));
-        }
-    };
-    let own_queue = names.queue_arn(&names.queue(command.tenant(), Purpose::Checkouts));
-    let own_group = keys::wallet_group(command.tenant(), command.employee());
-    let is_own = queue_arn == own_queue && group == own_group;
-    if !is_own && !planted::is(Planted::QueueTrusted) {
-        return Err(Failure::malformed("read a message", "it names another tenant or wallet than its queue"));
+    match message.read(queue_arn, group, names)? {
+        Command::PostCheckout(command) => Ok(WalletCommand::Checkout(command)),
+        Command::PostBooking(command) => Ok(WalletCommand::Booking(command)),
+        _ => Err(fifo::another_workers()),
     }
-    Ok(command)
 }
