@@ -86,10 +86,10 @@ pub async fn post(
 }
 
 /// Nobody knows a station that is another concessionaire's, and a closed one sells nothing.
-fn ask_selling(caller: &Caller, station: &Station) -> Result<(), Problem> {
-    if !caller.sells_for(&station.concessionaire) {
+fn ask_selling(caller: &Caller, concessionaire: &ConcessionaireId, status: Status) -> Result<(), Problem> {
+    if !caller.sells_for(concessionaire) {
         Err(Problem::UnknownStation)
-    } else if station.status != Status::Active {
+    } else if status != Status::Active {
         Err(Problem::StationClosed)
     } else {
         Ok(())
@@ -184,12 +184,13 @@ impl Sale {
     /// Whose sale it is: of whoever has the station, unless the sale may have been accepted before that changed, and
     /// settle yet.
     fn concessionaire(&self, now: Timestamp) -> Result<ConcessionaireId, Problem> {
-        let Err(refused) = ask_selling(&self.caller, &self.station) else {
-            return Ok(self.station.concessionaire.clone());
+        let Station { concessionaire, status, .. } = &self.station;
+        let Err(refused) = ask_selling(&self.caller, concessionaire, *status) else {
+            return Ok(concessionaire.clone());
         };
-        let former = self.station.as_it_was(self.id, now);
-        let former = former.filter(|former| ask_selling(&self.caller, former).is_ok());
-        Ok(former.ok_or(refused)?.concessionaire)
+        let mut former = self.station.as_it_was(self.id, now);
+        let sold = former.find(|was| ask_selling(&self.caller, &was.concessionaire, was.status).is_ok());
+        sold.map(|was| was.concessionaire.clone()).ok_or(refused)
     }
 
     fn submission(
@@ -295,7 +296,7 @@ pub async fn quote(
     let Asked { buyer, station, basket } = Asked::parse(&headers, &body)?;
     let till = till(&app, &identity, &station, &buyer, None).await?;
     let Till { caller, tenant, station, employee: number, .. } = till;
-    ask_selling(&caller, &station)?;
+    ask_selling(&caller, &station.concessionaire, station.status)?;
     let employee_key = keys::employee(&tenant.id, &number);
     let wallet_key = keys::wallet(&tenant.id, &number);
     let menu_key = keys::menu(&tenant.id, &station.concessionaire);

@@ -4,7 +4,7 @@
 use super::chaos::Kind;
 use super::client::Client;
 use super::office;
-use super::oracle::Asked;
+use super::oracle::{Asked, AskedCorrection};
 use super::play::{Play, pk};
 use super::release;
 use super::script::{Act, Correction, How, Line, Quirk, Sale, Shown};
@@ -147,13 +147,16 @@ impl Play {
         let corrector = Client {
             link: self.stage.link.clone(),
             who: asked.cashier.in_role(role),
-            employee: Some(asked.employee),
+            employee: Some(asked.employee.clone()),
             id: self.new_key().try_into().unwrap(),
             method: Method::POST,
             path,
             body,
             wait: correction.wait,
         };
+        let place = (asked.tenant, asked.employee, corrector.id.into());
+        let asked = AskedCorrection { how: correction.how, sale: asked.id, by: corrector.who.user.clone() };
+        self.stage.sim.oracle().corrections.insert(place, asked);
         if correction.is_twin {
             self.sales.spawn(corrector.clone().run());
         }

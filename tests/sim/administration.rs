@@ -106,6 +106,15 @@ impl Play {
                 let body = json!({ "concessionaire_id": stall });
                 ("-admin", Method::PUT, format!("/v1/stations/new-{}", deed.which), body)
             }
+            What::MoveStation { is_home, is_active } => {
+                let own: Vec<_> =
+                    self.stage.cashiers.iter().filter(|cashier| cashier.tenant == tenant).collect();
+                let at = |which: usize| own[which % own.len()];
+                let station = &at(deed.which).station;
+                let mut body = status(is_active);
+                body["concessionaire_id"] = json!(at(deed.which + usize::from(!is_home)).stall);
+                ("-admin", Method::PUT, format!("/v1/stations/{station}"), body)
+            }
             What::OpenCutoff { in_days } => {
                 let body = json!({ "date": date(in_days), "reason": "because" });
                 ("-admin", Method::POST, "/v1/cutoffs".to_owned(), body)

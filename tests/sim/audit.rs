@@ -8,6 +8,7 @@ use domain::booking::{Booking, BookingKind};
 use domain::checkout::{Checkout, Outcome};
 use domain::id::{CheckoutId, EmployeeNumber, TenantId};
 use domain::ledger::{self, Entry};
+use domain::money::Money;
 use domain::wallet::Wallet;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -47,6 +48,17 @@ impl Account {
             (sum + entry.amount.minor(), is_voided || booking.kind == BookingKind::Void)
         })
     }
+
+    /// A sale, and what was given back of it before a booking moved the wallet; of one that did not, what was ever.
+    fn sale(&self, id: CheckoutId, booking: &Booking) -> judge::Corrected<'_> {
+        let version = |booking: &Booking| booking.entry().map(|entry| entry.after.version);
+        let until = version(booking).unwrap_or(u64::MAX);
+        let before =
+            self.bookings.iter().filter(|other| version(other).is_some_and(|version| version < until));
+        let of = before.filter_map(|other| Some((other, other.cause.as_ref()?)));
+        let of = of.filter(|(_, cause)| cause.checkout == Some(id)).collect();
+        judge::Corrected { sale: self.checkouts.iter().find(|sale| sale.id == id), before: of }
+    }
 }
 
 /// A sale is as it was, but for what was given back, which only grows; and bookings explain that.
@@ -82,13 +94,28 @@ impl Sim {
         }
     }
 
-    /// Somebody else gives credit to every wallet that a transaction is about to write.
-    pub fn move_wallets_of(&self, body: &str) {
+    /// Somebody else gives credit to every wallet that a transaction is about to write, and changes the policy of a cutoff
+    /// that it is about to open.
+    pub fn overtake(&self, body: &str) {
+        if body.contains("CUTOFF#") {
+            let tenants: Vec<_> = self.office().tenants.keys().cloned().collect();
+            let own = tenants.iter().filter(|tenant| body.contains(&format!("\"T#{tenant}\"")));
+            own.for_each(|tenant| self.change_policy(tenant));
+        }
         let has_wallet =
             |pk: &String| self.table.partition(pk).iter().any(|item| office::sort_key(item) == "WALLET");
         for pk in touched(body).into_iter().filter(has_wallet) {
             self.give_credit(&pk);
         }
+    }
+
+    fn change_policy(&self, tenant: &TenantId) {
+        let key = keys::policy(tenant);
+        let Some(item) = self.table.get(&key) else { return };
+        let mut standing = items::stored_policy(item).unwrap();
+        standing.policy.default_limit = Money::from_minor(self.chaos().rng.i64(0..5_000));
+        self.log(format_args!("{tenant} grants {} by now", standing.policy.default_limit));
+        self.table.replace(&key, items::policy(tenant, &standing).unwrap());
     }
 
     pub fn give_credit(&self, pk: &str) {
@@ -167,6 +194,19 @@ impl Sim {
             }
             if booking.kind == BookingKind::Grant {
                 self.check_grant(&office, &tenant, &employee, booking, ledger)?;
+            }
+            if let Some(cause) = &booking.cause {
+                let asked = oracle.corrections.get(&place);
+                let asked =
+                    asked.ok_or_else(|| (Invariant::Decision, format!("nobody asked for {booking:?}")))?;
+                let overdraft = office.tenants[&tenant].current().overdraft_limit.minor();
+                judge::check_correction(
+                    asked,
+                    booking,
+                    cause,
+                    &account.sale(asked.sale, booking),
+                    overdraft,
+                )?;
             }
             oracle.bookings.insert(place, booking.clone());
         }

@@ -127,7 +127,11 @@ impl Client {
         let oracle = self.link.sim.oracle();
         match self.place() {
             Place::Booking(place) => oracle.told_booking(&place, body),
-            Place::Receipt(papers) => oracle.told_receipt(&papers, body),
+            // A badge's status is not its employee's.
+            Place::Receipt(papers) if self.path.contains("/badges/") => {
+                oracle.told_receipt(&papers, &Value::Null, body)
+            }
+            Place::Receipt(papers) => oracle.told_receipt(&papers, &self.body, body),
         }
     }
 

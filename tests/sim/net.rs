@@ -108,7 +108,7 @@ impl Net {
             }
             Fate::Unprocessed => Ok(self.leave_unprocessed(&call)),
             Fate::Race => {
-                self.sim.move_wallets_of(&call.body);
+                self.sim.overtake(&call.body);
                 Ok(self.arrive(call).await)
             }
         }
@@ -158,8 +158,11 @@ impl Net {
         let newer = self.is_next.then(|| of_the_next_release(body));
         let body = newer.as_deref().unwrap_or(body);
         let (status, mut answer) = self.sim.table.answer(operation, body);
+        let is_read = matches!(operation, "GetItem" | "BatchGetItem" | "Query");
         if operation == "Query" && body.contains("\"IndexName\"") {
             answer = self.behind_the_table(&answer);
+        } else if is_read && !body.contains("\"ConsistentRead\":true") {
+            self.sim.note(Err((Invariant::Fresh, format!("{} reads what may be old: {body}", self.who))));
         }
         if operation == "TransactWriteItems" {
             let reasons = if status == 200 { "" } else { answer.as_str() };

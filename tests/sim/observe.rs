@@ -11,7 +11,7 @@ use aws::keys;
 use domain::admin::{Receipt, ReceiptOutcome};
 use domain::command::{COMMAND_LIFETIME, Deliver};
 use domain::cutoff::{Cutoff, Totals, booking_id};
-use domain::id::TenantId;
+use domain::id::{MealCode, TenantId};
 use domain::import::{Effect, Import, Mode, Stage, Strictness, Target};
 use domain::reconciliation::Stage as RunStage;
 use domain::role::Status;
@@ -45,6 +45,7 @@ impl Sim {
             (Some("M"), Some(stall), "MENU") => {
                 self.office().learn_menu(&self.table, &tenant, &stall.parse().unwrap(), item, now_ms);
             }
+            (None, None, "STATION") => self.office().learn_station(&tenant, item, now_ms),
             (Some("R"), Some(_), "RECEIPT") => return self.see_receipt(item),
             (None, None, "CUTOFF") => return self.see_cutoff(&tenant, &sk, item),
             (None, None, "IMPORT") => return self.see_import(&tenant, item),
@@ -96,12 +97,16 @@ impl Sim {
     /// Once it is closed, a cutoff has everybody who is on the roster, and its totals are what they got.
     fn see_cutoff(&self, tenant: &TenantId, sk: &str, item: Item) -> Verdict {
         let date: Date = sk.strip_prefix("CUTOFF#").expect("a date").parse().unwrap();
-        let StoredCutoff { cutoff: Cutoff { closed: Some(closed), .. }, is_untold, .. } =
-            items::stored_cutoff(date, item).unwrap()
-        else {
-            return Ok(());
-        };
         let wrong = |what: String| Err((Invariant::Granted, format!("{tenant}'s cutoff of {date} {what}")));
+        let StoredCutoff { cutoff, is_untold, .. } = items::stored_cutoff(date, item).unwrap();
+        if self.oracle().opened.insert((tenant.clone(), date)) {
+            let standing = self.table.get(&keys::policy(tenant)).expect("a policy");
+            let standing = items::stored_policy(standing).unwrap().policy;
+            if cutoff.policy != standing {
+                return wrong(format!("was opened under {:?}, and {standing:?} stands", cutoff.policy));
+            }
+        }
+        let Cutoff { closed: Some(closed), .. } = cutoff else { return Ok(()) };
         if !is_untold {
             let is_as_closed = self.oracle().closed.get(&(tenant.clone(), date)) == Some(&closed);
             return if is_as_closed { Ok(()) } else { wrong("was changed after it was closed".to_owned()) };
@@ -186,6 +191,18 @@ impl Sim {
         Ok(())
     }
 
+    /// Whatever stands in a wallet and is no sum of its movements is found.
+    pub fn check_found(&self, tenant: &TenantId) -> Verdict {
+        let items = self.table.partition(&format!("T#{tenant}")).into_iter();
+        let mut runs = items.filter(|item| sort_key(item).starts_with("RECONCILIATION#"));
+        let is_found = runs.any(|item| {
+            let closed = items::stored_reconciliation(item).unwrap().run.closed;
+            closed.is_some_and(|(_, tally)| tally.found.contains_key("wallet-differs"))
+        });
+        let what = || format!("{tenant} has a wallet that was tampered with, and nobody says so");
+        if is_found { Ok(()) } else { Err((Invariant::Reconciled, what())) }
+    }
+
     /// Whatever was told was told to the company's webhook, or could not be.
     pub fn check_delivered(&self, tenant: &TenantId) -> Verdict {
         let Some(webhook) = self.office().webhooks.get(tenant).cloned() else { return Ok(()) };
@@ -268,11 +285,14 @@ impl Sim {
         let Some(rows) = office.dropped.get(&import.etag) else {
             return Err((Invariant::Switched, format!("nobody dropped what {} read", import.id)));
         };
-        let is_read = rows.iter().all(|(code, price)| {
-            meals.get(&code.parse().unwrap()).is_some_and(|meal| meal.price.get() == *price)
-        });
+        // Whatever was edited, and is in the file, is as in the file.
+        let head = office.menus[&of].current();
+        let sold = |code: &MealCode| head.edits.get(code).map_or_else(|| meals.get(code), Option::as_ref);
+        let is_read = rows
+            .iter()
+            .all(|(code, price)| sold(&code.parse().unwrap()).is_some_and(|meal| meal.price.get() == *price));
         let is_kept = match import.options.mode {
-            Mode::Replace => meals.len() == rows.len(),
+            Mode::Replace => meals.len() == rows.len() && head.edits.is_empty(),
             Mode::Merge => office.meals_before(&of).all(|code| meals.contains_key(code)),
         };
         if is_read && is_kept {

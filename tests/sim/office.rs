@@ -68,6 +68,7 @@ pub struct Office {
     pub employees: BTreeMap<Of<EmployeeNumber>, Timeline<Employee>>,
     pub menus: BTreeMap<Of<ConcessionaireId>, Timeline<MenuHead>>,
     pub meals: BTreeMap<(TenantId, ConcessionaireId, u32), Meals>,
+    pub stations: BTreeMap<Of<StationId>, Timeline<Station>>,
     /// Good rows of files of menus, by the file's tag.
     pub dropped: BTreeMap<String, BTreeMap<String, i64>>,
     /// What tenants are told over, for as long as nobody changes it.
@@ -104,6 +105,7 @@ impl Office {
             employees: BTreeMap::new(),
             menus: BTreeMap::new(),
             meals: BTreeMap::new(),
+            stations: BTreeMap::new(),
             dropped: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             bookings: 0,
@@ -139,8 +141,8 @@ impl Office {
     ) -> Cashier {
         let stall: ConcessionaireId = stall.parse().unwrap();
         let id = format!("{stall}-1").parse().unwrap();
-        let station = Station { id, concessionaire: stall.clone(), status: Status::Active, former: None };
-        table.put(&items::station(tenant, &station).unwrap());
+        let station = Station { id, concessionaire: stall.clone(), status: Status::Active, former: vec![] };
+        self.set_station(table, tenant, station.clone(), now_ms);
         let concessionaire = Concessionaire { id: stall.clone(), name: stall.to_string() };
         table.put(&items::concessionaire(tenant, &concessionaire).unwrap());
         let user: UserName = format!("{tenant}-{stall}").parse().unwrap();
@@ -182,6 +184,25 @@ impl Office {
     pub fn learn_employee(&mut self, tenant: &TenantId, number: &EmployeeNumber, item: Item, now_ms: i64) {
         let learned = items::stored_employee(number, item).unwrap();
         learn(&mut self.employees, (tenant.clone(), number.clone()), learned, now_ms);
+    }
+
+    pub fn learn_station(&mut self, tenant: &TenantId, item: Item, now_ms: i64) {
+        let learned = items::listed_station(item).unwrap();
+        learn(&mut self.stations, (tenant.clone(), learned.id.clone()), learned, now_ms);
+    }
+
+    /// Every cashier has their station, open.
+    pub fn open_stations(&mut self, table: &TableModel, cashiers: &[Cashier], now_ms: i64) {
+        for Cashier { tenant, stall, station, .. } in cashiers {
+            let (id, concessionaire) = (station.clone(), stall.clone());
+            let open = Station { id, concessionaire, status: Status::Active, former: vec![] };
+            self.set_station(table, tenant, open, now_ms);
+        }
+    }
+
+    fn set_station(&mut self, table: &TableModel, tenant: &TenantId, station: Station, now_ms: i64) {
+        table.replace(&keys::station(tenant, &station.id), items::station(tenant, &station).unwrap());
+        learn(&mut self.stations, (tenant.clone(), station.id.clone()), station, now_ms);
     }
 
     pub fn learn_menu(

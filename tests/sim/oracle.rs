@@ -3,15 +3,18 @@
 
 use super::chaos::SKEW_MAX_MS;
 use super::office::Cashier;
+use super::script::How;
 use domain::admin::{Receipt, ReceiptOutcome};
 use domain::booking::{Booking, BookingOutcome};
 use domain::checkout::{Checkout, Outcome};
 use domain::command::Basket;
 use domain::cutoff::{self, Totals};
 use domain::event::{Event, EventKind};
-use domain::id::{BookingId, CheckoutId, CommandId, EmployeeNumber, Rfid, StationId, TenantId};
+use domain::id::{BookingId, CheckoutId, CommandId, EmployeeNumber, Rfid, StationId, TenantId, UserName};
 use domain::import::{Effect, Import, Stage};
 use domain::request::RequestHash;
+use domain::role::Status;
+use domain::tenant::{FormerStation, Station};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use local::provision;
@@ -75,6 +78,8 @@ pub enum Invariant {
     Overwritten,
     /// What a webhook wants is told to its receiver, or given up for a reason that can be read.
     Delivered,
+    /// What is decided on is read as it stands.
+    Fresh,
 }
 
 impl fmt::Display for Invariant {
@@ -94,6 +99,14 @@ pub struct Asked {
     pub basket: Basket,
 }
 
+/// What somebody asked for of a sale, or of a wallet.
+#[derive(Debug, Clone)]
+pub struct AskedCorrection {
+    pub how: How,
+    pub sale: CheckoutId,
+    pub by: UserName,
+}
+
 /// What a terminal knows of a request.
 #[derive(Debug)]
 struct Known {
@@ -105,6 +118,8 @@ struct Known {
     outcome: Option<Value>,
     /// Told that the key belongs to another request.
     is_reused: bool,
+    /// Told that its station sells nothing, or not for its cashier.
+    is_turned_away: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -129,9 +144,13 @@ pub struct Oracle {
     pub bookings: BTreeMap<BookingPlace, Booking>,
     pub receipts: BTreeMap<Papers, Receipt>,
     pub imports: BTreeMap<Papers, Import>,
+    /// Cutoffs that were seen.
+    pub opened: BTreeSet<(TenantId, Date)>,
     pub closed: BTreeMap<(TenantId, Date), (Timestamp, Totals)>,
     /// Sales as they were asked for.
     asked: Vec<Asked>,
+    /// Corrections as they were asked for, by where they will stand.
+    pub corrections: BTreeMap<BookingPlace, AskedCorrection>,
     /// Requests that are or were messages in a queue.
     pub enqueued: BTreeSet<String>,
     /// Requests that were dead letters at some time.
@@ -174,6 +193,7 @@ impl Oracle {
                 tickets: vec![],
                 outcome: None,
                 is_reused: false,
+                is_turned_away: false,
             };
             self.known.insert(hash.to_owned(), known);
             self.asked.push(asked.clone());
@@ -259,6 +279,32 @@ impl Oracle {
         ensure(other.is_some(), Invariant::Answer, || {
             format!("{hash} was refused a key that is free or its own")
         })
+    }
+
+    /// Its station was closed, or another's, in one of these states. Nobody is sent away whose sale was begun while it was open,
+    /// and may wait in its queue since.
+    pub fn turned_away(&mut self, hash: &str, stations: &[Station], now_ms: i64) -> Verdict {
+        let known = self.known.get_mut(hash).expect("a request that was sent");
+        known.is_turned_away = true;
+        let stall = &known.asked.cashier.stall;
+        let sells = |concessionaire: &_, status| concessionaire == stall && status == Status::Active;
+        let is_open = |station: &Station| sells(&station.concessionaire, station.status);
+        let begun_ms = known.asked.id.created_at_ms();
+        let may_wait = |was: &FormerStation| {
+            let until_ms = was.until.as_millisecond();
+            let may_wait = begun_ms <= until_ms && now_ms + SKEW_MAX_MS <= until_ms + LIFETIME_MS;
+            may_wait && sells(&was.concessionaire, was.status)
+        };
+        let is_right = match stations {
+            [station] => !is_open(station) && !station.former.iter().any(may_wait),
+            // It changed meanwhile.
+            stations => stations.iter().any(|station| !is_open(station)),
+        };
+        ensure(is_right, Invariant::Answer, || format!("{hash} was sent away from one of {stations:?}"))
+    }
+
+    pub fn is_turned_away(&self, hash: &str) -> bool {
+        self.known.get(hash).is_some_and(|known| known.is_turned_away)
     }
 
     /// `pending`, as asked for at `asked_ms`.
@@ -447,8 +493,8 @@ impl Oracle {
         })
     }
 
-    /// What came of a change.
-    pub fn told_receipt(&self, papers: &Papers, body: &Value) -> Verdict {
+    /// What came of a change, and what was asked for. Whatever was asked for, and is named in what stands now, stands so.
+    pub fn told_receipt(&self, papers: &Papers, asked: &Value, body: &Value) -> Verdict {
         let Some(stored) = self.receipts.get(papers) else {
             return Err((Invariant::OneOutcome, format!("{body} was told, and no such receipt is stored")));
         };
@@ -458,7 +504,14 @@ impl Oracle {
                 body["status"] == "rejected" && body["rejection"]["type"] == refusal.name()
             }
         };
-        ensure(agrees, Invariant::Answer, || format!("{body} does not read {stored:?}"))
+        ensure(agrees, Invariant::Answer, || format!("{body} does not read {stored:?}"))?;
+        let ReceiptOutcome::Applied { after, .. } = &stored.outcome else { return Ok(()) };
+        let mut asked = asked.as_object().into_iter().flatten();
+        let stands = |field: &str| after.get(field).filter(|stands| !stands.is_object());
+        let differs = asked.find(|(field, asked)| stands(field).is_some_and(|stands| stands != *asked));
+        ensure(differs.is_none(), Invariant::Overwritten, || {
+            format!("{differs:?} was asked for, and {after} stands by {}", stored.change)
+        })
     }
 
     /// One wallet's commands, as they came to be accepted: whoever was accepted before another was
@@ -502,8 +555,18 @@ impl Oracle {
     /// How many requests ended how, as their terminals saw it.
     pub fn outcomes(&self) -> BTreeMap<String, u64> {
         let mut outcomes = BTreeMap::new();
-        for known in self.known.values() {
-            *outcomes.entry(known.end()).or_default() += 1;
+        let corrections = self.bookings.values().filter(|booking| booking.cause.is_some());
+        let corrections = corrections.map(|booking| match &booking.outcome {
+            BookingOutcome::Booked { .. } => format!("{:?} booked", booking.kind),
+            BookingOutcome::Rejected(rejection) => format!("{:?} {}", booking.kind, rejection.name()),
+        });
+        let receipts = self.receipts.values().map(|receipt| match &receipt.outcome {
+            ReceiptOutcome::Applied { .. } => format!("{} applied", receipt.change),
+            ReceiptOutcome::Rejected(refusal) => format!("change {}", refusal.name()),
+        });
+        let sales = self.known.values().map(Known::end);
+        for outcome in sales.chain(corrections).chain(receipts) {
+            *outcomes.entry(outcome).or_default() += 1;
         }
         outcomes
     }
@@ -535,6 +598,7 @@ impl Known {
             Some(body) => body["rejection"]["type"].as_str().unwrap_or_default().to_owned(),
             None if self.is_reused => "key-reused".to_owned(),
             None if self.tickets.iter().any(|ticket| ticket.failed) => "failed".to_owned(),
+            None if self.is_turned_away => "turned away".to_owned(),
             None if self.tickets.is_empty() => "never accepted".to_owned(),
             None => "not followed".to_owned(),
         }

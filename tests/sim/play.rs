@@ -8,10 +8,13 @@ use super::oracle::Invariant;
 use super::script::Script;
 use super::stage::Stage;
 use super::terminal::Terminal;
-use aws::items::Roster;
+use aws::items::{self, Roster};
+use aws::keys;
 use domain::command::{Kind as CommandKind, Purpose};
 use domain::id::{EmployeeNumber, TenantId};
+use domain::money::Money;
 use domain::tenant::TenantStatus;
+use domain::wallet::Wallet;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -43,6 +46,9 @@ const FILES_MAX: Duration = Duration::from_secs(16 * 60);
 
 /// Of so many simulations, one poisons a wallet when all else is quiet: what dies takes thirty receives to do so.
 const POISONED_ONE_IN: u32 = 2;
+/// Of so many, one ends with a wallet that somebody wrote past the workers.
+const TAMPERED_ONE_IN: u32 = 4;
+
 pub async fn play(seed: u64, script: &Script, without: &BTreeSet<Kind>, is_kept: bool) -> Report {
     let stage = Stage::set(seed, without, is_kept).await;
     let sim = stage.sim.clone();
@@ -103,6 +109,9 @@ impl Play {
         self.days_later().await;
         self.close_cutoffs().await;
         self.last_look().await;
+        if self.rng.u32(0..TAMPERED_ONE_IN) == 0 {
+            self.tamper().await;
+        }
     }
 
     /// Faults stop; whoever was suspended may buy again.
@@ -115,6 +124,7 @@ impl Play {
         for tenant in tenants {
             sim.office().set_status(&sim.table, &tenant, TenantStatus::Active, now_ms);
         }
+        sim.office().open_stations(&sim.table, &self.stage.cashiers, now_ms);
     }
 
     /// One more sale for every wallet, which must be decided soon.
@@ -162,8 +172,11 @@ impl Play {
         }
         let all = async { while selling.join_next().await.is_some() {} };
         let is_late = timeout(within, all).await.is_err();
-        let is_decided = |terminal: &Terminal| self.stage.sim.oracle().is_decided(&terminal.asked);
-        let undecided = rung_up.iter().find(|(_, terminal)| !is_decided(terminal));
+        let oracle = self.stage.sim.oracle();
+        // Somebody closed a station even now.
+        let is_done =
+            |terminal: &Terminal| oracle.is_decided(&terminal.asked) || oracle.is_turned_away(&terminal.hash);
+        let undecided = rung_up.iter().find(|(_, terminal)| !is_done(terminal));
         (undecided.map(|(of, _)| (*of).clone()), is_late)
     }
 
@@ -247,6 +260,23 @@ impl Play {
         self.stage.sim.oracle().is_closed = true;
         self.redrive().await;
         self.drain("after the dead letters came back", &Purpose::ALL).await;
+    }
+
+    /// Somebody writes a wallet past the workers, and whoever looks at all of them the next day says so.
+    async fn tamper(&mut self) {
+        let index = self.rng.usize(..);
+        let tenant = self.tenant(index);
+        let which = self.rng.usize(..);
+        let number = self.buyer_of(&tenant, which);
+        let sim = self.stage.sim.clone();
+        let key = keys::wallet(&tenant, &number);
+        let wallet = items::stored_wallet(sim.table.get(&key).expect("a wallet")).unwrap();
+        let more = Wallet { balance: Money::from_minor(wallet.balance.minor() + 1), ..wallet };
+        sim.table.replace(&key, items::wallet(&tenant, &number, more).unwrap());
+        sim.clock.jump(A_DAY_MS);
+        self.tick(index, true, 0, 1);
+        self.come_to_rest().await;
+        sim.note(sim.check_found(&tenant));
     }
 
     /// Every ticket ever given out still reads as it did, and none is open.

@@ -94,20 +94,43 @@ pub struct Deed {
 #[derive(Debug, Clone)]
 pub enum What {
     Limit(i64),
-    Turn { is_active: bool },
-    Hire { limit: i64 },
+    Turn {
+        is_active: bool,
+    },
+    Hire {
+        limit: i64,
+    },
     GiveBadge,
     TakeBadge,
-    Price { meal: usize, price: i64 },
-    TakeOff { meal: usize },
-    SellOut { meal: usize, is_sold_out: bool },
+    Price {
+        meal: usize,
+        price: i64,
+    },
+    TakeOff {
+        meal: usize,
+    },
+    SellOut {
+        meal: usize,
+        is_sold_out: bool,
+    },
     AddUser,
-    TurnUser { is_active: bool },
+    TurnUser {
+        is_active: bool,
+    },
     ResetPassword,
     Furnish,
-    OpenCutoff { in_days: i64 },
+    /// A station that sells is closed or opened, by whoever has it or gives it away.
+    MoveStation {
+        is_home: bool,
+        is_active: bool,
+    },
+    OpenCutoff {
+        in_days: i64,
+    },
     ResumeCutoff,
-    SetPolicy { limit: i64 },
+    SetPolicy {
+        limit: i64,
+    },
     AddWebhook,
     RemoveWebhook,
     TryWebhook,
@@ -329,7 +352,7 @@ fn correction(rng: &mut fastrand::Rng) -> Correction {
 
 fn deed(rng: &mut fastrand::Rng) -> Deed {
     let (meal, yes) = (rng.usize(0..MEALS.len()), rng.bool());
-    let what = match rng.u32(0..24) {
+    let what = match rng.u32(0..26) {
         0 | 1 => What::Limit(rng.i64(0..9_000)),
         2 | 3 => What::Turn { is_active: yes },
         4 | 5 => What::Hire { limit: rng.i64(0..9_000) },
@@ -346,6 +369,7 @@ fn deed(rng: &mut fastrand::Rng) -> Deed {
         20 => What::ResumeCutoff,
         21 => What::SetPolicy { limit: rng.i64(0..5_000) },
         22 => What::AddWebhook,
+        23 | 24 => What::MoveStation { is_home: rng.bool(), is_active: yes },
         _ => [What::RemoveWebhook, What::TryWebhook][rng.usize(0..2)].clone(),
     };
     Deed {

@@ -76,6 +76,7 @@ impl Terminal {
     }
 
     async fn send(&self) -> Heard {
+        let asked_ms = self.link.sim.clock.now_ms();
         let was_decided = self.link.sim.oracle().is_decided(&self.asked);
         let request = Request::post("/v1/checkouts")
             .header("content-type", "application/json")
@@ -96,14 +97,21 @@ impl Terminal {
                 self.link.sim.note(accepted);
                 Heard::Accepted(ticket)
             }
-            _ => self.refused(&answer),
+            _ => self.refused(&answer, asked_ms),
         }
     }
 
-    fn refused(&self, answer: &Answer) -> Heard {
+    fn refused(&self, answer: &Answer, asked_ms: i64) -> Heard {
         match (answer.status, answer.problem()) {
             (503, _) => Heard::Doubt,
             (422, "idempotency-key-reused") => self.end(self.link.sim.oracle().refused_key(&self.hash)),
+            (403, "station-closed") | (404, "unknown-station") => {
+                let now_ms = self.link.sim.clock.now_ms();
+                let of = (self.asked.tenant.clone(), self.asked.cashier.station.clone());
+                let stations: Vec<_> =
+                    self.link.sim.office().stations[&of].within(asked_ms, now_ms).cloned().collect();
+                self.end(self.link.sim.oracle().turned_away(&self.hash, &stations, now_ms))
+            }
             (403, "tenant-suspended") | (404, "unknown-badge" | "unknown-employee") => Heard::End,
             (400, "bad-input") if self.is_key_too_old() => Heard::End,
             (status, problem) => {

@@ -67,7 +67,7 @@ async fn what_is_anothers_is_nobodys() {
     let vendor = Concessionaire { id: concessionaire.clone(), name: "Grill".to_owned() };
     created.push(items::concessionaire(&acme, &vendor).unwrap());
     let id = ACMES.station.parse().unwrap();
-    let station = Station { id, concessionaire, status: Status::Active, former: None };
+    let station = Station { id, concessionaire, status: Status::Active, former: vec![] };
     created.push(items::station(&acme, &station).unwrap());
     let head = table.read([keys::menu(&acme, &"coffee-bar".parse().unwrap())]).await.unwrap();
     let head =

@@ -242,7 +242,7 @@ impl Table {
     pub async fn read_some(&self, keys: &[Key]) -> Result<Found, Failure> {
         let asked = KeysAndAttributes::builder()
             .set_keys(Some(keys.iter().map(key_item).collect()))
-            .consistent_read(true)
+            .consistent_read(!planted::is(Planted::ReadStale))
             .build()
             .map_err(|error| Failure::malformed("build a read", error))?;
         let answer = self

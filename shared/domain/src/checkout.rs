@@ -199,6 +199,7 @@ pub fn decide(state: &State<'_>, command: &PostCheckout) -> Checkout {
         Ok((bill, after)) => Outcome::Settled { bill, after },
         Err(rejection) => Outcome::Rejected(rejection),
     };
+    let dated_at = if planted::is(Planted::DatedWhenDecided) { state.now } else { command.accepted_at };
     Checkout {
         tenant: command.tenant.clone(),
         id: command.id,
@@ -207,7 +208,7 @@ pub fn decide(state: &State<'_>, command: &PostCheckout) -> Checkout {
         station: Some(command.station.clone()),
         concessionaire: command.concessionaire.clone(),
         caller: command.caller.clone(),
-        business_date: state.tenant.business_day.date_of(command.accepted_at),
+        business_date: state.tenant.business_day.date_of(dated_at),
         accepted_at: command.accepted_at,
         decided_at: state.now,
         outcome,

@@ -98,10 +98,30 @@ pub enum Planted {
     SeatForgotten,
     /// A reconciliation overlooks the last item of each page that it reads.
     MovementOverlooked,
+    /// A reconciliation does not add up what it reads.
+    SumsUnchecked,
+    /// A sale is of the business day on which it was decided.
+    DatedWhenDecided,
+    /// What is decided on may be read a moment late.
+    ReadStale,
+    /// A late correction is booked like any other.
+    BookingExpiryIgnored,
+    /// Meals are given back at the prices of the menu, whatever was paid.
+    DiscountGivenBack,
+    /// A cashier may void what was sold long ago.
+    VoidWindowIgnored,
+    /// Edits of a menu lie over the next one, too, that replaces it.
+    EditsOutliveMenu,
+    /// The first edit of a meal stands, whatever is edited later.
+    EditLost,
+    /// A cutoff is opened under a policy that was replaced meanwhile.
+    PolicyUnguarded,
+    /// What was begun before a station closed or moved is refused.
+    StationForgetful,
 }
 
 impl Planted {
-    pub const ALL: [Planted; 47] = [
+    pub const ALL: [Planted; 57] = [
         Planted::WalletUnguarded,
         Planted::VersionForgotten,
         Planted::CheckoutUnguarded,
@@ -149,6 +169,16 @@ impl Planted {
         Planted::MenuOfAnybody,
         Planted::SeatForgotten,
         Planted::MovementOverlooked,
+        Planted::SumsUnchecked,
+        Planted::DatedWhenDecided,
+        Planted::ReadStale,
+        Planted::BookingExpiryIgnored,
+        Planted::DiscountGivenBack,
+        Planted::VoidWindowIgnored,
+        Planted::EditsOutliveMenu,
+        Planted::EditLost,
+        Planted::PolicyUnguarded,
+        Planted::StationForgetful,
     ];
 }
 

@@ -3,6 +3,7 @@
 use crate::command::{COMMAND_LIFETIME, Kind};
 use crate::id::{CheckoutId, ConcessionaireId, StationId, TenantId};
 use crate::money::Money;
+use crate::planted::{self, Planted};
 use crate::role::Status;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -50,9 +51,12 @@ pub struct Station {
     pub id: StationId,
     pub concessionaire: ConcessionaireId,
     pub status: Status,
-    /// How it stood before it was last changed.
-    pub former: Option<FormerStation>,
+    /// How it stood before, as long as a sale of then may wait; the last few, the latest first.
+    pub former: Vec<FormerStation>,
 }
+
+/// More than anybody changes a station in five minutes.
+const FORMER_MAX: usize = 8;
 
 /// Whose a station was, and whether it sold, until it was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,21 +72,19 @@ impl Station {
         if (&self.concessionaire, self.status) == (&concessionaire, status) {
             return self;
         }
-        let former = FormerStation { concessionaire: self.concessionaire, status: self.status, until: now };
-        Self { id: self.id, concessionaire, status, former: Some(former) }
+        let last = FormerStation { concessionaire: self.concessionaire, status: self.status, until: now };
+        let earlier = self.former.into_iter().filter(|former| now <= former.until + COMMAND_LIFETIME);
+        let former = [last].into_iter().chain(earlier).take(FORMER_MAX).collect();
+        Self { id: self.id, concessionaire, status, former }
     }
 
-    /// How it stood when a sale was begun, as long as that may have been accepted then and wait in its queue since: whoever
-    /// sends it again is to learn what comes of it.
-    pub fn as_it_was(&self, sale: CheckoutId, now: Timestamp) -> Option<Self> {
-        let former = self.former.as_ref()?;
-        let is_from_before = sale.created_at_ms() <= former.until.as_millisecond();
-        let may_wait = is_from_before && now <= former.until + COMMAND_LIFETIME;
-        may_wait.then(|| Self {
-            id: self.id.clone(),
-            concessionaire: former.concessionaire.clone(),
-            status: former.status,
-            former: None,
+    /// How it stood since a sale was begun, as long as that may have been accepted then and wait in its queue: whoever sends
+    /// it again is to learn what comes of it.
+    pub fn as_it_was(&self, sale: CheckoutId, now: Timestamp) -> impl Iterator<Item = &FormerStation> {
+        self.former.iter().filter(move |former| {
+            let is_from_before = sale.created_at_ms() <= former.until.as_millisecond();
+            let may_wait = is_from_before && now <= former.until + COMMAND_LIFETIME;
+            may_wait && !planted::is(Planted::StationForgetful)
         })
     }
 }
@@ -262,25 +264,34 @@ mod tests {
 
     #[test]
     fn a_station_stands_as_it_was_for_whom_a_change_overtook() {
-        let at = |time: &str| -> Timestamp { time.parse().unwrap() };
-        let begun = |at: Timestamp| -> CheckoutId {
-            CommandId::made_at(at.as_millisecond(), &[0; 32]).unwrap().into()
+        let at = |time: &str| -> Timestamp { format!("2026-03-01T{time}Z").parse().unwrap() };
+        let begun = |time: &str| -> CheckoutId {
+            CommandId::made_at(at(time).as_millisecond(), &[0; 32]).unwrap().into()
         };
         let (bar, kitchen): (ConcessionaireId, ConcessionaireId) =
             ("bar".parse().unwrap(), "kitchen".parse().unwrap());
-        let (id, active) = ("s1".parse().unwrap(), Status::Active);
-        let new = Station { id, concessionaire: bar.clone(), status: active, former: None };
-        let [noon, soon, late] =
-            ["2026-03-01T12:00:00Z", "2026-03-01T12:05:00Z", "2026-03-01T12:05:01Z"].map(at);
-        assert_eq!(new.as_it_was(begun(noon), noon), None);
-        let moved = new.clone().changed(kitchen.clone(), active, noon);
-        assert_eq!((&moved.concessionaire, moved.status), (&kitchen, active));
-        assert_eq!(moved.as_it_was(begun(noon), soon), Some(new));
-        assert_eq!(moved.as_it_was(begun(soon), soon), None, "begun after it moved");
-        assert_eq!(moved.as_it_was(begun(noon), late), None, "decided, or expired");
-        assert_eq!(moved.clone().changed(kitchen.clone(), active, soon), moved);
-        let closed = moved.clone().changed(kitchen, Status::Inactive, soon);
-        assert_eq!(closed.as_it_was(begun(soon), late), Some(Station { former: None, ..moved }));
+        let was = |station: &Station, sale: &str, now: &str| -> Vec<(ConcessionaireId, Status)> {
+            let former = station.as_it_was(begun(sale), at(now));
+            former.map(|former| (former.concessionaire.clone(), former.status)).collect()
+        };
+        let (of_bar, of_kitchen) = ((bar.clone(), Status::Active), (kitchen.clone(), Status::Active));
+        let id = "s1".parse().unwrap();
+        let new = Station { id, concessionaire: bar, status: Status::Active, former: vec![] };
+        assert_eq!(was(&new, "12:00:00", "12:00:00"), []);
+        let moved = new.changed(kitchen.clone(), Status::Active, at("12:00:00"));
+        assert_eq!((&moved.concessionaire, moved.status), (&kitchen, Status::Active));
+        assert_eq!(was(&moved, "12:00:00", "12:05:00"), std::slice::from_ref(&of_bar));
+        assert_eq!(was(&moved, "12:00:01", "12:05:00"), [], "begun after it moved");
+        assert_eq!(was(&moved, "12:00:00", "12:05:01"), [], "decided, or expired");
+        assert_eq!(moved.clone().changed(kitchen.clone(), Status::Active, at("12:01:00")), moved);
+        let closed = moved.clone().changed(kitchen.clone(), Status::Inactive, at("12:04:00"));
+        assert_eq!(was(&closed, "12:00:00", "12:05:00"), [of_kitchen.clone(), of_bar]);
+        assert_eq!(was(&closed, "12:00:00", "12:05:01"), [of_kitchen]);
+        let mut turned = moved;
+        for status in [Status::Inactive, Status::Active].into_iter().cycle().take(20) {
+            turned = turned.changed(kitchen.clone(), status, at("12:05:01"));
+        }
+        assert_eq!(turned.former.len(), FORMER_MAX);
     }
 
     #[test]

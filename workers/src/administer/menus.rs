@@ -11,6 +11,7 @@ use aws::{items, keys};
 use domain::admin::{Availability, Refusal};
 use domain::id::{ConcessionaireId, MealCode, TenantId};
 use domain::menu::{Meal, Menu, MenuVersion};
+use domain::planted::{self, Planted};
 use serde_json::{Value, json};
 
 /// Edits that lie over a version before they are folded: every checkout reads them.
@@ -127,6 +128,7 @@ fn edited(menu: &Menu, code: &MealCode, edit: Edit) -> Menu {
     let mut menu = menu.clone();
     menu.version.edit += 1;
     match edit {
+        Edit::Set(_) if menu.edits.contains_key(code) && planted::is(Planted::EditLost) => {}
         Edit::Set(meal) => {
             menu.edits.insert(code.clone(), Some(meal));
         }

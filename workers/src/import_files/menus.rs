@@ -183,7 +183,9 @@ async fn switch(
     let is_named = |code: &domain::id::MealCode| checked.has(MEAL_KEY, code.as_str());
     match import.options.mode {
         Mode::Replace => {
-            head.edits.clear();
+            if !planted::is(Planted::EditsOutliveMenu) {
+                head.edits.clear();
+            }
             head.sold_out.retain(|code, _| is_named(code));
         }
         Mode::Merge if before.meals != base => {

@@ -82,8 +82,8 @@ struct StationItem {
     co: ConcessionaireId,
     #[serde(default = "active")]
     st: Status,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    was: Option<FormerStationItem>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    was: Vec<FormerStationItem>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,11 +99,12 @@ fn active() -> Status {
 }
 
 pub fn station(tenant: &TenantId, station: &Station) -> Result<Item, Failure> {
-    let was = station.former.as_ref().map(|former| FormerStationItem {
+    let was = station.former.iter().map(|former| FormerStationItem {
         co: former.concessionaire.clone(),
         st: former.status,
         at: former.until.into(),
     });
+    let was = was.collect();
     let attributes = StationItem { co: station.concessionaire.clone(), st: station.status, was };
     to_item(keys::station(tenant, &station.id), &attributes)
 }
@@ -113,7 +114,7 @@ pub fn stored_station(id: &StationId, item: Item) -> Result<Station, Failure> {
     let former = |was: FormerStationItem| -> Result<FormerStation, Failure> {
         Ok(FormerStation { concessionaire: was.co, status: was.st, until: was.at.try_into()? })
     };
-    let former = stored.was.map(former).transpose()?;
+    let former = stored.was.into_iter().map(former).collect::<Result<_, _>>()?;
     Ok(Station { id: id.clone(), concessionaire: stored.co, status: stored.st, former })
 }
 

@@ -190,7 +190,7 @@ fn everything_else_reads_back() {
         id: "s1".parse().unwrap(),
         concessionaire: concessionaire_id,
         status: Status::Inactive,
-        former: None,
+        former: vec![],
     };
     let mut item = as_ever("station", station(&acme(), &station_value).unwrap());
     assert_eq!(listed_station(item.clone()).unwrap(), station_value);
