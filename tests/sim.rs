@@ -9,6 +9,7 @@ mod audit;
 pub mod chaos;
 mod client;
 mod clock;
+mod corrected;
 mod files;
 mod history;
 mod judge;

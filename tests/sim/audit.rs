@@ -1,8 +1,9 @@
 //! After every commit: each wallet that it touched is explained by its movements, nothing stored has
 //! changed, and what is new was decided as it had to be.
 
+use super::corrected::Corrected;
 use super::oracle::{Invariant, Verdict};
-use super::{Sim, judge, office};
+use super::{Sim, corrected, judge, office};
 use aws::{items, keys};
 use domain::booking::{Booking, BookingKind};
 use domain::checkout::{Checkout, Outcome};
@@ -50,14 +51,14 @@ impl Account {
     }
 
     /// A sale, and what was given back of it before a booking moved the wallet; of one that did not, what was ever.
-    fn sale(&self, id: CheckoutId, booking: &Booking) -> judge::Corrected<'_> {
+    fn sale(&self, id: CheckoutId, booking: &Booking) -> Corrected<'_> {
         let version = |booking: &Booking| booking.entry().map(|entry| entry.after.version);
         let until = version(booking).unwrap_or(u64::MAX);
         let before =
             self.bookings.iter().filter(|other| version(other).is_some_and(|version| version < until));
         let of = before.filter_map(|other| Some((other, other.cause.as_ref()?)));
         let of = of.filter(|(_, cause)| cause.checkout == Some(id)).collect();
-        judge::Corrected { sale: self.checkouts.iter().find(|sale| sale.id == id), before: of }
+        Corrected { sale: self.checkouts.iter().find(|sale| sale.id == id), before: of }
     }
 }
 
@@ -200,13 +201,7 @@ impl Sim {
                 let asked =
                     asked.ok_or_else(|| (Invariant::Decision, format!("nobody asked for {booking:?}")))?;
                 let overdraft = office.tenants[&tenant].current().overdraft_limit.minor();
-                judge::check_correction(
-                    asked,
-                    booking,
-                    cause,
-                    &account.sale(asked.sale, booking),
-                    overdraft,
-                )?;
+                corrected::check(asked, booking, cause, &account.sale(asked.sale, booking), overdraft)?;
             }
             oracle.bookings.insert(place, booking.clone());
         }

@@ -2,14 +2,13 @@
 //! Written apart from the domain's own decision, and simpler, because it need not say why first.
 
 use super::chaos::SKEW_MAX_MS;
-use super::office::{MEALS, Office};
-use super::oracle::{Asked, AskedCorrection, Invariant, Verdict};
-use super::script::How;
-use domain::booking::{self, Booking, BookingKind, BookingOutcome, Cause};
-use domain::checkout::{Bill, Checkout, Outcome, Rejection};
+use super::office::Office;
+use super::oracle::{Asked, Invariant, Verdict};
+use domain::booking::{self, Booking, BookingOutcome};
+use domain::checkout::{Checkout, Outcome, Rejection};
 use domain::cutoff::{Method, NegativeBalance, Policy};
 use domain::employee::BadgeStatus;
-use domain::id::{EmployeeNumber, MealCode, TenantId};
+use domain::id::{EmployeeNumber, TenantId};
 use domain::ledger::Entry;
 use domain::money::Money;
 use domain::role::Status;
@@ -19,12 +18,10 @@ use jiff::civil::Date;
 use jiff::tz::Offset;
 
 /// A decision rests on reads of its own batch's time, and a worker may have stood still in between.
-const LOOK_BACK_MS: i64 = 60_000;
+pub const LOOK_BACK_MS: i64 = 60_000;
 /// How long after its decision a checkout may still be committed: the grace of a ticket.
 const COMMIT_MAX_MS: i64 = 60_000;
-const LIFETIME_MS: i64 = 300_000;
-/// How long after a sale a cashier may void it.
-const VOID_MS: i64 = 15 * 60_000;
+pub const LIFETIME_MS: i64 = 300_000;
 
 /// What is wrong with a checkout stored just now, if anything is. `ledger` holds every movement of
 /// the wallet, the checkout's own included.
@@ -61,175 +58,8 @@ pub fn check(office: &Office, asked: &Asked, stored: &Checkout, ledger: &[Entry]
 }
 
 /// The business day of all companies here: Manila's, eight hours ahead all year.
-fn day_of(at: Timestamp) -> Date {
+pub fn day_of(at: Timestamp) -> Date {
     Offset::constant(8).to_datetime(at).date()
-}
-
-/// A sale that a booking puts right, and what was given back of it before.
-pub struct Corrected<'a> {
-    pub sale: Option<&'a Checkout>,
-    pub before: Vec<(&'a Booking, &'a Cause)>,
-}
-
-/// What is wrong with a correction stored just now, if anything is.
-pub fn check_correction(
-    asked: &AskedCorrection,
-    booking: &Booking,
-    cause: &Cause,
-    corrected: &Corrected<'_>,
-    overdraft: i64,
-) -> Verdict {
-    let (accepted_ms, at_ms) = (cause.accepted_at.as_millisecond(), booking.at.as_millisecond());
-    let is_expired = at_ms > accepted_ms + LIFETIME_MS;
-    let is_allowed = match &booking.outcome {
-        BookingOutcome::Booked { .. } if is_expired => {
-            return Err((Invariant::Late, format!("{booking:?} was accepted at {accepted_ms}")));
-        }
-        BookingOutcome::Rejected(booking::Rejection::Expired) => is_expired,
-        BookingOutcome::Booked { amount, .. } => corrected.is_owed(asked.how, amount.minor(), accepted_ms),
-        BookingOutcome::Rejected(rejection) => {
-            corrected.is_refused(asked.how, rejection, (accepted_ms, at_ms), overdraft)
-        }
-    };
-    if booking.by == asked.by && is_allowed {
-        Ok(())
-    } else {
-        let what = format!("{asked:?} of {:?} was not to be {booking:?}", corrected.sale);
-        Err((Invariant::Decision, what))
-    }
-}
-
-impl Corrected<'_> {
-    fn bill(&self) -> Option<&Bill> {
-        match &self.sale?.outcome {
-            Outcome::Settled { bill, .. } => Some(bill),
-            Outcome::Rejected(_) | Outcome::Withdrawn => None,
-        }
-    }
-
-    fn is_voided(&self) -> bool {
-        self.before.iter().any(|(booking, _)| booking.kind == BookingKind::Void)
-    }
-
-    /// What was paid and not given back yet.
-    fn left(&self, bill: &Bill) -> i64 {
-        let back: i64 = self
-            .before
-            .iter()
-            .filter_map(|(booking, _)| booking.entry())
-            .map(|entry| entry.amount.minor())
-            .sum();
-        bill.total_net().minor() - back
-    }
-
-    /// How many of a meal were sold, and how many were given back by name.
-    fn meals(&self, bill: &Bill, code: &MealCode) -> (i64, i64) {
-        let sold =
-            bill.lines.iter().filter(|line| line.code == *code).map(|line| i64::from(line.qty.get())).sum();
-        let back = self.before.iter().filter_map(|(_, cause)| cause.items.get(code));
-        (sold, back.map(|qty| i64::from(qty.get())).sum())
-    }
-
-    /// What so many meals more are worth: what all that is left was worth before, less what it is worth after, both shares
-    /// of what was paid, half up.
-    fn worth(&self, bill: &Bill, code: &MealCode, qty: i64) -> i64 {
-        let (gross, net) = (bill.total_gross().minor(), bill.total_net().minor());
-        let price = |code: &MealCode| {
-            bill.lines.iter().find(|line| line.code == *code).map_or(0, |line| line.price.get())
-        };
-        let given: i64 = self
-            .before
-            .iter()
-            .flat_map(|(_, cause)| &cause.items)
-            .map(|(code, qty)| price(code) * i64::from(qty.get()))
-            .sum();
-        let share = |left: i64| if gross == 0 { 0 } else { (2 * net * left + gross) / (2 * gross) };
-        share(gross - given) - share(gross - given - price(code) * qty)
-    }
-
-    /// On the day of the sale and, for a cashier, within a quarter of an hour.
-    fn is_in_time(&self, is_manager: bool, accepted_ms: i64) -> bool {
-        self.sale.is_none_or(|sale| {
-            let is_soon = accepted_ms <= sale.decided_at.as_millisecond() + VOID_MS;
-            let accepted = Timestamp::from_millisecond(accepted_ms).expect("an instant");
-            day_of(accepted) == sale.business_date && (is_manager || is_soon)
-        })
-    }
-
-    fn is_owed(&self, how: How, amount: i64, accepted_ms: i64) -> bool {
-        match (how, self.bill()) {
-            (How::Adjust(asked), _) => amount == asked,
-            (How::Void { is_manager }, Some(bill)) => {
-                !self.is_voided() && self.is_in_time(is_manager, accepted_ms) && amount == self.left(bill)
-            }
-            // Nothing will come of it.
-            (How::Void { .. }, None) => {
-                amount == 0 && self.sale.is_some_and(|sale| sale.outcome == Outcome::Withdrawn)
-            }
-            (How::RefundAmount(asked), Some(bill)) => {
-                !self.is_voided() && amount == asked && amount <= self.left(bill)
-            }
-            (How::RefundItem { meal, qty }, Some(bill)) => {
-                let code = meal_of(meal);
-                let (sold, back) = self.meals(bill, &code);
-                !self.is_voided()
-                    && back + qty <= sold
-                    && amount == self.worth(bill, &code, qty)
-                    && amount <= self.left(bill)
-            }
-            (How::RefundAmount(_) | How::RefundItem { .. }, None) => false,
-        }
-    }
-
-    /// What was given back is what ever was: it only grows.
-    fn is_refused(
-        &self,
-        how: How,
-        rejection: &booking::Rejection,
-        (accepted_ms, at_ms): (i64, i64),
-        overdraft: i64,
-    ) -> bool {
-        match (rejection, how) {
-            // Or it was not there yet.
-            (booking::Rejection::UnknownCheckout, _) => {
-                self.sale.is_none_or(|sale| sale.decided_at.as_millisecond() + LOOK_BACK_MS > at_ms)
-            }
-            (booking::Rejection::NotSettled, _) => {
-                self.sale.is_some_and(|sale| matches!(sale.outcome, Outcome::Rejected(_)))
-            }
-            (booking::Rejection::AlreadyVoided, _) => self.is_voided(),
-            (booking::Rejection::TooLate, How::Void { is_manager }) => {
-                !self.is_in_time(is_manager, accepted_ms)
-            }
-            (booking::Rejection::ExceedsPaid { refundable }, How::RefundAmount(asked)) => {
-                asked > refundable.minor()
-                    && self.bill().is_some_and(|bill| refundable.minor() >= self.left(bill))
-            }
-            // Amounts were given back of it before.
-            (booking::Rejection::ExceedsPaid { refundable }, How::RefundItem { meal, qty }) => {
-                self.bill().is_some_and(|bill| {
-                    refundable.minor() >= self.left(bill)
-                        && self.worth(bill, &meal_of(meal), qty) > self.left(bill)
-                })
-            }
-            (booking::Rejection::ExceedsSold { codes }, How::RefundItem { meal, qty }) => {
-                let code = meal_of(meal);
-                let is_short = |bill: &Bill| {
-                    let (sold, back) = self.meals(bill, &code);
-                    back + qty > sold
-                };
-                codes.iter().eq([&code]) && self.bill().is_some_and(is_short)
-            }
-            (booking::Rejection::InsufficientCredit { balance }, How::Adjust(asked)) => {
-                asked < 0 && balance.minor() + asked < -overdraft
-            }
-            _ => false,
-        }
-    }
-}
-
-fn meal_of(index: usize) -> MealCode {
-    MEALS[index % MEALS.len()].parse().expect("a meal")
 }
 
 /// When what was decided at an instant of some function's clock was read.
