@@ -76,7 +76,7 @@ impl Plan {
         let concessionaire: ConcessionaireId = format!("replay-{}", run.tag()).parse()?;
         let station = |number: usize| -> Result<_, PlanError> {
             let id = format!("{concessionaire}-{number}").parse()?;
-            Ok(Station { id, concessionaire: concessionaire.clone(), status: Status::Active, former: vec![] })
+            Ok(Station::new(id, concessionaire.clone()))
         };
         let codes = codes(file.sales.iter().flat_map(|sale| &sale.lines).map(|(name, _)| name.as_str()))?;
         let on_menu = |(name, code): (&&str, &MealCode)| Ok((code.clone(), meal(name)?));

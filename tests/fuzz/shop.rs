@@ -189,7 +189,7 @@ fn shelf(tenant: &str) -> Vec<Item> {
         let station = format!("{stall}-1").parse().expect("an id");
         items.push(items::station(
             &id,
-            &Station { id: station, concessionaire: owner, status: Status::Active, former: vec![] },
+            &Station::new(station, owner),
         ));
     }
     for number in ["100001", "100002"] {

@@ -26,16 +26,16 @@ pub fn check(
     corrected: &Corrected<'_>,
     overdraft: i64,
 ) -> Verdict {
-    let (accepted_ms, at_ms) = (cause.accepted_at.as_millisecond(), booking.at.as_millisecond());
-    let is_expired = at_ms > accepted_ms + LIFETIME_MS;
+    let (accepted_at, at) = (cause.accepted_at, booking.at);
+    let is_expired = at.as_millisecond() > accepted_at.as_millisecond() + LIFETIME_MS;
     let is_allowed = match &booking.outcome {
         BookingOutcome::Booked { .. } if is_expired => {
-            return Err((Invariant::Late, format!("{booking:?} was accepted at {accepted_ms}")));
+            return Err((Invariant::Late, format!("{booking:?} was accepted at {accepted_at}")));
         }
         BookingOutcome::Rejected(Rejection::Expired) => is_expired,
-        BookingOutcome::Booked { amount, .. } => corrected.is_owed(asked.how, amount.minor(), accepted_ms),
+        BookingOutcome::Booked { amount, .. } => corrected.is_owed(asked.how, amount.minor(), accepted_at),
         BookingOutcome::Rejected(rejection) => {
-            corrected.is_refused(asked.how, rejection, (accepted_ms, at_ms), overdraft)
+            corrected.is_refused(asked.how, rejection, (accepted_at, at), overdraft)
         }
     };
     if booking.by == asked.by && is_allowed {
@@ -95,19 +95,18 @@ impl Corrected<'_> {
     }
 
     /// On the day of the sale and, for a cashier, within a quarter of an hour.
-    fn is_in_time(&self, is_manager: bool, accepted_ms: i64) -> bool {
+    fn is_in_time(&self, is_manager: bool, accepted_at: Timestamp) -> bool {
         self.sale.is_none_or(|sale| {
-            let is_soon = accepted_ms <= sale.decided_at.as_millisecond() + VOID_MS;
-            let accepted = Timestamp::from_millisecond(accepted_ms).expect("an instant");
-            day_of(accepted) == sale.business_date && (is_manager || is_soon)
+            let is_soon = accepted_at.as_millisecond() <= sale.decided_at.as_millisecond() + VOID_MS;
+            day_of(accepted_at) == sale.business_date && (is_manager || is_soon)
         })
     }
 
-    fn is_owed(&self, how: How, amount: i64, accepted_ms: i64) -> bool {
+    fn is_owed(&self, how: How, amount: i64, accepted_at: Timestamp) -> bool {
         match (how, self.bill()) {
             (How::Adjust(asked), _) => amount == asked,
             (How::Void { is_manager }, Some(bill)) => {
-                !self.is_voided() && self.is_in_time(is_manager, accepted_ms) && amount == self.left(bill)
+                !self.is_voided() && self.is_in_time(is_manager, accepted_at) && amount == self.left(bill)
             }
             // Nothing will come of it.
             (How::Void { .. }, None) => {
@@ -133,19 +132,19 @@ impl Corrected<'_> {
         &self,
         how: How,
         rejection: &Rejection,
-        (accepted_ms, at_ms): (i64, i64),
+        (accepted_at, at): (Timestamp, Timestamp),
         overdraft: i64,
     ) -> bool {
         match (rejection, how) {
             // Or it was not there yet.
-            (Rejection::UnknownCheckout, _) => {
-                self.sale.is_none_or(|sale| sale.decided_at.as_millisecond() + LOOK_BACK_MS > at_ms)
-            }
+            (Rejection::UnknownCheckout, _) => self
+                .sale
+                .is_none_or(|sale| sale.decided_at.as_millisecond() + LOOK_BACK_MS > at.as_millisecond()),
             (Rejection::NotSettled, _) => {
                 self.sale.is_some_and(|sale| matches!(sale.outcome, Outcome::Rejected(_)))
             }
             (Rejection::AlreadyVoided, _) => self.is_voided(),
-            (Rejection::TooLate, How::Void { is_manager }) => !self.is_in_time(is_manager, accepted_ms),
+            (Rejection::TooLate, How::Void { is_manager }) => !self.is_in_time(is_manager, accepted_at),
             (Rejection::ExceedsPaid { refundable }, How::RefundAmount(asked)) => {
                 asked > refundable.minor()
                     && self.bill().is_some_and(|bill| refundable.minor() >= self.left(bill))

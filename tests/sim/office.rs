@@ -141,7 +141,7 @@ impl Office {
     ) -> Cashier {
         let stall: ConcessionaireId = stall.parse().unwrap();
         let id = format!("{stall}-1").parse().unwrap();
-        let station = Station { id, concessionaire: stall.clone(), status: Status::Active, former: vec![] };
+        let station = Station::new(id, stall.clone());
         self.set_station(table, tenant, station.clone(), now_ms);
         let concessionaire = Concessionaire { id: stall.clone(), name: stall.to_string() };
         table.put(&items::concessionaire(tenant, &concessionaire).unwrap());
@@ -194,9 +194,7 @@ impl Office {
     /// Every cashier has their station, open.
     pub fn open_stations(&mut self, table: &TableModel, cashiers: &[Cashier], now_ms: i64) {
         for Cashier { tenant, stall, station, .. } in cashiers {
-            let (id, concessionaire) = (station.clone(), stall.clone());
-            let open = Station { id, concessionaire, status: Status::Active, former: vec![] };
-            self.set_station(table, tenant, open, now_ms);
+            self.set_station(table, tenant, Station::new(station.clone(), stall.clone()), now_ms);
         }
     }
 

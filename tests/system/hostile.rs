@@ -5,7 +5,6 @@ use aws::keys;
 use aws::retry::Policy;
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
 use domain::id::{ConcessionaireId, TenantId};
-use domain::role::Status;
 use domain::tenant::{Concessionaire, Station};
 use local::{demo, seed, users};
 use tests::World;
@@ -66,8 +65,7 @@ async fn what_is_anothers_is_nobodys() {
     let concessionaire: ConcessionaireId = ACMES.stall.parse().unwrap();
     let vendor = Concessionaire { id: concessionaire.clone(), name: "Grill".to_owned() };
     created.push(items::concessionaire(&acme, &vendor).unwrap());
-    let id = ACMES.station.parse().unwrap();
-    let station = Station { id, concessionaire, status: Status::Active, former: vec![] };
+    let station = Station::new(ACMES.station.parse().unwrap(), concessionaire);
     created.push(items::station(&acme, &station).unwrap());
     let head = table.read([keys::menu(&acme, &"coffee-bar".parse().unwrap())]).await.unwrap();
     let head =

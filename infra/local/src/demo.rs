@@ -108,7 +108,7 @@ fn concessionaire(id: &str, name: &'static str, menu: &[Row]) -> Result<DemoConc
     let concessionaire: ConcessionaireId = id.parse()?;
     let station = |number: u32| -> Result<Station, DemoError> {
         let id: StationId = format!("{id}-{number}").parse()?;
-        Ok(Station { id, concessionaire: concessionaire.clone(), status: Status::Active, former: vec![] })
+        Ok(Station::new(id, concessionaire.clone()))
     };
     let meal = |row: &Row| -> Result<_, DemoError> {
         let (code, name, category, price, calories) = *row;

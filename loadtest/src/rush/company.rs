@@ -72,7 +72,7 @@ impl Company {
         let concessionaire: ConcessionaireId = format!("rush-{tag}").parse()?;
         let station = |number| -> Result<_, InvalidId> {
             let id = format!("{concessionaire}-{number}").parse()?;
-            Ok(Station { id, concessionaire: concessionaire.clone(), status: Status::Active, former: vec![] })
+            Ok(Station::new(id, concessionaire.clone()))
         };
         let share = rush.skew.pow(u32::try_from(index).unwrap_or_default());
         let employees = (rush.employees / share).max(POOR_ONE_IN as u32 * 2);

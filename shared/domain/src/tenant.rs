@@ -67,6 +67,11 @@ pub struct FormerStation {
 }
 
 impl Station {
+    /// One that sells, and never stood otherwise.
+    pub fn new(id: StationId, concessionaire: ConcessionaireId) -> Self {
+        Self { id, concessionaire, status: Status::Active, former: vec![] }
+    }
+
     /// The station from `now` on. What changes nothing leaves what it was before.
     pub fn changed(self, concessionaire: ConcessionaireId, status: Status, now: Timestamp) -> Self {
         if (&self.concessionaire, self.status) == (&concessionaire, status) {
@@ -275,8 +280,7 @@ mod tests {
             former.map(|former| (former.concessionaire.clone(), former.status)).collect()
         };
         let (of_bar, of_kitchen) = ((bar.clone(), Status::Active), (kitchen.clone(), Status::Active));
-        let id = "s1".parse().unwrap();
-        let new = Station { id, concessionaire: bar, status: Status::Active, former: vec![] };
+        let new = Station::new("s1".parse().unwrap(), bar);
         assert_eq!(was(&new, "12:00:00", "12:00:00"), []);
         let moved = new.changed(kitchen.clone(), Status::Active, at("12:00:00"));
         assert_eq!((&moved.concessionaire, moved.status), (&kitchen, Status::Active));

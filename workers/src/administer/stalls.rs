@@ -48,7 +48,7 @@ pub async fn set_station(
     let before = stored.as_ref().map_or(Value::Null, |stored| snapshot(&stored.value));
     let station = match &stored {
         Some(stored) => stored.value.clone().changed(concessionaire.clone(), status, now),
-        None => Station { id: id.clone(), concessionaire: concessionaire.clone(), status, former: vec![] },
+        None => Station { status, ..Station::new(id.clone(), concessionaire.clone()) },
     };
     let writes = vec![put(items::station(tenant, &station)?, stored.as_ref())];
     Ok(Decision::applied(before, snapshot(&station), writes))
