@@ -187,10 +187,7 @@ fn shelf(tenant: &str) -> Vec<Item> {
         let head = MenuHead { version: MenuVersion { meals: 1, edit: 0 }, begun: 1, ..MenuHead::default() };
         items.push(items::menu_head(&id, &owner, &head));
         let station = format!("{stall}-1").parse().expect("an id");
-        items.push(items::station(
-            &id,
-            &Station::new(station, owner),
-        ));
+        items.push(items::station(&id, &Station::new(station, owner)));
     }
     for number in ["100001", "100002"] {
         let employee = Employee {
