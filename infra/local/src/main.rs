@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -63,13 +64,28 @@ async fn main() -> ExitCode {
             say(std::io::stdout(), &welcome(&system.endpoints));
             tokio::select! {
                 () = system.run() => ExitCode::FAILURE,
-                _ = tokio::signal::ctrl_c() => ExitCode::SUCCESS,
+                asked = asked_to_end() => match asked {
+                    Ok(()) => ExitCode::SUCCESS,
+                    Err(error) => {
+                        say(std::io::stderr(), &format!("cannot hear signals: {}", chain(&error)));
+                        ExitCode::FAILURE
+                    }
+                },
             }
         }
         Err(error) => {
             say(std::io::stderr(), &format!("cannot start: {}", chain(error.as_ref())));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// By whoever sits at the terminal, or by what started it. What was begun need not end: the same holds after a kill.
+async fn asked_to_end() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
     }
 }
 
