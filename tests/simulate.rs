@@ -22,7 +22,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const ENOUGH_SEEDS: u64 = 300;
 /// What comes of sales, corrections and changes dozens of times in so many seeds: a worker that refuses everything, or takes
 /// everything, breaks no other invariant.
-const COMMON: [&str; 27] = [
+const COMMON: [&str; 29] = [
     "settled",
     "voided",
     "expired",
@@ -49,6 +49,8 @@ const COMMON: [&str; 27] = [
     "set-meal applied",
     "set-availability applied",
     "set-station applied",
+    "set-tenant applied",
+    "set-tenant-status applied",
     "import-menu applied",
 ];
 

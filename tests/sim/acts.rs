@@ -4,7 +4,7 @@
 use super::chaos::Kind;
 use super::client::Client;
 use super::office;
-use super::oracle::{Asked, AskedCorrection};
+use super::oracle::Asked;
 use super::play::{Play, pk};
 use super::release;
 use super::script::{Act, Correction, How, Line, Quirk, Sale, Shown};
@@ -155,8 +155,8 @@ impl Play {
             wait: correction.wait,
         };
         let place = (asked.tenant, asked.employee, corrector.id.into());
-        let asked = AskedCorrection { how: correction.how, sale: asked.id, by: corrector.who.user.clone() };
-        self.stage.sim.oracle().corrections.insert(place, asked);
+        let by = corrector.who.user.clone();
+        self.stage.sim.oracle().asks_correction(place, correction.how, asked.id, by);
         if correction.is_twin {
             self.sales.spawn(corrector.clone().run());
         }

@@ -2,6 +2,7 @@
 //! dropped, and listeners.
 
 use super::client::Client;
+use super::link::Pauses;
 use super::net::CALLER;
 use super::office::{self, Cashier};
 use super::oracle::Invariant;
@@ -124,12 +125,28 @@ impl Play {
                     (format!("/v1/cutoffs/{}/resume", date(0)), json!({ "reason": "because" }));
                 ("-admin", Method::POST, path, body)
             }
-            What::SetPolicy { limit } => {
+            What::SetPolicy { limit, prorates_joiners } => {
                 let body = json!({
                     "days": [2, "last"], "time": "11:00", "method": "raise_to", "negative_balance": "carry",
-                    "default_limit": limit, "prorates_joiners": false,
+                    "default_limit": limit, "prorates_joiners": prorates_joiners,
                 });
                 ("-admin", Method::PUT, "/v1/credit-policy".to_owned(), body)
+            }
+            What::SetTenant { overdraft_limit, closing_hour } => {
+                let zone = {
+                    let office = self.stage.sim.office();
+                    office.tenants[&tenant].current().business_day.zone_name().to_owned()
+                };
+                let body = json!({
+                    "name": "Renamed", "currency": "PHP", "time_zone": zone, "closing_hour": closing_hour,
+                    "overdraft_limit": overdraft_limit,
+                });
+                ("-platform", Method::PUT, format!("/v1/tenants/{tenant}"), body)
+            }
+            What::TurnTenant { is_active } => {
+                let verb = if is_active { "resume" } else { "suspend" };
+                let path = format!("/v1/tenants/{tenant}/{verb}");
+                ("-platform", Method::POST, path, json!({ "reason": "because" }))
             }
             What::AddWebhook => {
                 let body = json!({ "url": format!("https://hooks.example/{tenant}/more") });
@@ -145,6 +162,25 @@ impl Play {
                 ("-admin", Method::POST, format!("/v1/webhooks/{webhook}/test"), Value::Null)
             }
         })
+    }
+
+    /// Whoever founded a company asks what reaches its queues, until everything does.
+    pub fn probe(&mut self, tenant: &TenantId) {
+        let who = self.cashier_of(tenant).in_role("-platform");
+        let (link, path) = (self.stage.link.clone(), format!("/v1/tenants/{tenant}/probe"));
+        self.sales.spawn(async move {
+            let mut pauses = Pauses::new();
+            loop {
+                match link.send(&who, Request::post(&path), String::new()).await {
+                    Some(answer) if answer.body["is_ready"] == true => return,
+                    Some(answer) if ![202, 503].contains(&answer.status) => {
+                        let what = format!("{path} was answered {} {}", answer.status, answer.body);
+                        return link.sim.note(Err((Invariant::Answer, what)));
+                    }
+                    Some(_) | None => pauses.pause().await,
+                }
+            }
+        });
     }
 
     /// A schedule fires, as EventBridge does it: late, or twice.
@@ -171,7 +207,9 @@ impl Play {
         if drop.prices.is_empty() {
             csv.push_str("employee_number,name,credit_limit\n");
             for (index, limit) in drop.limits.iter().enumerate() {
-                csv.push_str(&format!("{},Listed {index},{}.{:02}\n", index + 1, limit / 100, limit % 100));
+                let number = (index + 1).to_string();
+                csv.push_str(&format!("{number},Listed {index},{}.{:02}\n", limit / 100, limit % 100));
+                rows.push((number, *limit));
             }
         } else {
             csv.push_str("code,name,category,price\n");
@@ -185,9 +223,10 @@ impl Play {
         if drop.has_bad_row {
             csv.push_str("BAD,=1+1,,\n");
         }
-        let mode = if drop.is_merged || drop.prices.is_empty() { Mode::Merge } else { Mode::Replace };
+        let mode = if drop.is_merged { Mode::Merge } else { Mode::Replace };
         let strictness = if drop.is_lenient { Strictness::Lenient } else { Strictness::Strict };
-        let options = Options { strictness, ..Options::new(mode) }.write();
+        let max_missing_percent = Some(100.try_into().unwrap());
+        let options = Options { strictness, max_missing_percent, ..Options::new(mode) }.write();
         let metadata = options.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let sim = self.stage.sim.clone();
         let file = sim.files().put(&dropped.key(), csv, metadata, sim.clock.now_ms());

@@ -162,7 +162,8 @@ impl Sim {
         let version = booking.entry().map(|entry| entry.after.version);
         let before = ledger.iter().find(|entry| version == Some(entry.after.version + 1));
         let before = before.map_or(0, |entry| entry.after.balance.minor());
-        judge::check_grant(office, (tenant, employee), &policy, booking, before)
+        let now_ms = self.clock.now_ms();
+        judge::check_grant(office, (tenant, employee), (&policy, date), booking, before, now_ms)
     }
 
     /// What all wallets of a tenant hold together.
@@ -200,8 +201,9 @@ impl Sim {
                 let asked = oracle.corrections.get(&place);
                 let asked =
                     asked.ok_or_else(|| (Invariant::Decision, format!("nobody asked for {booking:?}")))?;
-                let overdraft = office.tenants[&tenant].current().overdraft_limit.minor();
-                corrected::check(asked, booking, cause, &account.sale(asked.sale, booking), overdraft)?;
+                let (from_ms, to_ms) = judge::span(booking.at.as_millisecond());
+                let tenants = office.tenants[&tenant].within(from_ms, to_ms);
+                corrected::check(asked, booking, cause, &account.sale(asked.sale, booking), tenants)?;
             }
             oracle.bookings.insert(place, booking.clone());
         }
@@ -221,8 +223,9 @@ impl Sim {
                 return Err((Invariant::Late, format!("{} settled after closing", checkout.request)));
             }
         }
-        let overdraft = office.tenants[&tenant].current().overdraft_limit.minor();
-        if wallet.balance.minor() < -overdraft {
+        // Whoever was in debt stays so when the limit is lowered.
+        let overdrafts = office.tenants[&tenant].all().map(|tenant| tenant.overdraft_limit);
+        if overdrafts.max().is_none_or(|most| wallet.balance.minor() < -most.minor()) {
             return Err((Invariant::Overdraft, format!("{pk} stands at {}", wallet.balance)));
         }
         Ok(())

@@ -66,6 +66,9 @@ impl Client {
         match answer.status {
             200 => self.note(self.told(&answer.body)),
             202 => {
+                if let Place::Booking(place) = self.place() {
+                    self.link.sim.oracle().accepted_correction(&place);
+                }
                 *ticket = Some(Ticket::read(answer.headers["location"].to_str().unwrap()).1);
                 return false;
             }

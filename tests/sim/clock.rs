@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::time::Instant;
 
-/// When every simulation begins: noon of a Monday in Manila.
+/// When every simulation begins: a Monday, noon in Manila.
 const BEGIN_MS: i64 = 1_772_424_000_000;
+pub const BEGIN_UTC_HOUR: i8 = 4;
 
 #[derive(Debug, Clone)]
 pub struct SimClock {

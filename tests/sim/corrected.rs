@@ -7,6 +7,7 @@ use super::script::How;
 use domain::booking::{Booking, BookingKind, BookingOutcome, Cause, Rejection};
 use domain::checkout::{Bill, Checkout, Outcome};
 use domain::id::MealCode;
+use domain::tenant::Tenant;
 use jiff::Timestamp;
 
 /// How long after a sale a cashier may void it.
@@ -18,13 +19,13 @@ pub struct Corrected<'a> {
     pub before: Vec<(&'a Booking, &'a Cause)>,
 }
 
-/// What is wrong with a correction stored just now, if anything is.
-pub fn check(
+/// What is wrong with a correction stored just now, if anything is, whichever of these the tenant was when it was decided.
+pub fn check<'a>(
     asked: &AskedCorrection,
     booking: &Booking,
     cause: &Cause,
     corrected: &Corrected<'_>,
-    overdraft: i64,
+    mut tenants: impl Iterator<Item = &'a Tenant>,
 ) -> Verdict {
     let (accepted_at, at) = (cause.accepted_at, booking.at);
     let is_expired = at.as_millisecond() > accepted_at.as_millisecond() + LIFETIME_MS;
@@ -33,9 +34,11 @@ pub fn check(
             return Err((Invariant::Late, format!("{booking:?} was accepted at {accepted_at}")));
         }
         BookingOutcome::Rejected(Rejection::Expired) => is_expired,
-        BookingOutcome::Booked { amount, .. } => corrected.is_owed(asked.how, amount.minor(), accepted_at),
+        BookingOutcome::Booked { amount, .. } => {
+            tenants.any(|tenant| corrected.is_owed(asked.how, amount.minor(), tenant, accepted_at))
+        }
         BookingOutcome::Rejected(rejection) => {
-            corrected.is_refused(asked.how, rejection, (accepted_at, at), overdraft)
+            tenants.any(|tenant| corrected.is_refused(asked.how, rejection, tenant, (accepted_at, at)))
         }
     };
     if booking.by == asked.by && is_allowed {
@@ -95,18 +98,20 @@ impl Corrected<'_> {
     }
 
     /// On the day of the sale and, for a cashier, within a quarter of an hour.
-    fn is_in_time(&self, is_manager: bool, accepted_at: Timestamp) -> bool {
+    fn is_in_time(&self, is_manager: bool, tenant: &Tenant, accepted_at: Timestamp) -> bool {
         self.sale.is_none_or(|sale| {
             let is_soon = accepted_at.as_millisecond() <= sale.decided_at.as_millisecond() + VOID_MS;
-            day_of(accepted_at) == sale.business_date && (is_manager || is_soon)
+            day_of(tenant, accepted_at) == sale.business_date && (is_manager || is_soon)
         })
     }
 
-    fn is_owed(&self, how: How, amount: i64, accepted_at: Timestamp) -> bool {
+    fn is_owed(&self, how: How, amount: i64, tenant: &Tenant, accepted_at: Timestamp) -> bool {
         match (how, self.bill()) {
             (How::Adjust(asked), _) => amount == asked,
             (How::Void { is_manager }, Some(bill)) => {
-                !self.is_voided() && self.is_in_time(is_manager, accepted_at) && amount == self.left(bill)
+                !self.is_voided()
+                    && self.is_in_time(is_manager, tenant, accepted_at)
+                    && amount == self.left(bill)
             }
             // Nothing will come of it.
             (How::Void { .. }, None) => {
@@ -132,8 +137,8 @@ impl Corrected<'_> {
         &self,
         how: How,
         rejection: &Rejection,
+        tenant: &Tenant,
         (accepted_at, at): (Timestamp, Timestamp),
-        overdraft: i64,
     ) -> bool {
         match (rejection, how) {
             // Or it was not there yet.
@@ -144,7 +149,9 @@ impl Corrected<'_> {
                 self.sale.is_some_and(|sale| matches!(sale.outcome, Outcome::Rejected(_)))
             }
             (Rejection::AlreadyVoided, _) => self.is_voided(),
-            (Rejection::TooLate, How::Void { is_manager }) => !self.is_in_time(is_manager, accepted_at),
+            (Rejection::TooLate, How::Void { is_manager }) => {
+                !self.is_in_time(is_manager, tenant, accepted_at)
+            }
             (Rejection::ExceedsPaid { refundable }, How::RefundAmount(asked)) => {
                 asked > refundable.minor()
                     && self.bill().is_some_and(|bill| refundable.minor() >= self.left(bill))
@@ -165,7 +172,7 @@ impl Corrected<'_> {
                 codes.iter().eq([&code]) && self.bill().is_some_and(is_short)
             }
             (Rejection::InsufficientCredit { balance }, How::Adjust(asked)) => {
-                asked < 0 && balance.minor() + asked < -overdraft
+                asked < 0 && balance.minor() + asked < -tenant.overdraft_limit.minor()
             }
             _ => false,
         }

@@ -2,7 +2,7 @@
 //! Written apart from the domain's own decision, and simpler, because it need not say why first.
 
 use super::chaos::SKEW_MAX_MS;
-use super::office::Office;
+use super::office::{Office, ahead};
 use super::oracle::{Asked, Invariant, Verdict};
 use domain::booking::{self, Booking, BookingOutcome};
 use domain::checkout::{Checkout, Outcome, Rejection};
@@ -12,10 +12,10 @@ use domain::id::{EmployeeNumber, TenantId};
 use domain::ledger::Entry;
 use domain::money::Money;
 use domain::role::Status;
-use domain::tenant::TenantStatus;
-use jiff::Timestamp;
+use domain::tenant::{Tenant, TenantStatus};
 use jiff::civil::Date;
 use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 
 /// A decision rests on reads of its own batch's time, and a worker may have stood still in between.
 pub const LOOK_BACK_MS: i64 = 60_000;
@@ -31,9 +31,6 @@ pub fn check(office: &Office, asked: &Asked, stored: &Checkout, ledger: &[Entry]
     let expires_ms = stored.accepted_at.as_millisecond() + LIFETIME_MS;
     if !(decided_ms - SKEW_MAX_MS..=decided_ms + COMMIT_MAX_MS + SKEW_MAX_MS).contains(&now_ms) {
         return Err((Invariant::Late, format!("decided at {decided_ms}, stored at {now_ms}")));
-    }
-    if stored.business_date != day_of(stored.accepted_at) {
-        return wrong(format!("it is of {}", stored.business_date));
     }
     let cashier = &asked.cashier;
     let is_same = (&stored.tenant, &stored.employee, &stored.concessionaire, &stored.caller)
@@ -53,36 +50,50 @@ pub fn check(office: &Office, asked: &Asked, stored: &Checkout, ledger: &[Entry]
         _ => {}
     }
     let (from_ms, to_ms) = span(decided_ms);
+    let mut tenants = office.tenants[&asked.tenant].within(from_ms, to_ms);
+    if !tenants.any(|tenant| stored.business_date == day_of(tenant, stored.accepted_at)) {
+        return wrong(format!("it is of {}", stored.business_date));
+    }
     let case = Case { office, asked, stored, ledger, from_ms, to_ms };
     if case.is_allowed() { Ok(()) } else { wrong(format!("nothing allowed {:?}", stored.outcome)) }
 }
 
-/// The business day of all companies here: Manila's, eight hours ahead all year.
-pub fn day_of(at: Timestamp) -> Date {
-    Offset::constant(8).to_datetime(at).date()
+/// A company's business day at an instant. No zone here changes its clocks in spring.
+pub fn day_of(tenant: &Tenant, at: Timestamp) -> Date {
+    let hours = i64::from(ahead(tenant)) - i64::from(tenant.business_day.closing_hour());
+    Offset::UTC.to_datetime(at + SignedDuration::from_hours(hours)).date()
 }
 
 /// When what was decided at an instant of some function's clock was read.
-fn span(decided_ms: i64) -> (i64, i64) {
+pub fn span(decided_ms: i64) -> (i64, i64) {
     (decided_ms - LOOK_BACK_MS - SKEW_MAX_MS, decided_ms + SKEW_MAX_MS)
 }
 
-/// What is wrong with what a cutoff made of a wallet that held `before`, if anything is.
+/// What is wrong with what a cutoff made, just now, of a wallet that held `before`, if anything is.
 pub fn check_grant(
     office: &Office,
     (tenant, number): (&TenantId, &EmployeeNumber),
-    policy: &Policy,
+    (policy, date): (&Policy, Date),
     booking: &Booking,
     before: i64,
+    now_ms: i64,
 ) -> Verdict {
     let (from_ms, to_ms) = span(booking.at.as_millisecond());
     let who = &office.employees[&(tenant.clone(), number.clone())];
     // Whoever joins has their share with their first item, however long that took to be written.
+    let is_joining = who.since_ms() == now_ms;
     let mut employees = who.within(from_ms, to_ms.max(who.since_ms()));
     let is_allowed = match &booking.outcome {
         BookingOutcome::Booked { after, .. } => employees.any(|employee| {
             let limit = employee.limit.unwrap_or(policy.default_limit).minor();
-            employee.status == Status::Active && after.balance.minor() == replenished(policy, before, limit)
+            let granted = if is_joining && policy.prorates_joiners {
+                let joined =
+                    booking.at + SignedDuration::from_hours(ahead(office.tenants[tenant].current()).into());
+                share(policy, limit, Offset::UTC.to_datetime(joined).date(), date)
+            } else {
+                replenished(policy, before, limit)
+            };
+            employee.status == Status::Active && after.balance.minor() == granted
         }),
         BookingOutcome::Rejected(booking::Rejection::EmployeeInactive) => {
             employees.any(|employee| employee.status == Status::Inactive)
@@ -113,6 +124,17 @@ fn replenished(policy: &Policy, before: i64, limit: i64) -> i64 {
     }
 }
 
+/// What whoever joins has of a cutoff: by the days that are left until the next one.
+fn share(policy: &Policy, limit: i64, joined: Date, date: Date) -> i64 {
+    let whole = match policy.method {
+        Method::Reset | Method::RaiseTo => limit,
+        Method::TopUp { amount, cap } => amount.minor().min(cap.minor()),
+    };
+    let next = policy.schedule.after(date).expect("another cutoff");
+    let days = |from: Date| i64::from((next - from).get_days()).max(0);
+    whole * days(joined.max(date)) / days(date)
+}
+
 struct Case<'a> {
     office: &'a Office,
     asked: &'a Asked,
@@ -136,9 +158,12 @@ impl Case<'_> {
         }
     }
 
+    fn tenants(&self) -> impl Iterator<Item = &Tenant> {
+        self.office.tenants[&self.asked.tenant].within(self.from_ms, self.to_ms)
+    }
+
     fn tenant_was(&self, status: TenantStatus) -> bool {
-        let tenants = &self.office.tenants[&self.asked.tenant];
-        tenants.within(self.from_ms, self.to_ms).any(|tenant| tenant.status == status)
+        self.tenants().any(|tenant| tenant.status == status)
     }
 
     fn employee_was(&self, status: Status) -> bool {
@@ -199,7 +224,8 @@ impl Case<'_> {
             outcome => self.discounts().any(|basis_points| {
                 // Half up, once, on the whole.
                 let discount = (gross * basis_points + 5_000) / 10_000;
-                self.is_paid(outcome, tray, discount, gross - discount)
+                let mut tenants = self.tenants();
+                tenants.any(|tenant| self.is_paid(outcome, tray, discount, gross - discount, tenant))
             }),
         }
     }
@@ -210,8 +236,8 @@ impl Case<'_> {
         employees.map(|employee| i64::from(employee.discount.get()))
     }
 
-    fn is_paid(&self, outcome: &Outcome, tray: &Tray, discount: i64, net: i64) -> bool {
-        let overdraft = self.office.tenants[&self.asked.tenant].current().overdraft_limit.minor();
+    fn is_paid(&self, outcome: &Outcome, tray: &Tray, discount: i64, net: i64, tenant: &Tenant) -> bool {
+        let overdraft = tenant.overdraft_limit.minor();
         match outcome {
             Outcome::Settled { bill, after } => {
                 let lines = bill

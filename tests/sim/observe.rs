@@ -2,6 +2,7 @@
 //! hold of changes, cutoffs, imports and menus is looked at.
 
 use super::Sim;
+use super::chaos::SKEW_MAX_MS;
 use super::office::sort_key;
 use super::oracle::{Invariant, RETENTION, Verdict};
 use super::pool::Member;
@@ -29,6 +30,15 @@ impl Sim {
         for item in put.collect::<Vec<_>>() {
             self.note(self.see(item_of(item)));
         }
+        // What is updated and no wallet is a tenant.
+        let reached = |write: &Value| {
+            let key = &write["Update"]["Key"];
+            let tenant = key["PK"]["S"].as_str()?.strip_prefix("T#")?.parse().ok()?;
+            self.table.get(&keys::tenant(&tenant))
+        };
+        for item in writes.iter().filter_map(reached) {
+            self.note(self.see(item));
+        }
     }
 
     fn see(&self, item: Item) -> Verdict {
@@ -38,7 +48,7 @@ impl Sim {
         let tenant: TenantId = rest.next().unwrap_or_default().parse().unwrap();
         let now_ms = self.clock.now_ms();
         match (rest.next(), rest.next(), sk.split('#').next().unwrap_or_default()) {
-            (None, None, "TENANT") => self.office().learn_tenant(&tenant, item, now_ms),
+            (None, None, "TENANT") => return self.see_tenant(&tenant, item),
             (Some("E"), Some(number), "EMPLOYEE") => {
                 self.office().learn_employee(&tenant, &number.parse().unwrap(), item, now_ms);
             }
@@ -52,6 +62,19 @@ impl Sim {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whatever reached a company's queues reaches them still.
+    fn see_tenant(&self, tenant: &TenantId, item: Item) -> Verdict {
+        let (mut office, now_ms) = (self.office(), self.clock.now_ms());
+        let before = office.tenants[tenant].current().reached.clone();
+        office.learn_tenant(tenant, item, now_ms);
+        let after = &office.tenants[tenant].current().reached;
+        if after.is_superset(&before) {
+            Ok(())
+        } else {
+            Err((Invariant::Overwritten, format!("{tenant} was reached by {before:?}, and is by {after:?}")))
+        }
     }
 
     /// A change has one receipt for ever, and none is applied too late.
@@ -72,22 +95,40 @@ impl Sim {
         }
     }
 
-    /// What a change of an employee stood on was what stood there when it was written.
+    /// What a change of an employee or a tenant stood on was what stood there when it was written, and who may not sell was
+    /// not let to by how books are kept.
     fn check_before(&self, receipt: &Receipt) -> Verdict {
-        let ReceiptOutcome::Applied { before, .. } = &receipt.outcome else { return Ok(()) };
-        let number = receipt.subject.strip_prefix("employees/").filter(|_| !before.is_null());
-        let Some(number) = number else { return Ok(()) };
+        let ReceiptOutcome::Applied { before, after } = &receipt.outcome else { return Ok(()) };
+        if before.is_null() {
+            return Ok(());
+        }
         let office = self.office();
-        let stood = office.employees[&(receipt.tenant.clone(), number.parse().unwrap())].before_last();
-        let stood = stood.map(|stood| {
-            json!({
-                "status": stood.status,
-                "discount_basis_points": stood.discount,
-                "credit_limit": stood.limit,
-                "badges": stood.badges,
-            })
-        });
-        if stood.as_ref() == Some(before) {
+        let stood = match receipt.subject.split_once('/') {
+            Some(("employees", number)) => {
+                let who = &office.employees[&(receipt.tenant.clone(), number.parse().unwrap())];
+                who.before_last().map(|stood| {
+                    json!({
+                        "status": stood.status,
+                        "discount_basis_points": stood.discount,
+                        "credit_limit": stood.limit,
+                        "badges": stood.badges,
+                    })
+                })
+            }
+            Some(("tenants", id)) => office.tenants[&id.parse().unwrap()].before_last().map(|stood| {
+                json!({
+                    "name": stood.name,
+                    "status": stood.status,
+                    "currency": stood.currency,
+                    "time_zone": stood.business_day.zone_name(),
+                    "closing_hour": stood.business_day.closing_hour(),
+                    "overdraft_limit": stood.overdraft_limit,
+                })
+            }),
+            _ => return Ok(()),
+        };
+        let is_turned = receipt.change == "set-tenant" && before["status"] != after["status"];
+        if stood.as_ref() == Some(before) && !is_turned {
             Ok(())
         } else {
             Err((Invariant::Overwritten, format!("{receipt:?} stood on something else than {stood:?}")))
@@ -142,6 +183,7 @@ impl Sim {
             Stage::Applied(Effect::Menu { version, is_unchanged: false, .. }) => {
                 self.check_switch(&import, version.meals)
             }
+            Stage::Applied(Effect::Roster(_)) => self.check_roster(&import),
             _ => Ok(()),
         }
     }
@@ -176,8 +218,10 @@ impl Sim {
             }
             let run = items::stored_reconciliation(item).unwrap().run;
             let Some((_, tally)) = &run.closed else { continue };
-            // A part that a queue forgot is no discrepancy, and is said.
-            let is_wrong = tally.found.keys().any(|finding| finding != "incomplete");
+            // A part that a queue forgot is no discrepancy, and is said; so is who was in debt when that was lowered.
+            let is_told =
+                |finding: &str| finding == "incomplete" || finding == "overdrawn" && self.has_lowered(tenant);
+            let is_wrong = tally.found.keys().any(|finding| !is_told(finding));
             let is_short = run.stage() == RunStage::Closed
                 && (tally.employees != run.expected
                     || (0..run.parts).any(|part| {
@@ -189,6 +233,13 @@ impl Sim {
             }
         }
         Ok(())
+    }
+
+    /// Whether a tenant's wallets may have been further below zero than its limit was at some time.
+    fn has_lowered(&self, tenant: &TenantId) -> bool {
+        let office = self.office();
+        let limits = office.tenants[tenant].all().map(|tenant| tenant.overdraft_limit);
+        !limits.is_sorted()
     }
 
     /// Whatever stands in a wallet and is no sum of its movements is found.
@@ -273,6 +324,34 @@ impl Sim {
                 let (there, here) = (pool.get(name), stored.get(name));
                 Err((Invariant::Pool, format!("{name} is {there:?} in the pool and {here:?} in the table")))
             }
+        }
+    }
+
+    /// Whoever is in a file is as the file says, and whoever is not is let go where it is the whole roster, unless
+    /// somebody has changed that since.
+    fn check_roster(&self, import: &Import) -> Verdict {
+        let office = self.office();
+        let rows = &office.dropped[&import.etag];
+        let (from_ms, to_ms) = (import.begun_at.as_millisecond() - SKEW_MAX_MS, self.clock.now_ms());
+        let own = office.employees.iter().filter(|((tenant, _), _)| *tenant == import.tenant);
+        for ((_, number), who) in own {
+            let mut since = who.within(from_ms, to_ms);
+            let is_right = match rows.get(number.as_str()) {
+                Some(limit) => since.any(|one| one.limit.is_some_and(|stands| stands.minor() == *limit)),
+                None if import.options.mode == Mode::Merge || who.since_ms() >= from_ms => true,
+                None => since.any(|one| one.status == Status::Inactive),
+            };
+            if !is_right {
+                let what = format!("{number} is {:?} after a file of {rows:?}", who.current());
+                return Err((Invariant::Switched, what));
+            }
+        }
+        let is_hired = |number: &String| {
+            office.employees.contains_key(&(import.tenant.clone(), number.parse().unwrap()))
+        };
+        match rows.keys().find(|number| !is_hired(number)) {
+            None => Ok(()),
+            Some(number) => Err((Invariant::Switched, format!("{number} of {} was not hired", import.id))),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Who takes part in a simulation, and how their affairs change, written straight into the table or learned from
 //! what workers commit. It remembers what was true when, for whoever checks a decision later.
 
+use super::clock::BEGIN_UTC_HOUR;
 use super::pool::Pool;
 use super::table::TableModel;
 use aws::items::{self, Item, MenuHead};
@@ -25,6 +26,10 @@ const STALLS: [&str; 2] = ["bar", "kitchen"];
 /// The webhook of whoever has a system that is told.
 pub const WEBHOOK: &str = "01900000-0000-7000-8000-0000000000aa";
 const DISCOUNTS: [i64; 4] = [0, 0, 1_000, 333];
+/// Where companies are, and by how many hours they are ahead of UTC.
+pub const ZONES: [(&str, i8); 2] = [("Asia/Manila", 8), ("America/Sao_Paulo", -3)];
+/// One company in so many was just founded, so that nothing reaches its queues yet.
+const FOUNDED_ONE_IN: u32 = 4;
 
 /// Values and since when each was true. Never empty.
 #[derive(Debug)]
@@ -49,6 +54,11 @@ impl<T> Timeline<T> {
         self.0.iter().rev().nth(1).map(|(_, value)| value)
     }
 
+    /// Every value that was ever true.
+    pub fn all(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|(_, value)| value)
+    }
+
     /// Every value that was true at some instant of the span, its ends included.
     pub fn within(&self, from_ms: i64, to_ms: i64) -> impl Iterator<Item = &T> {
         let until = |index: usize| self.0.get(index + 1).map_or(i64::MAX, |(next_ms, _)| *next_ms);
@@ -69,7 +79,7 @@ pub struct Office {
     pub menus: BTreeMap<Of<ConcessionaireId>, Timeline<MenuHead>>,
     pub meals: BTreeMap<(TenantId, ConcessionaireId, u32), Meals>,
     pub stations: BTreeMap<Of<StationId>, Timeline<Station>>,
-    /// Good rows of files of menus, by the file's tag.
+    /// Good rows of files, by the file's tag: what meals cost, or the limits of employees.
     pub dropped: BTreeMap<String, BTreeMap<String, i64>>,
     /// What tenants are told over, for as long as nobody changes it.
     pub webhooks: BTreeMap<TenantId, Webhook>,
@@ -86,7 +96,7 @@ pub struct Cashier {
 }
 
 impl Cashier {
-    /// The colleague at the same stall whose name ends with a role: `-manager`, `-admin`, or nothing for themselves.
+    /// The colleague at the same stall whose name ends with a role: `-manager`, `-admin`, `-platform`, or nothing for themselves.
     pub fn in_role(&self, role: &str) -> Self {
         Self { user: format!("{}{role}", self.user).parse().unwrap(), ..self.clone() }
     }
@@ -121,7 +131,7 @@ impl Office {
             for stall in STALLS {
                 cashiers.push(office.furnish(table, &tenant, stall, rng, now_ms));
                 admins.insert(format!("{tenant}-{stall}-admin").parse().unwrap());
-                for role in ["", "-manager", "-admin"] {
+                for role in ["", "-manager", "-admin", "-platform"] {
                     pool.add(&format!("{tenant}-{stall}{role}"), tenant.as_str());
                 }
             }
@@ -149,7 +159,7 @@ impl Office {
         let role = Role::Cashier { concessionaire_id: stall.clone() };
         table.put(&items::user(tenant, &User { name: user.clone(), status: Status::Active, role }).unwrap());
         let manager = Role::Manager { concessionaire_id: stall.clone() };
-        for (suffix, role) in [("manager", manager), ("admin", Role::Admin)] {
+        for (suffix, role) in [("manager", manager), ("admin", Role::Admin), ("platform", Role::Platform)] {
             let name = format!("{user}-{suffix}").parse().unwrap();
             table.put(&items::user(tenant, &User { name, status: Status::Active, role }).unwrap());
         }
@@ -162,8 +172,8 @@ impl Office {
     fn provide(&mut self, table: &TableModel, tenant: &TenantId, rng: &mut fastrand::Rng, now_ms: i64) {
         let now = Timestamp::from_millisecond(now_ms).unwrap();
         if rng.bool() {
-            let since = now - SignedDuration::from_hours(24);
-            let policy = serde_json::from_value(policy(rng)).unwrap();
+            let since = now - SignedDuration::from_hours(48);
+            let policy = serde_json::from_value(policy(self.tenants[tenant].current(), rng)).unwrap();
             table.put(&items::policy(tenant, &StandingPolicy { policy, since }).unwrap());
         }
         if rng.u32(0..3) == 0 {
@@ -340,24 +350,31 @@ fn learn<K: Ord, T>(timelines: &mut BTreeMap<K, Timeline<T>>, of: K, value: T, n
     }
 }
 
-/// How a company replenishes credit, as it is stored: with a cutoff that is due as a simulation begins, or soon, and
-/// another within an outage.
-fn policy(rng: &mut fastrand::Rng) -> Value {
+/// How a company replenishes credit, as it is stored: with a cutoff that was due the day before a simulation begins, is as it
+/// begins, or soon, and another within an outage.
+fn policy(tenant: &Tenant, rng: &mut fastrand::Rng) -> Value {
     let method = match rng.u32(0..3) {
         0 => json!({ "method": "reset" }),
         1 => json!({ "method": "raise_to" }),
         _ => json!({ "method": "top_up", "amount": rng.i64(1..2_000), "cap": rng.i64(1_000..6_000) }),
     };
     let negative_balance = ["forgive", "carry"][rng.usize(0..2)];
-    let at = ["11:00", "12:01"][rng.usize(0..2)];
+    let hour = (BEGIN_UTC_HOUR + ahead(tenant)).rem_euclid(24);
+    let at = [format!("{:02}:00", (hour + 23) % 24), format!("{hour:02}:01")];
     json!({
-        "schedule": { "semi_monthly": { "first": 2, "second": rng.u32(3..16) } },
-        "at": at,
+        "schedule": { "semi_monthly": { "first": rng.u32(1..=2), "second": rng.u32(3..16) } },
+        "at": at[rng.usize(0..2)],
         "method": method,
         "negative_balance": negative_balance,
         "default_limit": rng.i64(0..5_000),
-        "prorates_joiners": false,
+        "prorates_joiners": rng.bool(),
     })
+}
+
+/// By how many hours a company is ahead of UTC.
+pub fn ahead(tenant: &Tenant) -> i8 {
+    let zone = tenant.business_day.zone_name();
+    ZONES.into_iter().find(|(name, _)| *name == zone).expect("a zone of a simulation").1
 }
 
 pub fn sort_key(item: &Item) -> &str {
@@ -365,14 +382,17 @@ pub fn sort_key(item: &Item) -> &str {
 }
 
 fn company(id: &TenantId, rng: &mut fastrand::Rng) -> Tenant {
+    let (zone, _) = ZONES[rng.usize(0..ZONES.len())];
+    let closing_hour = [0, 0, 4, 13][rng.usize(0..4)];
+    let is_founded = rng.u32(0..FOUNDED_ONE_IN) == 0;
     Tenant {
         id: id.clone(),
         name: id.to_string(),
         status: TenantStatus::Active,
         currency: "PHP".to_owned().try_into().unwrap(),
-        business_day: BusinessDay::new("Asia/Manila", 0).unwrap(),
+        business_day: BusinessDay::new(zone, closing_hour).unwrap(),
         overdraft_limit: Money::from_minor(if rng.u32(0..3) == 0 { 300 } else { 0 }),
-        reached: Kind::ALL.into(),
+        reached: if is_founded { BTreeSet::new() } else { Kind::ALL.into() },
     }
 }
 

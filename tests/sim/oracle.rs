@@ -68,7 +68,7 @@ pub enum Invariant {
     Tenancy,
     /// A cutoff grants everybody once what its policy says, and closes when it has.
     Granted,
-    /// A menu that stations sell from is whole: what its file says.
+    /// A menu that stations sell from is whole, and so is a roster that was taken in: what its file says.
     Switched,
     /// Users of the pool are those of the table.
     Pool,
@@ -105,6 +105,21 @@ pub struct AskedCorrection {
     pub how: How,
     pub sale: CheckoutId,
     pub by: UserName,
+    /// In the order of all first sendings and acceptances.
+    first_sent: u64,
+    accepted: Option<u64>,
+}
+
+/// A command in the line before its wallet.
+#[derive(Debug)]
+struct Turn<'a> {
+    of: (&'a TenantId, &'a EmployeeNumber),
+    request: String,
+    first_sent: u64,
+    accepted: Option<u64>,
+    accepted_at: Timestamp,
+    decided_at: Timestamp,
+    version: Option<u64>,
 }
 
 /// What a terminal knows of a request.
@@ -203,6 +218,18 @@ impl Oracle {
     /// One of the latest sales that were asked for.
     pub fn asked_lately(&self, back: usize) -> Option<Asked> {
         self.asked.iter().rev().nth(back).or(self.asked.last()).cloned()
+    }
+
+    pub fn asks_correction(&mut self, place: BookingPlace, how: How, sale: CheckoutId, by: UserName) {
+        let first_sent = self.next();
+        self.corrections.insert(place, AskedCorrection { how, sale, by, first_sent, accepted: None });
+    }
+
+    /// A `202` for a correction.
+    pub fn accepted_correction(&mut self, place: &BookingPlace) {
+        let sequence = self.next();
+        let asked = self.corrections.get_mut(place).expect("a correction that was sent");
+        asked.accepted.get_or_insert(sequence);
     }
 
     /// What came of a correction.
@@ -518,30 +545,51 @@ impl Oracle {
     /// even sent is decided no later. Dead letters lost their place in the line, and so did what its queue
     /// forgot while somebody stood still with it in their hands.
     pub fn check_order(&self) -> Verdict {
-        let live = self.known.iter().filter(|(hash, _)| !self.dead.contains(*hash));
-        let decided: Vec<_> = live
-            .filter_map(|(hash, known)| {
-                let stored = self.stored.get(&known.asked.place())?;
-                (stored.request.to_string() == *hash).then_some((hash, known, stored))
-            })
-            .collect();
-        for (hash, known, first) in &decided {
-            let Some(accepted) = known.accepted else { continue };
+        let turns: Vec<_> = self.turns().filter(|turn| !self.dead.contains(&turn.request)).collect();
+        for first in &turns {
+            let Some(accepted) = first.accepted else { continue };
             if first.decided_at > first.accepted_at + RETENTION {
                 continue;
             }
-            let later = decided.iter().filter(|(_, other, second)| {
-                other.first_sent > accepted
-                    && (&second.tenant, &second.employee) == (&first.tenant, &first.employee)
-            });
-            for (other_hash, _, second) in later {
-                let versions = version(first).zip(version(second));
+            let is_later = |second: &&Turn<'_>| second.of == first.of && second.first_sent > accepted;
+            for second in turns.iter().filter(is_later) {
+                let versions = first.version.zip(second.version);
                 let is_ordered = first.decided_at <= second.decided_at + APART
                     && versions.is_none_or(|(first, second)| first < second);
-                ensure(is_ordered, Invariant::Order, || format!("{other_hash} overtook {hash}"))?;
+                ensure(is_ordered, Invariant::Order, || format!("{second:?} overtook {first:?}"))?;
             }
         }
         Ok(())
+    }
+
+    /// Every command of a wallet that was decided: sales and corrections.
+    fn turns(&self) -> impl Iterator<Item = Turn<'_>> {
+        let sales = self.known.iter().filter_map(|(hash, known)| {
+            let stored = self.stored.get(&known.asked.place())?;
+            (stored.request.to_string() == *hash).then(|| Turn {
+                of: (&stored.tenant, &stored.employee),
+                request: hash.clone(),
+                first_sent: known.first_sent,
+                accepted: known.accepted,
+                accepted_at: stored.accepted_at,
+                decided_at: stored.decided_at,
+                version: version(stored),
+            })
+        });
+        let corrections = self.corrections.iter().filter_map(|(place, asked)| {
+            let booking = self.bookings.get(place)?;
+            let cause = booking.cause.as_ref()?;
+            Some(Turn {
+                of: (&place.0, &place.1),
+                request: cause.request.to_string(),
+                first_sent: asked.first_sent,
+                accepted: asked.accepted,
+                accepted_at: cause.accepted_at,
+                decided_at: booking.at,
+                version: booking.entry().map(|entry| entry.after.version),
+            })
+        });
+        sales.chain(corrections)
     }
 
     /// Every ticket ever given out, with its request.

@@ -3,7 +3,7 @@
 
 use super::Report;
 use super::chaos::Kind;
-use super::office::Of;
+use super::office::{Of, Timeline};
 use super::oracle::Invariant;
 use super::script::Script;
 use super::stage::Stage;
@@ -13,7 +13,7 @@ use aws::keys;
 use domain::command::{Kind as CommandKind, Purpose};
 use domain::id::{EmployeeNumber, TenantId};
 use domain::money::Money;
-use domain::tenant::TenantStatus;
+use domain::tenant::{Tenant, TenantStatus};
 use domain::wallet::Wallet;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -89,6 +89,7 @@ impl Play {
 
     async fn whole(&mut self, script: &Script) {
         self.stage.sim.chaos().let_loose();
+        self.found();
         let began = Instant::now();
         for step in &script.steps {
             sleep_until(began + Duration::from_millis(step.at_ms)).await;
@@ -99,6 +100,7 @@ impl Play {
         self.close_up().await;
         while self.sales.join_next().await.is_some() {}
         self.drain("after lunch", &SOON).await;
+        self.reopen();
         self.drain("after the last file", &[Purpose::Imports, Purpose::Reconciliation, Purpose::Results])
             .await;
         if self.rng.u32(0..POISONED_ONE_IN) == 0 {
@@ -114,11 +116,29 @@ impl Play {
         }
     }
 
-    /// Faults stop; whoever was suspended may buy again.
+    fn found(&mut self) {
+        let founded: Vec<_> = {
+            let office = self.stage.sim.office();
+            let is_founded = |(id, tenant): (&TenantId, &Timeline<Tenant>)| {
+                (!tenant.current().is_ready()).then(|| id.clone())
+            };
+            office.tenants.iter().filter_map(is_founded).collect()
+        };
+        for tenant in founded {
+            self.probe(&tenant);
+        }
+    }
+
     fn quieten(&self) {
         let sim = &self.stage.sim;
         sim.log(format_args!("quiet"));
         sim.chaos().quieten();
+        self.reopen();
+    }
+
+    /// Whoever was suspended may buy again, and at every station.
+    fn reopen(&self) {
+        let sim = &self.stage.sim;
         let now_ms = sim.clock.now_ms();
         let tenants: Vec<_> = sim.office().tenants.keys().cloned().collect();
         for tenant in tenants {

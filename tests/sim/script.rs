@@ -130,6 +130,15 @@ pub enum What {
     ResumeCutoff,
     SetPolicy {
         limit: i64,
+        prorates_joiners: bool,
+    },
+    /// The platform changes how a company keeps its books, and whether it sells.
+    SetTenant {
+        overdraft_limit: i64,
+        closing_hour: i64,
+    },
+    TurnTenant {
+        is_active: bool,
     },
     AddWebhook,
     RemoveWebhook,
@@ -352,7 +361,7 @@ fn correction(rng: &mut fastrand::Rng) -> Correction {
 
 fn deed(rng: &mut fastrand::Rng) -> Deed {
     let (meal, yes) = (rng.usize(0..MEALS.len()), rng.bool());
-    let what = match rng.u32(0..26) {
+    let what = match rng.u32(0..30) {
         0 | 1 => What::Limit(rng.i64(0..9_000)),
         2 | 3 => What::Turn { is_active: yes },
         4 | 5 => What::Hire { limit: rng.i64(0..9_000) },
@@ -367,9 +376,11 @@ fn deed(rng: &mut fastrand::Rng) -> Deed {
         18 => What::Furnish,
         19 => What::OpenCutoff { in_days: rng.i64(0..14) },
         20 => What::ResumeCutoff,
-        21 => What::SetPolicy { limit: rng.i64(0..5_000) },
+        21 => What::SetPolicy { limit: rng.i64(0..5_000), prorates_joiners: yes },
         22 => What::AddWebhook,
         23 | 24 => What::MoveStation { is_home: rng.bool(), is_active: yes },
+        25 | 26 => What::SetTenant { overdraft_limit: rng.i64(0..2) * 300, closing_hour: rng.i64(0..24) },
+        27 | 28 => What::TurnTenant { is_active: rng.u32(0..3) > 0 },
         _ => [What::RemoveWebhook, What::TryWebhook][rng.usize(0..2)].clone(),
     };
     Deed {

@@ -118,10 +118,16 @@ pub enum Planted {
     PolicyUnguarded,
     /// What was begun before a station closed or moved is refused.
     StationForgetful,
+    /// Whatever reached a tenant's queues is forgotten when the platform changes how the tenant keeps its books.
+    TenantFoundedAnew,
+    /// Whoever joins between two cutoffs has all of the last one.
+    ProrationIgnored,
+    /// Whoever is missing from a roster stays.
+    LeaversKept,
 }
 
 impl Planted {
-    pub const ALL: [Planted; 57] = [
+    pub const ALL: [Planted; 60] = [
         Planted::WalletUnguarded,
         Planted::VersionForgotten,
         Planted::CheckoutUnguarded,
@@ -179,6 +185,9 @@ impl Planted {
         Planted::EditLost,
         Planted::PolicyUnguarded,
         Planted::StationForgetful,
+        Planted::TenantFoundedAnew,
+        Planted::ProrationIgnored,
+        Planted::LeaversKept,
     ];
 }
 

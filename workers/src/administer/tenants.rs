@@ -7,6 +7,7 @@ use aws::table::Table;
 use aws::{items, keys};
 use domain::admin::{Refusal, SetTenant};
 use domain::id::TenantId;
+use domain::planted::{self, Planted};
 use domain::tenant::{Tenant, TenantStatus};
 use serde_json::{Value, json};
 
@@ -24,7 +25,11 @@ pub async fn set(table: &Table, asked: &SetTenant) -> Result<Decision, Failure> 
         currency: asked.currency.clone(),
         business_day: asked.business_day.clone(),
         overdraft_limit: asked.overdraft_limit,
-        reached: stored.as_ref().map(|stored| stored.value.reached.clone()).unwrap_or_default(),
+        reached: stored
+            .as_ref()
+            .filter(|_| !planted::is(Planted::TenantFoundedAnew))
+            .map(|stored| stored.value.reached.clone())
+            .unwrap_or_default(),
     };
     let before = stored.as_ref().map_or(Value::Null, |stored| snapshot(&stored.value));
     let writes = vec![put(items::tenant(&tenant)?, stored.as_ref())];

@@ -15,6 +15,7 @@ use domain::cutoff::Cutoff;
 use domain::employee::Employee;
 use domain::id::{EmployeeNumber, UserName};
 use domain::import::{BadCell, EMPLOYEE_KEY, Effect, EmployeeRow, Mode, Reason, Refused, RosterEffect};
+use domain::planted::{self, Planted};
 use domain::role::Status;
 use domain::tenant::Tenant;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -245,7 +246,7 @@ impl Desk {
             let gone = gone.into_iter().filter(|gone| !checked.has(EMPLOYEE_KEY, gone.number.as_str()));
             let gone: Vec<_> = gone.map(|gone| gone.number.clone()).collect();
             missing += u64::try_from(gone.len()).unwrap_or_default();
-            if act == Act::Write {
+            if act == Act::Write && !planted::is(Planted::LeaversKept) {
                 let letting = stream::iter(gone).map(|number| self.let_go(number));
                 letting.buffer_unordered(SIDE_BY_SIDE).try_collect::<Vec<()>>().await?;
             }

@@ -135,6 +135,9 @@ impl Policy {
         if !self.prorates_joiners || left <= 0 || all <= 0 {
             return Money::ZERO;
         }
+        if planted::is(Planted::ProrationIgnored) {
+            return whole;
+        }
         // A share of at most the whole fits where the whole did.
         let share = i128::from(whole.minor()) * left / all;
         Money::from_minor(i64::try_from(share).unwrap_or(whole.minor()))
