@@ -32,6 +32,11 @@ pub fn check(office: &Office, asked: &Asked, stored: &Checkout, ledger: &[Entry]
     if !(decided_ms - SKEW_MAX_MS..=decided_ms + COMMIT_MAX_MS + SKEW_MAX_MS).contains(&now_ms) {
         return Err((Invariant::Late, format!("decided at {decided_ms}, stored at {now_ms}")));
     }
+    let (from_ms, to_ms) = span(decided_ms);
+    let mut tenants = office.tenants[&asked.tenant].within(from_ms, to_ms);
+    if !tenants.any(|tenant| stored.business_date == day_of(tenant, stored.accepted_at)) {
+        return wrong(format!("it is of {}", stored.business_date));
+    }
     let cashier = &asked.cashier;
     let is_same = (&stored.tenant, &stored.employee, &stored.concessionaire, &stored.caller)
         == (&asked.tenant, &asked.employee, &cashier.stall, &cashier.user)
@@ -48,11 +53,6 @@ pub fn check(office: &Office, asked: &Asked, stored: &Checkout, ledger: &[Entry]
             ));
         }
         _ => {}
-    }
-    let (from_ms, to_ms) = span(decided_ms);
-    let mut tenants = office.tenants[&asked.tenant].within(from_ms, to_ms);
-    if !tenants.any(|tenant| stored.business_date == day_of(tenant, stored.accepted_at)) {
-        return wrong(format!("it is of {}", stored.business_date));
     }
     let case = Case { office, asked, stored, ledger, from_ms, to_ms };
     if case.is_allowed() { Ok(()) } else { wrong(format!("nothing allowed {:?}", stored.outcome)) }
