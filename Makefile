@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run tour replay killed faults results rush bench scale cpu test conform hostile fuzz simulate mutants cutoff-rush import-rush check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
+.PHONY: help run tour replay killed faults results rush tuned bench scale cpu test conform hostile fuzz simulate mutants cutoff-rush import-rush check format deny reset lint-templates package deploy-test deploy place tenant demo-tenant destroy
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,9 +24,12 @@ killed: ## The same against a system of its own that is killed where it stands, 
 results: ## Measure how soon a station of a running system knows what came of a sale, by each way: SALES=300
 	cargo run --quiet --package loadtest -- results --sales $(or $(SALES),300)
 
-rush: ## Lunch in an open loop against a system of its own, audited and drawn: ARGS="--rate 500 --curve lunch" [PEER=path]
-	cargo build --quiet --profile rush --package local --package loadtest --bins
-	PEER=$(PEER) loadtest/alone.sh rush $(or $(ARGS),--floor-seconds 5)
+rush: ## Lunch in an open loop against a system of its own, audited and drawn: ARGS="--rate 500 --curve lunch" [TUNED=1] [PEER=path]
+	$(if $(TUNED),,cargo build --quiet --profile rush --package local --package loadtest --bins)
+	$(if $(TUNED),BIN="$${CARGO_TARGET_DIR:-target}/tuned/bin") PEER=$(PEER) loadtest/alone.sh rush $(or $(ARGS),--floor-seconds 5)
+
+tuned: ## Build what a rush runs by the counts of a rush, for TUNED=1: twice, so it takes its time
+	loadtest/tuned.sh
 
 bench: ## What a checkout costs in each step, in memory
 	cargo bench --quiet --profile rush --package loadtest --bench checkout

@@ -1,13 +1,13 @@
 #!/bin/sh
 # Runs a command of `loadtest` against a system of its own, whose data are gone afterwards: `alone.sh rush --rate 300`.
-# CONCURRENCY is how many batches of a queue are worked on at the same time.
+# CONCURRENCY is how many batches of a queue are worked on at the same time, BIN the folder of what is run.
 #
 # PEER names a folder with a run.sh that starts another system, drives it for so many seconds, and says what it did; its
 # turn is after ours.
 set -eu
 cd "$(dirname "$0")/.."
 
-BIN="${CARGO_TARGET_DIR:-target}/rush"
+BIN="${BIN:-${CARGO_TARGET_DIR:-target}/rush}"
 DIR=$(mktemp -d "${TMPDIR:-/tmp}/pos-rush-XXXXXX")
 SYSTEM=
 
