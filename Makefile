@@ -16,17 +16,21 @@ replay: ## Sell a file's lunches to a running system and audit: FILE=path.csv [D
 	@test -n "$(FILE)" || { echo "make replay FILE=path.csv [DAY=2017-02-04] [RATE=n|max]"; exit 2; }
 	cargo run --quiet --package loadtest -- replay --file "$(FILE)" $(if $(DAY),--day $(DAY)) $(if $(RATE),--rate $(RATE))
 
+# What is loaded until it gives in: built for that, or as `make tuned` left it.
+RUSH = "$${CARGO_TARGET_DIR:-target}/$(if $(TUNED),tuned/bin,rush)"
+BUILD_RUSH = $(if $(TUNED),,cargo build --quiet --profile rush --package local --package loadtest --bins)
+
 killed: ## The same against a system of its own that is killed where it stands, again and again: FILE=path.csv KILLS=200 RATE=40
 	@test -n "$(FILE)" || { echo "make killed FILE=path.csv [KILLS=200] [RATE=40]"; exit 2; }
-	cargo build --quiet --profile rush --package local --package loadtest --bins
-	loadtest/killed.sh "$(FILE)" $(or $(KILLS),200) $(or $(RATE),40)
+	$(BUILD_RUSH)
+	BIN=$(RUSH) loadtest/killed.sh "$(FILE)" $(or $(KILLS),200) $(or $(RATE),40)
 
 results: ## Measure how soon a station of a running system knows what came of a sale, by each way: SALES=300
 	cargo run --quiet --package loadtest -- results --sales $(or $(SALES),300)
 
 rush: ## Lunch in an open loop against a system of its own, audited and drawn: ARGS="--rate 500 --curve lunch" [TUNED=1] [PEER=path]
-	$(if $(TUNED),,cargo build --quiet --profile rush --package local --package loadtest --bins)
-	$(if $(TUNED),BIN="$${CARGO_TARGET_DIR:-target}/tuned/bin") PEER=$(PEER) loadtest/alone.sh rush $(or $(ARGS),--floor-seconds 5)
+	$(BUILD_RUSH)
+	BIN=$(RUSH) PEER=$(PEER) loadtest/alone.sh rush $(or $(ARGS),--floor-seconds 5)
 
 tuned: ## Build what a rush runs by the counts of a rush, for TUNED=1: twice, so it takes its time
 	loadtest/tuned.sh
@@ -35,12 +39,12 @@ bench: ## What a checkout costs in each step, in memory
 	cargo bench --quiet --profile rush --package loadtest --bench checkout
 
 scale: ## Whether a checkout takes more with more companies, employees, or messages that wait: ARGS="--employees 1000000"
-	cargo build --quiet --profile rush --package local --package loadtest --bins
-	CONCURRENCY=0 loadtest/alone.sh scale $(ARGS)
+	$(BUILD_RUSH)
+	BIN=$(RUSH) CONCURRENCY=0 loadtest/alone.sh scale $(ARGS)
 
 cpu: ## What a checkout costs the packaged functions in CPU, fed through the Runtime API: SALES=5000, after make package
-	cargo build --quiet --profile rush --package local --package loadtest --bins
-	CONCURRENCY=0 loadtest/alone.sh cpu --sales $(or $(SALES),5000)
+	$(BUILD_RUSH)
+	BIN=$(RUSH) CONCURRENCY=0 loadtest/alone.sh cpu --sales $(or $(SALES),5000)
 
 test: check deny lint-templates ## Everything: formatting, lints, what it stands on, unit and system tests, simulated lunches, a deployment
 	cargo test --workspace
@@ -146,8 +150,8 @@ WIRED = $(if $(filter cloud,$(ON)),--sam $(abspath $(DEPLOY)/sam) --architecture
 faults: ARCHITECTURE = $(HOST)
 faults: $(VENVS)/wire/.ready $(VENVS)/emulate/.ready $(if $(filter cloud,$(ON)),package) ## Sell a file's lunches while the wire to the services makes trouble, and audit: FILE=path.csv [DAY=2017-02-04] [RATE=n|max] [ON=cloud]
 	@test -n "$(FILE)" || { echo "make faults FILE=path.csv [DAY=2017-02-04] [RATE=n|max] [ON=cloud]"; exit 2; }
-	cargo build --quiet --profile rush --package local --package loadtest --bins
-	BIN="$${CARGO_TARGET_DIR:-target}/rush"; PYTHONPATH=tests/api:infra/emulated $(EMULATE)/python tests/wire/replay.py \
+	$(BUILD_RUSH)
+	BIN=$(RUSH); PYTHONPATH=tests/api:infra/emulated $(EMULATE)/python tests/wire/replay.py \
 	  --microburst $(VENVS)/wire/bin/microburst --loadtest "$$BIN/loadtest" --file "$(FILE)" $(if $(DAY),--day $(DAY)) \
 	  --rate $(or $(RATE),max) $(WIRED)
 

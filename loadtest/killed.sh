@@ -7,7 +7,7 @@ KILLS="${2:-200}"
 RATE="${3:-40}"
 cd "$(dirname "$0")/.."
 
-BIN="${CARGO_TARGET_DIR:-target}/rush"
+BIN="${BIN:-${CARGO_TARGET_DIR:-target}/rush}"
 DIR=$(mktemp -d "${TMPDIR:-/tmp}/pos-killed-XXXXXX")
 ENDPOINTS="$DIR/endpoints.json"
 # The same after each start: whoever sells knows where it was.
