@@ -18,7 +18,8 @@ replay: ## Sell a file's lunches to a running system and audit: FILE=path.csv [D
 
 # What is loaded until it gives in: built for that, or as `make tuned` left it.
 RUSH = "$${CARGO_TARGET_DIR:-target}/$(if $(TUNED),tuned/bin,rush)"
-BUILD_RUSH = $(if $(TUNED),,cargo build --quiet --profile rush --package local --package loadtest --bins)
+BUILD_RUSH = $(if $(TUNED),@test -x $(RUSH)/local || { echo "make tuned comes first"; exit 2; },\
+	cargo build --quiet --profile rush --package local --package loadtest --bins)
 
 killed: ## The same against a system of its own that is killed where it stands, again and again: FILE=path.csv KILLS=200 RATE=40
 	@test -n "$(FILE)" || { echo "make killed FILE=path.csv [KILLS=200] [RATE=40]"; exit 2; }
@@ -30,7 +31,7 @@ results: ## Measure how soon a station of a running system knows what came of a 
 
 rush: ## Lunch in an open loop against a system of its own, audited and drawn: ARGS="--rate 500 --curve lunch" [TUNED=1] [PEER=path]
 	$(BUILD_RUSH)
-	BIN=$(RUSH) PEER=$(PEER) loadtest/alone.sh rush $(or $(ARGS),--floor-seconds 5)
+	BIN=$(RUSH) PEER="$(PEER)" loadtest/alone.sh rush $(or $(ARGS),--floor-seconds 5)
 
 tuned: ## Build what a rush runs by the counts of a rush, for TUNED=1: twice, so it takes its time
 	loadtest/tuned.sh

@@ -20,7 +20,8 @@ build() {
     cargo build --quiet --profile rush --package local --package loadtest --bins --target "$HOST"
 }
 
-rm -rf "$TUNED/counts"
+# Whoever is interrupted leaves nothing that counts to run, and nothing that stands in the way of other counts.
+rm -rf "$TUNED/bin" "$TUNED/counts" "$TUNED/$HOST"
 build "-Cprofile-generate=$TUNED/counts"
 # Slower by half while it counts, so it is asked for half.
 BIN="$TUNED/$HOST/rush" loadtest/alone.sh rush --rate 600 --seconds 40 --report "$TUNED/counted"

@@ -22,6 +22,7 @@ mod play;
 mod pool;
 mod receivers;
 mod release;
+mod rosters;
 pub mod script;
 pub mod shrink;
 mod sockets;

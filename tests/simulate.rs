@@ -22,7 +22,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const ENOUGH_SEEDS: u64 = 300;
 /// What comes of sales, corrections and changes dozens of times in so many seeds: a worker that refuses everything, or takes
 /// everything, breaks no other invariant.
-const COMMON: [&str; 29] = [
+const COMMON: [&str; 30] = [
     "settled",
     "voided",
     "expired",
@@ -52,6 +52,7 @@ const COMMON: [&str; 29] = [
     "set-tenant applied",
     "set-tenant-status applied",
     "import-menu applied",
+    "import-employees applied",
 ];
 
 #[derive(Debug, Parser)]

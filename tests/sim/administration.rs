@@ -17,6 +17,7 @@ use domain::id::TenantId;
 use domain::import::{Mode, Options, Strictness, Target};
 use http::{Method, Request};
 use jiff::civil::Date;
+use jiff::tz::Offset;
 use local::fifo::{AttributeValue, Draft};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -67,8 +68,8 @@ impl Play {
         let (user, badge) = (format!("{tenant}.u{}", deed.which % 3), format!("RF-NEW-{}", deed.which % 3));
         let status = |is_active: bool| json!({ "status": if is_active { "active" } else { "inactive" } });
         let date = |days: i64| {
-            let now = self.stage.sim.clock.clock(0).now();
-            let today = now.to_zoned(jiff::tz::TimeZone::get("Asia/Manila").unwrap()).date();
+            let ahead = office::ahead(self.stage.sim.office().tenants[&tenant].current());
+            let today = Offset::constant(ahead).to_datetime(self.stage.sim.clock.clock(0).now()).date();
             today.checked_add(jiff::Span::new().days(days)).unwrap()
         };
         let webhook = office::WEBHOOK;
@@ -225,7 +226,7 @@ impl Play {
         }
         let mode = if drop.is_merged { Mode::Merge } else { Mode::Replace };
         let strictness = if drop.is_lenient { Strictness::Lenient } else { Strictness::Strict };
-        let max_missing_percent = Some(100.try_into().unwrap());
+        let max_missing_percent = Some(if drop.may_miss { 100 } else { 0 }.try_into().unwrap());
         let options = Options { strictness, max_missing_percent, ..Options::new(mode) }.write();
         let metadata = options.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let sim = self.stage.sim.clone();

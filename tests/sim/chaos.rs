@@ -152,7 +152,7 @@ pub enum Service {
 /// How far a function's clock may be from the time, in milliseconds.
 pub const SKEW_MAX_MS: i64 = 1_500;
 /// How far the index may be behind the table: a second, as a rule.
-const INDEX_LAG_MAX_MS: i64 = 1_000;
+pub const INDEX_LAG_MAX_MS: i64 = 1_000;
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

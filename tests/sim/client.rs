@@ -5,7 +5,7 @@ use super::office::Cashier;
 use super::oracle::{BookingPlace, Invariant, Papers, Ticket, Verdict};
 use domain::id::{CommandId, EmployeeNumber};
 use http::{Method, Request};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// How often somebody sends or looks before they give up.
 const TRIES_MAX: usize = 60;
@@ -130,11 +130,19 @@ impl Client {
         let oracle = self.link.sim.oracle();
         match self.place() {
             Place::Booking(place) => oracle.told_booking(&place, body),
+            Place::Receipt(papers) => oracle.told_receipt(&papers, &self.asks(), body),
+        }
+    }
+
+    /// What is to stand where it stands as it was asked for.
+    fn asks(&self) -> Value {
+        let verb = self.path.strip_prefix("/v1/tenants/").and_then(|rest| rest.split_once('/'));
+        match verb {
+            Some((_, "suspend")) => json!({ "status": "suspended" }),
+            Some((_, "resume")) => json!({ "status": "active" }),
             // A badge's status is not its employee's.
-            Place::Receipt(papers) if self.path.contains("/badges/") => {
-                oracle.told_receipt(&papers, &Value::Null, body)
-            }
-            Place::Receipt(papers) => oracle.told_receipt(&papers, &self.body, body),
+            _ if self.path.contains("/badges/") => Value::Null,
+            _ => self.body.clone(),
         }
     }
 

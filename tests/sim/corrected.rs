@@ -34,9 +34,10 @@ pub fn check<'a>(
             return Err((Invariant::Late, format!("{booking:?} was accepted at {accepted_at}")));
         }
         BookingOutcome::Rejected(Rejection::Expired) => is_expired,
-        BookingOutcome::Booked { amount, .. } => {
-            tenants.any(|tenant| corrected.is_owed(asked.how, amount.minor(), tenant, accepted_at))
-        }
+        BookingOutcome::Booked { amount, after } => tenants.any(|tenant| {
+            let is_covered = amount.minor() >= 0 || after.balance.minor() >= -tenant.overdraft_limit.minor();
+            is_covered && corrected.is_owed(asked.how, amount.minor(), tenant, accepted_at)
+        }),
         BookingOutcome::Rejected(rejection) => {
             tenants.any(|tenant| corrected.is_refused(asked.how, rejection, tenant, (accepted_at, at)))
         }

@@ -86,14 +86,17 @@ pub fn check_grant(
     let is_allowed = match &booking.outcome {
         BookingOutcome::Booked { after, .. } => employees.any(|employee| {
             let limit = employee.limit.unwrap_or(policy.default_limit).minor();
-            let granted = if is_joining && policy.prorates_joiners {
+            let lapsed = if policy.method == Method::Reset { before.max(0) } else { 0 };
+            let holds = if is_joining && policy.prorates_joiners {
                 let joined =
                     booking.at + SignedDuration::from_hours(ahead(office.tenants[tenant].current()).into());
                 share(policy, limit, Offset::UTC.to_datetime(joined).date(), date)
             } else {
                 replenished(policy, before, limit)
             };
-            employee.status == Status::Active && after.balance.minor() == granted
+            employee.status == Status::Active
+                && after.balance.minor() == holds
+                && booking.replenished.is_some_and(|replenished| replenished.expired.minor() == lapsed)
         }),
         BookingOutcome::Rejected(booking::Rejection::EmployeeInactive) => {
             employees.any(|employee| employee.status == Status::Inactive)

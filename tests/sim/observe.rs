@@ -3,7 +3,8 @@
 
 use super::Sim;
 use super::chaos::SKEW_MAX_MS;
-use super::office::sort_key;
+use super::judge;
+use super::office::{ahead, sort_key};
 use super::oracle::{Invariant, RETENTION, Verdict};
 use super::pool::Member;
 use super::table::item_of;
@@ -11,13 +12,17 @@ use aws::items::{self, Item, Roster, StoredCutoff};
 use aws::keys;
 use domain::admin::{Receipt, ReceiptOutcome};
 use domain::command::{COMMAND_LIFETIME, Deliver};
-use domain::cutoff::{Cutoff, Totals, booking_id};
+use domain::cutoff::{Cutoff, StandingPolicy, Totals, booking_id};
+use domain::employee::Employee;
 use domain::id::{MealCode, TenantId};
 use domain::import::{Effect, Import, Mode, Stage, Strictness, Target};
 use domain::reconciliation::Stage as RunStage;
 use domain::role::Status;
+use domain::tenant::Tenant;
 use domain::webhook::{DeliveryState, Webhook};
-use jiff::civil::Date;
+use jiff::Timestamp;
+use jiff::civil::{Date, Time};
+use jiff::tz::Offset;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -27,21 +32,24 @@ impl Sim {
         let mut body: Value = serde_json::from_str(body).unwrap();
         let writes = body["TransactItems"].as_array_mut().expect("a transaction");
         let put = writes.iter_mut().filter_map(|write| Some(write.get_mut("Put")?["Item"].take()));
-        for item in put.collect::<Vec<_>>() {
-            self.note(self.see(item_of(item)));
+        let put: Vec<_> = put.map(item_of).collect();
+        let is_asked = put.iter().any(|item| sort_key(item) == "RECEIPT");
+        for item in put {
+            self.note(self.see(item, is_asked));
         }
-        // What is updated and no wallet is a tenant.
         let reached = |write: &Value| {
             let key = &write["Update"]["Key"];
-            let tenant = key["PK"]["S"].as_str()?.strip_prefix("T#")?.parse().ok()?;
-            self.table.get(&keys::tenant(&tenant))
+            let tenant =
+                key["PK"]["S"].as_str()?.strip_prefix("T#").filter(|_| key["SK"]["S"] == "TENANT")?;
+            self.table.get(&keys::tenant(&tenant.parse().ok()?))
         };
         for item in writes.iter().filter_map(reached) {
-            self.note(self.see(item));
+            self.note(self.see(item, false));
         }
     }
 
-    fn see(&self, item: Item) -> Verdict {
+    /// What was put, by itself or as a change that somebody asked for.
+    fn see(&self, item: Item, is_asked: bool) -> Verdict {
         let text = |name: &str| item[name].as_s().expect("a key").clone();
         let (pk, sk) = (text(keys::PK), text(keys::SK));
         let mut rest = pk.strip_prefix("T#").expect("a tenant's key").splitn(3, '#');
@@ -50,14 +58,14 @@ impl Sim {
         match (rest.next(), rest.next(), sk.split('#').next().unwrap_or_default()) {
             (None, None, "TENANT") => return self.see_tenant(&tenant, item),
             (Some("E"), Some(number), "EMPLOYEE") => {
-                self.office().learn_employee(&tenant, &number.parse().unwrap(), item, now_ms);
+                return self.see_employee(&tenant, &number.parse().unwrap(), item, is_asked);
             }
             (Some("M"), Some(stall), "MENU") => {
                 self.office().learn_menu(&self.table, &tenant, &stall.parse().unwrap(), item, now_ms);
             }
             (None, None, "STATION") => self.office().learn_station(&tenant, item, now_ms),
             (Some("R"), Some(_), "RECEIPT") => return self.see_receipt(item),
-            (None, None, "CUTOFF") => return self.see_cutoff(&tenant, &sk, item),
+            (None, None, "CUTOFF") => return self.see_cutoff(&tenant, &sk, item, is_asked),
             (None, None, "IMPORT") => return self.see_import(&tenant, item),
             _ => {}
         }
@@ -85,7 +93,7 @@ impl Sim {
         if is_late && !is_import && matches!(receipt.outcome, ReceiptOutcome::Applied { .. }) {
             return Err((Invariant::Late, format!("{receipt:?}")));
         }
-        self.check_before(&receipt)?;
+        self.check_change(&receipt)?;
         let papers = (receipt.tenant.clone(), receipt.id);
         match self.oracle().receipts.insert(papers, receipt.clone()) {
             Some(before) if before != receipt => {
@@ -95,56 +103,47 @@ impl Sim {
         }
     }
 
-    /// What a change of an employee or a tenant stood on was what stood there when it was written, and who may not sell was
-    /// not let to by how books are kept.
-    fn check_before(&self, receipt: &Receipt) -> Verdict {
+    /// What a change of an employee or a tenant stood on was what stood there when it was written, it says what stands since, and
+    /// how books are kept lets nobody sell who may not.
+    fn check_change(&self, receipt: &Receipt) -> Verdict {
         let ReceiptOutcome::Applied { before, after } = &receipt.outcome else { return Ok(()) };
-        if before.is_null() {
-            return Ok(());
-        }
         let office = self.office();
-        let stood = match receipt.subject.split_once('/') {
+        let (stood, stands) = match receipt.subject.split_once('/') {
             Some(("employees", number)) => {
                 let who = &office.employees[&(receipt.tenant.clone(), number.parse().unwrap())];
-                who.before_last().map(|stood| {
-                    json!({
-                        "status": stood.status,
-                        "discount_basis_points": stood.discount,
-                        "credit_limit": stood.limit,
-                        "badges": stood.badges,
-                    })
-                })
+                (who.before_last().map(employee_of), employee_of(who.current()))
             }
-            Some(("tenants", id)) => office.tenants[&id.parse().unwrap()].before_last().map(|stood| {
-                json!({
-                    "name": stood.name,
-                    "status": stood.status,
-                    "currency": stood.currency,
-                    "time_zone": stood.business_day.zone_name(),
-                    "closing_hour": stood.business_day.closing_hour(),
-                    "overdraft_limit": stood.overdraft_limit,
-                })
-            }),
+            Some(("tenants", id)) => {
+                let tenant = &office.tenants[&id.parse().unwrap()];
+                (tenant.before_last().map(tenant_of), tenant_of(tenant.current()))
+            }
             _ => return Ok(()),
         };
+        let is_said = |(field, value): (&String, &Value)| after.get(field) == Some(value);
         let is_turned = receipt.change == "set-tenant" && before["status"] != after["status"];
-        if stood.as_ref() == Some(before) && !is_turned {
+        if (before.is_null() || stood.as_ref() == Some(before))
+            && stands.as_object().is_some_and(|stands| stands.iter().all(is_said))
+            && !is_turned
+        {
             Ok(())
         } else {
-            Err((Invariant::Overwritten, format!("{receipt:?} stood on something else than {stood:?}")))
+            Err((Invariant::Overwritten, format!("{stood:?} became {stands}, and not by {receipt:?}")))
         }
     }
 
     /// Once it is closed, a cutoff has everybody who is on the roster, and its totals are what they got.
-    fn see_cutoff(&self, tenant: &TenantId, sk: &str, item: Item) -> Verdict {
+    fn see_cutoff(&self, tenant: &TenantId, sk: &str, item: Item, is_asked: bool) -> Verdict {
         let date: Date = sk.strip_prefix("CUTOFF#").expect("a date").parse().unwrap();
         let wrong = |what: String| Err((Invariant::Granted, format!("{tenant}'s cutoff of {date} {what}")));
         let StoredCutoff { cutoff, is_untold, .. } = items::stored_cutoff(date, item).unwrap();
         if self.oracle().opened.insert((tenant.clone(), date)) {
             let standing = self.table.get(&keys::policy(tenant)).expect("a policy");
-            let standing = items::stored_policy(standing).unwrap().policy;
-            if cutoff.policy != standing {
+            let standing = items::stored_policy(standing).unwrap();
+            if cutoff.policy != standing.policy {
                 return wrong(format!("was opened under {:?}, and {standing:?} stands", cutoff.policy));
+            }
+            if !is_asked && !self.was_due(tenant, date, &standing) {
+                return wrong(format!("was not due under {standing:?}"));
             }
         }
         let Cutoff { closed: Some(closed), .. } = cutoff else { return Ok(()) };
@@ -166,6 +165,20 @@ impl Sim {
             Some(_) => wrong("was closed twice".to_owned()),
             None => Ok(()),
         }
+    }
+
+    /// Whether a cutoff's day and hour have come since they were set, wherever the company is.
+    fn was_due(&self, tenant: &TenantId, date: Date, standing: &StandingPolicy) -> bool {
+        let at: Time = format!("{}:00", String::from(standing.policy.at)).parse().unwrap();
+        let now_ms = self.clock.now_ms();
+        let office = self.office();
+        let (from_ms, to_ms) = judge::span(now_ms);
+        let mut tenants = office.tenants[tenant].within(from_ms, to_ms);
+        standing.policy.schedule.at_or_before(date) == Some(date)
+            && tenants.any(|tenant| {
+                let due = Offset::constant(ahead(tenant)).to_timestamp(date.to_datetime(at)).unwrap();
+                due >= standing.since && due.as_millisecond() <= now_ms + SKEW_MAX_MS
+            })
     }
 
     fn see_import(&self, tenant: &TenantId, item: Item) -> Verdict {
@@ -193,17 +206,16 @@ impl Sim {
         self.table.get(&keys::roster(tenant)).map(|item| items::stored_roster(item).unwrap())
     }
 
-    /// No cutoff is open, and none is due that was not opened.
-    pub fn check_closed(&self, tenant: &TenantId) -> Verdict {
+    /// No cutoff is open, and none was due at an instant that was not opened.
+    pub fn check_closed(&self, tenant: &TenantId, at: Timestamp) -> Verdict {
         let Some(policy) = self.table.get(&keys::policy(tenant)) else { return Ok(()) };
         let standing = items::stored_policy(policy).unwrap();
         let roster = self.roster(tenant);
         let day = self.office().tenants[tenant].current().business_day.clone();
-        let now = self.clock.clock(0).now();
         if roster.is_some_and(|roster| roster.is_open) {
             return Err((Invariant::Granted, format!("{tenant}'s cutoff stays open: {roster:?}")));
         }
-        match standing.to_open(&day, roster.map(|roster| roster.latest), now) {
+        match standing.to_open(&day, roster.map(|roster| roster.latest), at) {
             Some(date) => Err((Invariant::Granted, format!("{tenant}'s cutoff of {date} was not opened"))),
             None => Ok(()),
         }
@@ -327,34 +339,6 @@ impl Sim {
         }
     }
 
-    /// Whoever is in a file is as the file says, and whoever is not is let go where it is the whole roster, unless
-    /// somebody has changed that since.
-    fn check_roster(&self, import: &Import) -> Verdict {
-        let office = self.office();
-        let rows = &office.dropped[&import.etag];
-        let (from_ms, to_ms) = (import.begun_at.as_millisecond() - SKEW_MAX_MS, self.clock.now_ms());
-        let own = office.employees.iter().filter(|((tenant, _), _)| *tenant == import.tenant);
-        for ((_, number), who) in own {
-            let mut since = who.within(from_ms, to_ms);
-            let is_right = match rows.get(number.as_str()) {
-                Some(limit) => since.any(|one| one.limit.is_some_and(|stands| stands.minor() == *limit)),
-                None if import.options.mode == Mode::Merge || who.since_ms() >= from_ms => true,
-                None => since.any(|one| one.status == Status::Inactive),
-            };
-            if !is_right {
-                let what = format!("{number} is {:?} after a file of {rows:?}", who.current());
-                return Err((Invariant::Switched, what));
-            }
-        }
-        let is_hired = |number: &String| {
-            office.employees.contains_key(&(import.tenant.clone(), number.parse().unwrap()))
-        };
-        match rows.keys().find(|number| !is_hired(number)) {
-            None => Ok(()),
-            Some(number) => Err((Invariant::Switched, format!("{number} of {} was not hired", import.id))),
-        }
-    }
-
     /// What stations sell from is what the file says and, where it merges, what was there before.
     fn check_switch(&self, import: &Import, version: u32) -> Verdict {
         let Target::Menu(stall) = &import.target else { return Ok(()) };
@@ -381,4 +365,25 @@ impl Sim {
             Err((Invariant::Switched, what))
         }
     }
+}
+
+/// An employee, as a receipt has them.
+fn employee_of(employee: &Employee) -> Value {
+    json!({
+        "status": employee.status,
+        "discount_basis_points": employee.discount,
+        "credit_limit": employee.limit,
+        "badges": employee.badges,
+    })
+}
+
+fn tenant_of(tenant: &Tenant) -> Value {
+    json!({
+        "name": tenant.name,
+        "status": tenant.status,
+        "currency": tenant.currency,
+        "time_zone": tenant.business_day.zone_name(),
+        "closing_hour": tenant.business_day.closing_hour(),
+        "overdraft_limit": tenant.overdraft_limit,
+    })
 }

@@ -135,6 +135,8 @@ struct Known {
     is_reused: bool,
     /// Told that its station sells nothing, or not for its cashier.
     is_turned_away: bool,
+    /// Told that its company sells nothing.
+    is_suspended: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -209,6 +211,7 @@ impl Oracle {
                 outcome: None,
                 is_reused: false,
                 is_turned_away: false,
+                is_suspended: false,
             };
             self.known.insert(hash.to_owned(), known);
             self.asked.push(asked.clone());
@@ -330,8 +333,15 @@ impl Oracle {
         ensure(is_right, Invariant::Answer, || format!("{hash} was sent away from one of {stations:?}"))
     }
 
+    /// Its company sells nothing, if that was so.
+    pub fn suspended(&mut self, hash: &str, was_suspended: bool) -> Verdict {
+        self.known.get_mut(hash).expect("a request that was sent").is_suspended = true;
+        ensure(was_suspended, Invariant::Answer, || format!("{hash} was refused by a company that sells"))
+    }
+
+    /// Whether nobody is to decide it, as things stood when it was sent.
     pub fn is_turned_away(&self, hash: &str) -> bool {
-        self.known.get(hash).is_some_and(|known| known.is_turned_away)
+        self.known.get(hash).is_some_and(|known| known.is_turned_away || known.is_suspended)
     }
 
     /// `pending`, as asked for at `asked_ms`.

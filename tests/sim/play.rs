@@ -2,7 +2,7 @@
 //! everything must come to its end, then days later the dead letters.
 
 use super::Report;
-use super::chaos::Kind;
+use super::chaos::{Kind, SKEW_MAX_MS};
 use super::office::{Of, Timeline};
 use super::oracle::Invariant;
 use super::script::Script;
@@ -15,6 +15,7 @@ use domain::id::{EmployeeNumber, TenantId};
 use domain::money::Money;
 use domain::tenant::{Tenant, TenantStatus};
 use domain::wallet::Wallet;
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -247,7 +248,9 @@ impl Play {
     async fn close_cutoffs(&mut self) {
         let tenants: Vec<_> = self.stage.sim.office().tenants.keys().cloned().collect();
         // The one that is open, and the one that is due behind it.
+        let mut ticked = Timestamp::MIN;
         for _ in 0..2 {
+            ticked = self.stage.sim.clock.clock(-SKEW_MAX_MS).now();
             for index in 0..tenants.len() {
                 self.tick(index, false, 0, 1);
                 self.tick(index, true, 0, 1);
@@ -264,7 +267,7 @@ impl Play {
         let sim = &self.stage.sim;
         sim.note(sim.oracle().check_told());
         for tenant in tenants {
-            sim.note(sim.check_closed(&tenant));
+            sim.note(sim.check_closed(&tenant, ticked));
             sim.note(sim.check_reconciled(&tenant));
             sim.note(sim.oracle().check_conserved(&tenant, sim.balances(&tenant)));
             sim.note(sim.check_delivered(&tenant));

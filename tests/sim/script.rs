@@ -157,6 +157,8 @@ pub struct Drop {
     pub has_bad_row: bool,
     pub is_lenient: bool,
     pub is_merged: bool,
+    /// Whether a whole roster may miss anybody.
+    pub may_miss: bool,
     /// How often it is announced.
     pub times: usize,
 }
@@ -402,6 +404,7 @@ fn drop_of(rng: &mut fastrand::Rng) -> Drop {
         has_bad_row: rng.u32(0..3) == 0,
         is_lenient: rng.bool(),
         is_merged: rng.bool(),
+        may_miss: rng.u32(0..3) > 0,
         times: rng.usize(1..=2),
     }
 }

@@ -6,6 +6,7 @@ use super::office::Cashier;
 use super::oracle::{Asked, Invariant, Ticket, Verdict};
 use domain::command::Basket;
 use domain::request::{Buyer, RequestHash};
+use domain::tenant::TenantStatus;
 use http::Request;
 use serde_json::json;
 
@@ -112,7 +113,16 @@ impl Terminal {
                     self.link.sim.office().stations[&of].within(asked_ms, now_ms).cloned().collect();
                 self.end(self.link.sim.oracle().turned_away(&self.hash, &stations, now_ms))
             }
-            (403, "tenant-suspended") | (404, "unknown-badge" | "unknown-employee") => Heard::End,
+            (403, "tenant-suspended") => {
+                let now_ms = self.link.sim.clock.now_ms();
+                let was_suspended = {
+                    let office = self.link.sim.office();
+                    let mut tenants = office.tenants[&self.asked.tenant].within(asked_ms, now_ms);
+                    tenants.any(|tenant| tenant.status == TenantStatus::Suspended)
+                };
+                self.end(self.link.sim.oracle().suspended(&self.hash, was_suspended))
+            }
+            (404, "unknown-badge" | "unknown-employee") => Heard::End,
             (400, "bad-input") if self.is_key_too_old() => Heard::End,
             (status, problem) => {
                 let what = format!("{} was answered {status} {problem}: {}", self.hash, answer.body);

@@ -82,7 +82,7 @@ pub fn join(
 ) -> Option<Booking> {
     let Cutoff { policy, date, closed, .. } = cutoff;
     if !policy.prorates_joiners {
-        let is_open = closed.is_none();
+        let is_open = closed.is_none() || planted::is(Planted::JoinedTooLate);
         return is_open.then(|| decide(policy, *date, employee, Wallet::default(), by, now));
     }
     let until = policy.schedule.after(*date)?;

@@ -124,10 +124,20 @@ pub enum Planted {
     ProrationIgnored,
     /// Whoever is missing from a roster stays.
     LeaversKept,
+    /// Whoever is in a roster is let go, too.
+    RosterUnread,
+    /// A tenant that is suspended or resumed stays as it was.
+    SuspensionForgotten,
+    /// Whoever joins after a cutoff was closed has all of it.
+    JoinedTooLate,
+    /// A cutoff is due at its hour of UTC.
+    ZoneIgnored,
+    /// What a cutoff lets lapse is not told apart from what it grants.
+    LapseForgotten,
 }
 
 impl Planted {
-    pub const ALL: [Planted; 60] = [
+    pub const ALL: [Planted; 65] = [
         Planted::WalletUnguarded,
         Planted::VersionForgotten,
         Planted::CheckoutUnguarded,
@@ -188,6 +198,11 @@ impl Planted {
         Planted::TenantFoundedAnew,
         Planted::ProrationIgnored,
         Planted::LeaversKept,
+        Planted::RosterUnread,
+        Planted::SuspensionForgotten,
+        Planted::JoinedTooLate,
+        Planted::ZoneIgnored,
+        Planted::LapseForgotten,
     ];
 }
 

@@ -202,6 +202,9 @@ impl BusinessDay {
     /// When the clocks on the wall read so: what daylight saving skips is moved on by as much, and of what
     /// comes twice the first counts.
     pub fn instant(&self, local: DateTime) -> Option<Timestamp> {
+        if planted::is(Planted::ZoneIgnored) {
+            return TimeZone::UTC.to_timestamp(local).ok();
+        }
         self.zone.to_ambiguous_timestamp(local).compatible().ok()
     }
 

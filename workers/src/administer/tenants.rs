@@ -42,6 +42,7 @@ pub async fn set_status(table: &Table, id: &TenantId, status: TenantStatus) -> R
     let Some(stored) = take(&mut found, &key, |item| items::stored_tenant(id, item))? else {
         return Ok(Decision::rejected(Refusal::NotFound));
     };
+    let status = if planted::is(Planted::SuspensionForgotten) { stored.value.status } else { status };
     let tenant = Tenant { status, ..stored.value.clone() };
     let writes = vec![put(items::tenant(&tenant)?, Some(&stored))];
     Ok(Decision::applied(snapshot(&stored.value), snapshot(&tenant), writes))

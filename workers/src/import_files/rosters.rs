@@ -243,7 +243,10 @@ impl Desk {
             let employees = employees.collect::<Result<Vec<_>, _>>()?;
             let is_active = |employee: &&Employee| employee.status == Status::Active;
             let gone: Vec<_> = employees.iter().filter(is_active).inspect(|_| active += 1).collect();
-            let gone = gone.into_iter().filter(|gone| !checked.has(EMPLOYEE_KEY, gone.number.as_str()));
+            let stays = |gone: &Employee| {
+                checked.has(EMPLOYEE_KEY, gone.number.as_str()) && !planted::is(Planted::RosterUnread)
+            };
+            let gone = gone.into_iter().filter(|gone| !stays(gone));
             let gone: Vec<_> = gone.map(|gone| gone.number.clone()).collect();
             missing += u64::try_from(gone.len()).unwrap_or_default();
             if act == Act::Write && !planted::is(Planted::LeaversKept) {

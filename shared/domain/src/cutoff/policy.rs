@@ -110,6 +110,7 @@ impl Policy {
         let kept = balance.max(Money::ZERO);
         // What would be granted to whoever owes nothing.
         let (granted, expired) = match self.method {
+            Method::Reset if planted::is(Planted::LapseForgotten) => (limit.checked_sub(kept)?, Money::ZERO),
             Method::Reset => (limit, kept),
             Method::TopUp { amount, cap } => {
                 (amount.min(cap.checked_sub(kept)?.max(Money::ZERO)), Money::ZERO)

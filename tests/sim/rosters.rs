@@ -1,0 +1,106 @@
+//! Who joins a company and who is let go: whether the latest cutoff has a share for them, and whether a file said so.
+
+use super::Sim;
+use super::chaos::{INDEX_LAG_MAX_MS, SKEW_MAX_MS};
+use super::office::Of;
+use super::oracle::{Invariant, Verdict};
+use aws::items::{self, Item};
+use aws::keys;
+use domain::cutoff::booking_id;
+use domain::id::{EmployeeNumber, TenantId};
+use domain::import::{Import, Mode, Target};
+use domain::role::Status;
+
+impl Sim {
+    /// An employee as somebody asked for them, or as a file or a schedule has them.
+    pub fn see_employee(
+        &self,
+        tenant: &TenantId,
+        number: &EmployeeNumber,
+        item: Item,
+        is_asked: bool,
+    ) -> Verdict {
+        let of = (tenant.clone(), number.clone());
+        let (before, after) = {
+            let mut office = self.office();
+            let before = office.employees.get(&of).map(|who| who.current().status);
+            office.learn_employee(tenant, number, item, self.clock.now_ms());
+            (before, office.employees[&of].current().status)
+        };
+        match (before, after) {
+            (None, Status::Active) => self.check_joiner(&of),
+            (Some(Status::Active), Status::Inactive) if !is_asked => self.check_leaver(&of),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whoever joins has a share of the latest cutoff while it is open, and where the policy says so.
+    fn check_joiner(&self, (tenant, number): &Of<EmployeeNumber>) -> Verdict {
+        let Some(roster) = self.roster(tenant) else { return Ok(()) };
+        let stored = self.table.get(&keys::cutoff(tenant, roster.latest)).expect("a cutoff");
+        let cutoff = items::stored_cutoff(roster.latest, stored).unwrap().cutoff;
+        let has_share = cutoff.policy.prorates_joiners || cutoff.closed.is_none();
+        let is_booked = self.table.get(&keys::booking(tenant, number, &booking_id(roster.latest))).is_some();
+        if has_share == is_booked {
+            Ok(())
+        } else {
+            let what = format!("{tenant}'s {number} joined, with a share {is_booked}, of {cutoff:?}");
+            Err((Invariant::Granted, what))
+        }
+    }
+
+    /// Nobody is let go but by a file that is the whole roster, may miss people, and misses them.
+    fn check_leaver(&self, (tenant, number): &Of<EmployeeNumber>) -> Verdict {
+        let (oracle, office) = (self.oracle(), self.office());
+        let mut files = oracle.imports.values().filter(|import| {
+            import.tenant == *tenant && import.target == Target::Roster && !import.stage.is_final()
+        });
+        let misses = |import: &Import| {
+            import.options.mode == Mode::Replace
+                && import.options.max_missing_percent.is_none_or(|most| most.get() > 0)
+                && !office.dropped[&import.etag].contains_key(number.as_str())
+        };
+        if files.any(misses) {
+            Ok(())
+        } else {
+            Err((Invariant::Switched, format!("{tenant}'s {number} was let go, and no file says so")))
+        }
+    }
+
+    /// Whoever is in a file that was taken in is as it says, and whoever is not is let go where it is the whole roster,
+    /// unless somebody has changed that since.
+    pub fn check_roster(&self, import: &Import) -> Verdict {
+        let office = self.office();
+        let rows = &office.dropped[&import.etag];
+        let (from_ms, to_ms) = (import.begun_at.as_millisecond() - SKEW_MAX_MS, self.clock.now_ms());
+        let is_whole = import.options.mode == Mode::Replace;
+        if is_whole && import.rows.bad > 0 {
+            return Err((
+                Invariant::Switched,
+                format!("{import:?} has rows that say nothing, and let go the rest"),
+            ));
+        }
+        let own = office.employees.iter().filter(|((tenant, _), _)| *tenant == import.tenant);
+        for ((_, number), who) in own {
+            let mut since = who.within(from_ms, to_ms);
+            // The roster is read from an index.
+            let was_there = who.since_ms() + INDEX_LAG_MAX_MS < from_ms;
+            let is_right = match rows.get(number.as_str()) {
+                Some(limit) => since.any(|one| one.limit.is_some_and(|stands| stands.minor() == *limit)),
+                None if is_whole && was_there => since.any(|one| one.status == Status::Inactive),
+                None => true,
+            };
+            if !is_right {
+                let what = format!("{number} is {:?} after a file of {rows:?}", who.current());
+                return Err((Invariant::Switched, what));
+            }
+        }
+        let is_hired = |number: &String| {
+            office.employees.contains_key(&(import.tenant.clone(), number.parse().unwrap()))
+        };
+        match rows.keys().find(|number| !is_hired(number)) {
+            None => Ok(()),
+            Some(number) => Err((Invariant::Switched, format!("{number} of {} was not hired", import.id))),
+        }
+    }
+}
