@@ -1,9 +1,8 @@
 #!/bin/sh
-# Builds what a rush runs for this machine, laid out by what a rush does: once to count, once by what was counted. It
-# builds everything twice.
+# Builds what a rush runs for this machine, laid out by what a rush does: everything once to count, and once by what was
+# counted.
 #
-# LLVM_PROFDATA is the tool that reads the counts, of at least the compiler's own version of LLVM's format: the
-# toolchain's, `rustup component add llvm-tools`, unless it is named.
+# LLVM_PROFDATA names the tool that reads the counts, if it is not the toolchain's (`rustup component add llvm-tools`).
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -17,7 +17,6 @@ use domain::id::TenantId;
 use domain::import::{Mode, Options, Strictness, Target};
 use http::{Method, Request};
 use jiff::civil::Date;
-use jiff::tz::Offset;
 use local::fifo::{AttributeValue, Draft};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -68,8 +67,8 @@ impl Play {
         let (user, badge) = (format!("{tenant}.u{}", deed.which % 3), format!("RF-NEW-{}", deed.which % 3));
         let status = |is_active: bool| json!({ "status": if is_active { "active" } else { "inactive" } });
         let date = |days: i64| {
-            let ahead = office::ahead(self.stage.sim.office().tenants[&tenant].current());
-            let today = Offset::constant(ahead).to_datetime(self.stage.sim.clock.clock(0).now()).date();
+            let offset = office::offset(self.stage.sim.office().tenants[&tenant].current());
+            let today = offset.to_datetime(self.stage.sim.clock.clock(0).now()).date();
             today.checked_add(jiff::Span::new().days(days)).unwrap()
         };
         let webhook = office::WEBHOOK;

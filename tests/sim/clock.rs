@@ -9,7 +9,6 @@ use tokio::time::Instant;
 
 /// When every simulation begins: a Monday, noon in Manila.
 const BEGIN_MS: i64 = 1_772_424_000_000;
-pub const BEGIN_UTC_HOUR: i8 = 4;
 
 #[derive(Debug, Clone)]
 pub struct SimClock {

@@ -2,7 +2,7 @@
 //! Written apart from the domain's own decision, and simpler, because it need not say why first.
 
 use super::chaos::SKEW_MAX_MS;
-use super::office::{Office, ahead};
+use super::office::{Office, offset};
 use super::oracle::{Asked, Invariant, Verdict};
 use domain::booking::{self, Booking, BookingOutcome};
 use domain::checkout::{Checkout, Outcome, Rejection};
@@ -14,7 +14,6 @@ use domain::money::Money;
 use domain::role::Status;
 use domain::tenant::{Tenant, TenantStatus};
 use jiff::civil::Date;
-use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 /// A decision rests on reads of its own batch's time, and a worker may have stood still in between.
@@ -33,8 +32,8 @@ pub fn check(office: &Office, asked: &Asked, stored: &Checkout, ledger: &[Entry]
         return Err((Invariant::Late, format!("decided at {decided_ms}, stored at {now_ms}")));
     }
     let (from_ms, to_ms) = span(decided_ms);
-    let mut tenants = office.tenants[&asked.tenant].within(from_ms, to_ms);
-    if !tenants.any(|tenant| stored.business_date == day_of(tenant, stored.accepted_at)) {
+    let case = Case { office, asked, stored, ledger, from_ms, to_ms };
+    if !case.tenants().any(|tenant| stored.business_date == day_of(tenant, stored.accepted_at)) {
         return wrong(format!("it is of {}", stored.business_date));
     }
     let cashier = &asked.cashier;
@@ -54,14 +53,13 @@ pub fn check(office: &Office, asked: &Asked, stored: &Checkout, ledger: &[Entry]
         }
         _ => {}
     }
-    let case = Case { office, asked, stored, ledger, from_ms, to_ms };
     if case.is_allowed() { Ok(()) } else { wrong(format!("nothing allowed {:?}", stored.outcome)) }
 }
 
-/// A company's business day at an instant. No zone here changes its clocks in spring.
+/// A company's business day at an instant.
 pub fn day_of(tenant: &Tenant, at: Timestamp) -> Date {
-    let hours = i64::from(ahead(tenant)) - i64::from(tenant.business_day.closing_hour());
-    Offset::UTC.to_datetime(at + SignedDuration::from_hours(hours)).date()
+    let closing = SignedDuration::from_hours(tenant.business_day.closing_hour().into());
+    offset(tenant).to_datetime(at - closing).date()
 }
 
 /// When what was decided at an instant of some function's clock was read.
@@ -88,9 +86,8 @@ pub fn check_grant(
             let limit = employee.limit.unwrap_or(policy.default_limit).minor();
             let lapsed = if policy.method == Method::Reset { before.max(0) } else { 0 };
             let holds = if is_joining && policy.prorates_joiners {
-                let joined =
-                    booking.at + SignedDuration::from_hours(ahead(office.tenants[tenant].current()).into());
-                share(policy, limit, Offset::UTC.to_datetime(joined).date(), date)
+                let joined = offset(office.tenants[tenant].current()).to_datetime(booking.at).date();
+                share(policy, limit, joined, date)
             } else {
                 replenished(policy, before, limit)
             };

@@ -4,7 +4,7 @@
 use super::Sim;
 use super::chaos::SKEW_MAX_MS;
 use super::judge;
-use super::office::{ahead, sort_key};
+use super::office::{offset, sort_key};
 use super::oracle::{Invariant, RETENTION, Verdict};
 use super::pool::Member;
 use super::table::item_of;
@@ -22,7 +22,6 @@ use domain::tenant::Tenant;
 use domain::webhook::{DeliveryState, Webhook};
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
-use jiff::tz::Offset;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -176,7 +175,7 @@ impl Sim {
         let mut tenants = office.tenants[tenant].within(from_ms, to_ms);
         standing.policy.schedule.at_or_before(date) == Some(date)
             && tenants.any(|tenant| {
-                let due = Offset::constant(ahead(tenant)).to_timestamp(date.to_datetime(at)).unwrap();
+                let due = offset(tenant).to_timestamp(date.to_datetime(at)).unwrap();
                 due >= standing.since && due.as_millisecond() <= now_ms + SKEW_MAX_MS
             })
     }
@@ -367,7 +366,7 @@ impl Sim {
     }
 }
 
-/// An employee, as a receipt has them.
+/// An employee, as a receipt has them: written apart from the worker that writes it, as every judge is.
 fn employee_of(employee: &Employee) -> Value {
     json!({
         "status": employee.status,

@@ -1,7 +1,6 @@
 //! Who takes part in a simulation, and how their affairs change, written straight into the table or learned from
 //! what workers commit. It remembers what was true when, for whoever checks a decision later.
 
-use super::clock::BEGIN_UTC_HOUR;
 use super::pool::Pool;
 use super::table::TableModel;
 use aws::items::{self, Item, MenuHead};
@@ -17,7 +16,9 @@ use domain::role::{Admins, Role, Status, User};
 use domain::tenant::{BusinessDay, Concessionaire, Station, Tenant, TenantStatus};
 use domain::wallet::Wallet;
 use domain::webhook::{Webhook, Webhooks};
-use jiff::{SignedDuration, Timestamp};
+use jiff::civil::Time;
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +28,7 @@ const STALLS: [&str; 2] = ["bar", "kitchen"];
 pub const WEBHOOK: &str = "01900000-0000-7000-8000-0000000000aa";
 const DISCOUNTS: [i64; 4] = [0, 0, 1_000, 333];
 /// Where companies are, and by how many hours they are ahead of UTC.
-pub const ZONES: [(&str, i8); 2] = [("Asia/Manila", 8), ("America/Sao_Paulo", -3)];
+const ZONES: [(&str, i8); 2] = [("Asia/Manila", 8), ("America/Sao_Paulo", -3)];
 /// One company in so many was just founded, so that nothing reaches its queues yet.
 const FOUNDED_ONE_IN: u32 = 4;
 
@@ -173,7 +174,8 @@ impl Office {
         let now = Timestamp::from_millisecond(now_ms).unwrap();
         if rng.bool() {
             let since = now - SignedDuration::from_hours(48);
-            let policy = serde_json::from_value(policy(self.tenants[tenant].current(), rng)).unwrap();
+            let began = offset(self.tenants[tenant].current()).to_datetime(now).time();
+            let policy = serde_json::from_value(policy(began, rng)).unwrap();
             table.put(&items::policy(tenant, &StandingPolicy { policy, since }).unwrap());
         }
         if rng.u32(0..3) == 0 {
@@ -352,18 +354,17 @@ fn learn<K: Ord, T>(timelines: &mut BTreeMap<K, Timeline<T>>, of: K, value: T, n
 
 /// How a company replenishes credit, as it is stored: with a cutoff that was due the day before a simulation begins, is as it
 /// begins, or soon, and another within an outage.
-fn policy(tenant: &Tenant, rng: &mut fastrand::Rng) -> Value {
+fn policy(began: Time, rng: &mut fastrand::Rng) -> Value {
     let method = match rng.u32(0..3) {
         0 => json!({ "method": "reset" }),
         1 => json!({ "method": "raise_to" }),
         _ => json!({ "method": "top_up", "amount": rng.i64(1..2_000), "cap": rng.i64(1_000..6_000) }),
     };
     let negative_balance = ["forgive", "carry"][rng.usize(0..2)];
-    let hour = (BEGIN_UTC_HOUR + ahead(tenant)).rem_euclid(24);
-    let at = [format!("{:02}:00", (hour + 23) % 24), format!("{hour:02}:01")];
+    let at = [began.wrapping_sub(1.hour()), began.wrapping_add(1.minute())];
     json!({
         "schedule": { "semi_monthly": { "first": rng.u32(1..=2), "second": rng.u32(3..16) } },
-        "at": at[rng.usize(0..2)],
+        "at": at[rng.usize(0..2)].strftime("%H:%M").to_string(),
         "method": method,
         "negative_balance": negative_balance,
         "default_limit": rng.i64(0..5_000),
@@ -371,10 +372,11 @@ fn policy(tenant: &Tenant, rng: &mut fastrand::Rng) -> Value {
     })
 }
 
-/// By how many hours a company is ahead of UTC.
-pub fn ahead(tenant: &Tenant) -> i8 {
+/// How far a company's clocks are from UTC: all year, as no zone here changes them in spring.
+pub fn offset(tenant: &Tenant) -> Offset {
     let zone = tenant.business_day.zone_name();
-    ZONES.into_iter().find(|(name, _)| *name == zone).expect("a zone of a simulation").1
+    let (_, hours) = ZONES.into_iter().find(|(name, _)| *name == zone).expect("a zone of a simulation");
+    Offset::constant(hours)
 }
 
 pub fn sort_key(item: &Item) -> &str {

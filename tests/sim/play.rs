@@ -117,6 +117,7 @@ impl Play {
         }
     }
 
+    /// Companies that nothing reaches yet are probed.
     fn found(&mut self) {
         let founded: Vec<_> = {
             let office = self.stage.sim.office();
@@ -130,6 +131,7 @@ impl Play {
         }
     }
 
+    /// Faults stop.
     fn quieten(&self) {
         let sim = &self.stage.sim;
         sim.log(format_args!("quiet"));
