@@ -145,9 +145,8 @@ impl CutoffOpener {
 
     /// Opens what is due, and carries on with what is open.
     pub async fn tick(&self, tenant: &TenantId) -> Result<Ticked, Failure> {
-        let Some((mut stored, mut revision)) = self.open(tenant).await? else {
-            return Ok(Ticked::Nothing);
-        };
+        let Some(open) = self.open(tenant).await? else { return Ok(Ticked::Nothing) };
+        let Stored { value: mut stored, mut revision } = open;
         let started = Instant::now();
         let mut walk = Walk::behind(&self.table, tenant, stored.behind.clone());
         while !stored.cutoff.round.is_fanned_out {
@@ -172,26 +171,25 @@ impl CutoffOpener {
     }
 
     /// The cutoff that is open, or is opened now because it is due.
-    async fn open(&self, tenant: &TenantId) -> Result<Option<(StoredCutoff, u64)>, Failure> {
+    async fn open(&self, tenant: &TenantId) -> Result<Option<Stored<StoredCutoff>>, Failure> {
         let Some(ground) = Ground::read(&self.table, tenant).await? else { return Ok(None) };
         if let Some(Roster { latest, is_open: true }) = ground.roster() {
-            let (stored, revision) = self.read(tenant, latest).await?;
+            let stored = self.read(tenant, latest).await?;
             // Somebody may have closed it since the roster was read.
-            return Ok(stored.cutoff.closed.is_none().then_some((stored, revision)));
+            return Ok(stored.value.cutoff.closed.is_none().then_some(stored));
         }
         let now = self.clock.now();
         let Some(date) = ground.due(now) else { return Ok(None) };
-        let (stored, writes) = ground.open(tenant, date, now)?;
+        let (value, writes) = ground.open(tenant, date, now)?;
         self.commit(writes).await?;
         tracing::info!(tenant.id = tenant.as_str(), cutoff.date = %date, "opened the cutoff of {date}");
-        Ok(Some((stored, 0)))
+        Ok(Some(Stored { value, revision: 0 }))
     }
 
-    async fn read(&self, tenant: &TenantId, date: Date) -> Result<(StoredCutoff, u64), Failure> {
+    async fn read(&self, tenant: &TenantId, date: Date) -> Result<Stored<StoredCutoff>, Failure> {
         let item = self.table.read_one(&keys::cutoff(tenant, date)).await?;
         let item = item.ok_or_else(|| Failure::malformed("read a cutoff", "it is missing"))?;
-        let revision = items::revision(&item)?;
-        Ok((items::stored_cutoff(date, item)?, revision))
+        Stored::of(item, |item| items::stored_cutoff(date, item))
     }
 
     /// Publishes the next part of the roster. If nobody notes that it was, it is published again: the topic
@@ -268,13 +266,13 @@ impl CutoffOpener {
 
     /// The cutoff that was closed and that nobody was told of yet, with its revision. Behind it there is at most one,
     /// which is open.
-    pub async fn untold(&self, tenant: &TenantId) -> Result<Option<(Cutoff, u64)>, Failure> {
+    pub async fn untold(&self, tenant: &TenantId) -> Result<Option<Stored<Cutoff>>, Failure> {
         let page = self.table.query_page(&keys::cutoffs(tenant), 2, Order::NewestFirst, None).await?;
         for item in page.items {
-            let revision = items::revision(&item)?;
-            let StoredCutoff { cutoff, is_untold, .. } = items::listed_cutoff(item)?;
+            let Stored { value: StoredCutoff { cutoff, is_untold, .. }, revision } =
+                Stored::of(item, items::listed_cutoff)?;
             if is_untold {
-                return Ok(Some((cutoff, revision)));
+                return Ok(Some(Stored { value: cutoff, revision }));
             }
         }
         Ok(None)

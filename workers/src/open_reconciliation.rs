@@ -11,6 +11,7 @@ use aws::failure::Failure;
 use aws::items::{self, StoredRun};
 use aws::keys;
 use aws::retry::Policy;
+use aws::stored::Stored;
 use aws::table::{Order, Table, Write};
 use aws::telemetry::Metrics;
 use domain::command::{Command, Kind, OpenReconciliation, Reconcile};
@@ -58,16 +59,17 @@ impl ReconciliationOpener {
     /// Opens what is due, and carries on with what is open. What another day left open is closed as it stands.
     pub async fn tick(&self, tenant: &TenantId) -> Result<Ticked, Failure> {
         let Some(today) = self.today(tenant).await? else { return Ok(Ticked::Nothing) };
-        let (mut stored, mut revision) = match self.latest(tenant).await? {
-            Some((stored, revision)) if stored.run.closed.is_none() && stored.run.date < today => {
-                self.close(tenant, stored, revision, true).await?;
-                (self.open(tenant, today).await?, 0)
-            }
-            Some((StoredRun { run, .. }, _)) if run.closed.is_some() && run.date >= today => {
+        let latest = self.latest(tenant).await?;
+        let Stored { value: mut stored, mut revision } = match latest {
+            Some(latest) if latest.value.run.closed.is_some() && latest.value.run.date >= today => {
                 return Ok(Ticked::Nothing);
             }
-            Some((stored, revision)) if stored.run.closed.is_none() => (stored, revision),
-            Some(_) | None => (self.open(tenant, today).await?, 0),
+            Some(Stored { value, revision }) if value.run.closed.is_none() && value.run.date < today => {
+                self.close(tenant, value, revision, true).await?;
+                self.open(tenant, today).await?
+            }
+            Some(latest) if latest.value.run.closed.is_none() => latest,
+            Some(_) | None => self.open(tenant, today).await?,
         };
         let started = Instant::now();
         let mut walk = Walk::behind(&self.table, tenant, stored.behind.clone());
@@ -92,19 +94,17 @@ impl ReconciliationOpener {
     }
 
     /// The last run that was opened.
-    async fn latest(&self, tenant: &TenantId) -> Result<Option<(StoredRun, u64)>, Failure> {
+    async fn latest(&self, tenant: &TenantId) -> Result<Option<Stored<StoredRun>>, Failure> {
         let page = self.table.query_page(&keys::reconciliations(tenant), 1, Order::NewestFirst, None).await?;
-        let Some(item) = page.items.into_iter().next() else { return Ok(None) };
-        let revision = items::revision(&item)?;
-        Ok(Some((items::stored_reconciliation(item)?, revision)))
+        page.items.into_iter().next().map(|item| Stored::of(item, items::stored_reconciliation)).transpose()
     }
 
-    async fn open(&self, tenant: &TenantId, date: Date) -> Result<StoredRun, Failure> {
-        let stored = StoredRun { run: Run::open(date, self.clock.now()), behind: None };
-        self.commit(Write::Create(items::reconciliation(tenant, &stored)?)).await?;
+    async fn open(&self, tenant: &TenantId, date: Date) -> Result<Stored<StoredRun>, Failure> {
+        let value = StoredRun { run: Run::open(date, self.clock.now()), behind: None };
+        self.commit(Write::Create(items::reconciliation(tenant, &value)?)).await?;
         let id = tenant.as_str();
         tracing::info!(tenant.id = id, reconciliation.date = %date, "opened the reconciliation of {date}");
-        Ok(stored)
+        Ok(Stored { value, revision: 0 })
     }
 
     /// Publishes the next part of the roster. If nobody notes that it was, it is published again: the topic

@@ -17,6 +17,7 @@ use aws::items;
 use aws::keys;
 use aws::results::Results;
 use aws::retry::Policy;
+use aws::stored::Stored;
 use aws::table::{NotCommitted, Reason, Table, Write};
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
@@ -121,7 +122,8 @@ impl ReplenishWorker {
     }
 
     async fn tell_closed(&self, tenant: &TenantId) -> Result<(), Failure> {
-        let Some((cutoff, revision)) = self.opener.untold(tenant).await? else { return Ok(()) };
+        let Some(untold) = self.opener.untold(tenant).await? else { return Ok(()) };
+        let Stored { value: cutoff, revision } = untold;
         let closed =
             cutoff.closed.as_ref().map(|(at, totals)| Event::of_cutoff(tenant, cutoff.date, totals, *at));
         self.results.tell(tenant, closed).await?;

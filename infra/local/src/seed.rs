@@ -8,6 +8,7 @@ use crate::users::{self, PoolIds, UsersError};
 use aws::failure::Failure;
 use aws::items::{self, Item, MenuHead};
 use aws::keys;
+use aws::stored::{put, take};
 use aws::table::{MAX_TRANSACTION, NotCommitted, Reason, Table, Write};
 use aws_sdk_cognitoidentityprovider::Client as Cognito;
 use domain::badge::Badge;
@@ -128,18 +129,15 @@ pub fn buyer(
 /// Adds an active administrator to those that a tenant has.
 pub async fn count_admin(table: &Table, tenant: &TenantId, user: &User) -> Result<(), SeedError> {
     let key = keys::admins(tenant);
-    let (stored, from) = match table.read([key.clone()]).await?.take(&key) {
-        Some(item) => (items::stored_admins(item.clone())?, Some(items::revision(&item)?)),
-        None => (Admins::default(), None),
-    };
+    let stored = take(&mut table.read([key.clone()]).await?, &key, items::stored_admins)?;
+    let before = stored.as_ref().map(|stored| stored.value.clone()).unwrap_or_default();
     // Whoever is no administrator was none before, so nobody is taken out.
-    let Ok(admins) = stored.with(user) else { return Ok(()) };
-    let item = items::admins(tenant, &admins)?;
-    let write = match from {
-        Some(from) => Write::Replace { item, from },
-        None => Write::Create(item),
-    };
-    if admins == stored { Ok(()) } else { table.commit(vec![write]).await.map_err(SeedError::Refused) }
+    let Ok(admins) = before.with(user) else { return Ok(()) };
+    if admins == before {
+        return Ok(());
+    }
+    let write = put(items::admins(tenant, &admins)?, stored.as_ref());
+    table.commit(vec![write]).await.map_err(SeedError::Refused)
 }
 
 /// Creates items together; if they are there already, they stay as they are.

@@ -12,15 +12,21 @@ pub struct Stored<T> {
     pub revision: u64,
 }
 
+impl<T> Stored<T> {
+    /// What an item says.
+    pub fn of(item: Item, read: impl FnOnce(Item) -> Result<T, Failure>) -> Result<Self, Failure> {
+        let revision = items::revision(&item)?;
+        Ok(Self { value: read(item)?, revision })
+    }
+}
+
 /// What stands under a key.
 pub fn take<T>(
     found: &mut Found,
     key: &Key,
     read: impl FnOnce(Item) -> Result<T, Failure>,
 ) -> Result<Option<Stored<T>>, Failure> {
-    let Some(item) = found.take(key) else { return Ok(None) };
-    let revision = items::revision(&item)?;
-    Ok(Some(Stored { value: read(item)?, revision }))
+    found.take(key).map(|item| Stored::of(item, read)).transpose()
 }
 
 /// Puts an item where nothing stood, or in place of what was read.

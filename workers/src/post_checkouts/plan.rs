@@ -5,6 +5,7 @@ use super::state::State;
 use super::work::{WalletCommand, Work};
 use aws::failure::Failure;
 use aws::results::Lane;
+use aws::stored;
 use aws::table::{MAX_TRANSACTION, Write};
 use aws::{items, keys};
 use domain::booking::{self, Booking, PostBooking};
@@ -90,8 +91,8 @@ impl Plan {
         if let Some(event) = till.sales.get(&command.id) {
             return Ok(Some(event.clone()));
         }
-        if let Some((stored, _)) = till.state.checkout(&command.employee, command.id)? {
-            return Ok(Some(Event::of_checkout(&stored)));
+        if let Some(stored) = till.state.checkout(&command.employee, command.id)? {
+            return Ok(Some(Event::of_checkout(&stored.value)));
         }
         let on = checkout::State {
             tenant: &till.state.tenant,
@@ -122,14 +123,14 @@ impl Plan {
             return Ok(Some(event.clone()));
         }
         let target = command.correction.checkout();
-        let stored = till.state.booking(employee, &command.id.into())?;
-        if stored.is_none() && target.is_some_and(|id| till.sales.contains_key(&id)) {
+        let earlier = till.state.booking(employee, &command.id.into())?;
+        if earlier.is_none() && target.is_some_and(|id| till.sales.contains_key(&id)) {
             return Ok(None);
         }
         let sale = target.map(|id| till.state.checkout(employee, id)).transpose()?.flatten();
-        let checkout = sale.as_ref().map(|(checkout, _)| checkout);
-        if let Some(stored) = stored {
-            return Ok(Some(Event::of_booking(tenant, employee, &stored, checkout)));
+        let checkout = sale.as_ref().map(|sale| &sale.value);
+        if let Some(earlier) = earlier {
+            return Ok(Some(Event::of_booking(tenant, employee, &earlier, checkout)));
         }
         let on = booking::State { tenant: &till.state.tenant, wallet: till.wallet, checkout, now: till.now };
         let decision = booking::decide(on, command);
@@ -138,10 +139,7 @@ impl Plan {
         let booked = items::booking(tenant, employee, &decision.booking)?;
         let changed = decision.checkout.as_ref().map(items::checkout).transpose()?;
         self.writes.push(Write::Create(booked));
-        self.writes.extend(changed.map(|item| match sale {
-            Some((_, from)) => Write::Replace { item, from },
-            None => Write::Create(item),
-        }));
+        self.writes.extend(changed.map(|item| stored::put(item, sale.as_ref())));
         till.wallet = decision.booking.entry().map_or(till.wallet, |entry| entry.after);
         till.sales.extend(decision.checkout.map(|checkout| (checkout.id, Event::of_checkout(&checkout))));
         till.bookings.insert(command.id, event.clone());

@@ -6,6 +6,7 @@ use aws::failure::Failure;
 use aws::items::{self, Item};
 use aws::keys::{self, Key};
 use aws::menus::Menus;
+use aws::stored::Stored;
 use aws::table::{Found, Table};
 use domain::booking::Booking;
 use domain::checkout::Checkout;
@@ -78,15 +79,14 @@ impl State {
         Ok((items::stored_employee(number, employee)?, items::stored_wallet(wallet)?))
     }
 
-    /// The checkout stored under an id, and its revision.
+    /// The checkout stored under an id.
     pub fn checkout(
         &self,
         employee: &EmployeeNumber,
         id: CheckoutId,
-    ) -> Result<Option<(Checkout, u64)>, Failure> {
-        let Some(item) = self.get(&keys::checkout(&self.tenant.id, employee, id))? else { return Ok(None) };
-        let revision = items::revision(item)?;
-        Ok(Some((items::stored_checkout(item.clone())?, revision)))
+    ) -> Result<Option<Stored<Checkout>>, Failure> {
+        let item = self.get(&keys::checkout(&self.tenant.id, employee, id))?;
+        item.map(|item| Stored::of(item.clone(), items::stored_checkout)).transpose()
     }
 
     /// The booking stored under an id.
