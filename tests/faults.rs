@@ -145,6 +145,10 @@ impl HttpClient for Rewriting {
 impl HttpConnector for Rewriting {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let operation = operation(&request);
+        // Files and topics have no operation there, and are let through as they are.
+        if operation.is_empty() {
+            return self.inner.call(request);
+        }
         let (call, rewrite) = (self.inner.call(request), self.rewrite.clone());
         HttpConnectorFuture::new(async move {
             let answer = call.await?;

@@ -12,7 +12,7 @@ use domain::id::EmployeeNumber;
 use domain::import::{PATIENCE, Target};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use tests::faults::{self, Fault};
 use tests::terminal::{Terminal, coffee};
@@ -445,6 +445,48 @@ async fn a_row_that_loses_a_race_is_listed() {
     assert_eq!((&import["status"], &import["effect"]["created"]), (&json!("applied"), &json!(1)), "{import}");
     assert_eq!(import["rows"], json!({ "good": 1, "bad": 1, "listed": 1 }), "{import}");
     assert!(import["bad_rows_url"].is_string(), "{import}");
+}
+
+/// Whoever has a file, too, and reads of its import before it began and of its receipt after it ended, does not take that
+/// receipt for another command's, and leaves nothing untold.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_ends_while_it_is_read_is_told() {
+    let world = World::idle().await;
+    let id = Uuid::now_v7();
+    let file = "code,name,price\nCOFFEE,Coffee,50.00\n";
+    let event = announced(&world, &format!("acme/menus/coffee-bar/{id}"), file).await;
+    let manager = world.terminal("acme-manager").await;
+    for call in 0..CALLS_MAX {
+        assert!(dies_with(&world, &event, call, false).await, "it was told");
+        if manager.get(&format!("/v1/imports/{id}"), &[]).await.body["status"] == "applied" {
+            break;
+        }
+    }
+    let mut told = world.take("acme", Purpose::Results).await;
+    assert!(told.records.is_empty(), "{told:?}");
+
+    let is_torn = AtomicBool::new(false);
+    let import = keys::import(&"acme".parse().unwrap(), id.try_into().unwrap()).to_string();
+    let import = import.split_once(' ').unwrap().1.to_owned();
+    let torn = faults::rewriting(move |operation, body| {
+        if operation != "BatchGetItem"
+            || !body.contains("\"RECEIPT\"")
+            || is_torn.swap(true, Ordering::SeqCst)
+        {
+            return body;
+        }
+        let mut answer: Value = serde_json::from_str(&body).unwrap();
+        let items = answer["Responses"].as_object_mut().unwrap().values_mut().next().unwrap();
+        items.as_array_mut().unwrap().retain(|item| item["SK"]["S"] != import);
+        answer.to_string()
+    });
+    let clients = Clients::over(world.system.clients.config().clone(), torn);
+    let clock = Clock::system();
+    let worker = ImportWorker::new(&clients, clock.clone(), Metrics::to(clock, "test", |_| ()));
+    assert!(worker.handle(event).await.batch_item_failures.is_empty());
+    told = world.take("acme", Purpose::Results).await;
+    let told: String = told.records.into_iter().filter_map(|record| record.body).collect();
+    assert!(told.contains(&format!("imports/{id}")), "{told}");
 }
 
 /// An import whose file goes after its worker died is ended, and says what it wrote.

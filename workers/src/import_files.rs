@@ -24,7 +24,7 @@ use aws::queue::{Queues, Release};
 use aws::results::Results;
 use aws::retry::Policy;
 use aws::stored::{Stored, put, take};
-use aws::table::Table;
+use aws::table::{Found, Table};
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::command::{Command, ImportFile};
@@ -156,14 +156,21 @@ impl ImportWorker {
         let wanted = [&key, &tenant_key, &receipt_key, &newest_key].map(Clone::clone);
         let mut found = self.table.read(wanted).await?;
         let newest = take(&mut found, &newest_key, items::stored_newest_file)?;
-        let is_another_command = found.take(&receipt_key).is_some();
+        let has_receipt = found.take(&receipt_key).is_some();
         let tenant = found.take(&tenant_key);
         let tenant = tenant.ok_or_else(|| Failure::malformed("import a file", "there is no such tenant"))?;
         let company = items::stored_tenant(&dropped.tenant, tenant)?;
         let (files, now) = (self.files.clone(), self.clock.now());
-        let import = take(&mut found, &key, |item| items::stored_import(&dropped.tenant, item))?;
+        let read = |found: &mut Found| take(found, &key, |item| items::stored_import(&dropped.tenant, item));
+        let mut import = read(&mut found)?;
+        let is_open = import.as_ref().is_none_or(|import| !import.value.stage.is_final());
+        // Keys are not read at one instant, and an import may have come to its end between: only behind its receipt that is
+        // known to be another command's.
+        if has_receipt && is_open {
+            import = read(&mut self.table.read([key.clone()]).await?)?;
+        }
         let Some(Stored { value: import, revision }) = import else {
-            if is_another_command {
+            if has_receipt {
                 tracing::info!("its id is another command's");
                 return Ok(None);
             }
@@ -194,7 +201,7 @@ impl ImportWorker {
         }
         let run = Run::resume(import, revision, &command.key, self.table.clone(), files, self.clock.clone());
         // Only with its end it has a receipt of its own, which nobody can write any more.
-        if is_another_command {
+        if has_receipt {
             let reused = Refused::new(Reason::KeyReused, "its key became another command's meanwhile");
             self.refuse(run, reused).await?;
             return Ok(None);

@@ -206,7 +206,8 @@ impl Table {
     }
 
     /// Reads keys, strongly consistent, in one call for each [`MAX_BATCH_GET`] distinct ones; what
-    /// the service refuses or leaves unprocessed is asked for again.
+    /// the service refuses or leaves unprocessed is asked for again. Not at one instant: what is committed
+    /// together meanwhile may be found in part.
     pub async fn read(&self, keys: impl IntoIterator<Item = Key>) -> Result<Found, Failure> {
         let keys: BTreeSet<Key> = keys.into_iter().collect();
         let keys: Vec<Key> = keys.into_iter().collect();
