@@ -1,5 +1,5 @@
 //! The machine on its own thread behind a bounded channel, answered only after its changes are stored.
-//! Whatever waits is applied together and written in one transaction, and where several did, the next ones wait a moment
+//! Whatever waits is applied together and written in one transaction, and where many did, the next ones wait a moment
 //! for company. If a transaction fails, all of it is answered with an internal error and the machine is loaded again from
 //! the file, which so always has the last word.
 
@@ -24,8 +24,10 @@ use inline::Inline;
 const REQUESTS_MAX: usize = 1_024;
 /// Requests of one transaction: enough to share a sync, few enough to answer within milliseconds.
 const COMMIT_MAX: usize = 256;
-/// How long requests that are not alone wait for others to share a sync with.
+/// How long requests wait for others to share a sync with, where more than so many did the last time: at fewer a sync is had
+/// sooner than it is shared.
 const GATHERING: Duration = Duration::from_millis(1);
+const FEW: usize = 3;
 /// Between two looks at a queue that told nothing: somebody may have set the clock.
 const LOOK_AGAIN: Duration = Duration::from_secs(WAIT_MAX_S.unsigned_abs());
 
@@ -265,7 +267,7 @@ impl Thread {
             {
                 replies.push(request(&mut self.fifo, now_ms));
             }
-            is_busy = replies.len() > 1;
+            is_busy = replies.len() > FEW;
             let stored = match self.commit() {
                 Ok(()) => true,
                 Err(error) => {
