@@ -95,7 +95,11 @@ impl Office {
         let wanted = identity.keys().into_iter().chain([place.clone()]).chain(wanted);
         let mut found = app.table.read(wanted).await?;
         let (caller, tenant) = identity.admit(&mut found)?;
-        let earlier = found.take(&place);
+        let earlier = match found.take(&place) {
+            // What is wanted may have been changed by this very command, while the keys were read one after the other.
+            None if N > 0 => app.table.read_one(&place).await?,
+            earlier => earlier,
+        };
         let desk = Desk { caller: &caller, found: &mut found, is_replay: earlier.is_some() };
         let change = make(desk)?;
         let asked =

@@ -227,7 +227,11 @@ impl Net {
     fn leave_unprocessed(&self, call: &Call) -> HttpResponse {
         let mut request: Value = serde_json::from_str(&call.body).unwrap();
         let keys = request["RequestItems"][super::table::TABLE_NAME]["Keys"].as_array_mut().expect("keys");
-        let left = keys.split_off(self.sim.chaos().rng.usize(0..keys.len()));
+        let mut chaos = self.sim.chaos();
+        // They come in order, and may be read in any.
+        chaos.rng.shuffle(keys);
+        let left = keys.split_off(chaos.rng.usize(0..keys.len()));
+        drop(chaos);
         let (status, answer) = if keys.is_empty() {
             (200, json!({ "Responses": {} }).to_string())
         } else {

@@ -1,20 +1,33 @@
 //! Menus that change, tenants that are suspended, and lists as long as a company.
 
+use aws::clock::Clock;
+use aws::config::{Clients, IntakeConfig, PasswordKey, SessionKey, TicketKey, WebhookConfig, WebhookKey};
 use aws::items;
 use aws::keys;
 use aws::retry::Policy;
+use aws::telemetry::Metrics;
+use axum::Router;
+use axum::body::{Body, to_bytes};
 use domain::badge::REST;
 use domain::checkout::{Checkout, Outcome, Rejection, Returned};
+use domain::command::Purpose;
 use domain::employee::Employee;
 use domain::id::TenantId;
 use domain::request::RequestHash;
 use domain::wallet::Wallet;
+use domain::webhook::Reach;
+use http::Request;
+use intake::App;
 use jiff::SignedDuration;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyRequestContext;
+use lambda_http::request::RequestContext;
 use local::{demo, seed};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use tests::World;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tests::terminal::{Terminal, coffee, next_query};
+use tests::{World, faults};
+use tower::ServiceExt;
 use uuid::Uuid;
 
 const MENU: &str = "/v1/concessionaires/coffee-bar/menu";
@@ -43,6 +56,59 @@ async fn edit(
 
 fn done(status: u16, outcome: &str) -> (u16, String) {
     (status, outcome.to_owned())
+}
+
+/// Intake over a table of which it reads no receipt the first time, and whatever was committed with that.
+fn torn_intake(world: &World) -> Router {
+    let is_torn = AtomicBool::new(false);
+    let torn = faults::rewriting(move |operation, body| {
+        if operation != "BatchGetItem" || is_torn.swap(true, Ordering::SeqCst) {
+            return body;
+        }
+        let mut answer: Value = serde_json::from_str(&body).unwrap();
+        let items = answer["Responses"].as_object_mut().unwrap().values_mut().next().unwrap();
+        items.as_array_mut().unwrap().retain(|item| item["SK"]["S"] != "RECEIPT");
+        answer.to_string()
+    });
+    let config = IntakeConfig {
+        client_id: "torn".to_owned(),
+        listen_url: String::new(),
+        session_key: SessionKey::new([1; 32]),
+        ticket_key: TicketKey::new([2; 32]),
+        password_key: PasswordKey::new([3; 32]),
+        webhooks: WebhookConfig { key: WebhookKey::new([4; 32]), reach: Reach::Public },
+    };
+    let clients = Clients::over(world.system.clients.config().clone(), torn);
+    let (clock, metrics) = (Clock::system(), Metrics::to(Clock::system(), "test", |_| ()));
+    intake::routes::router(App::new(&clients, config, clock, metrics))
+}
+
+/// Whoever sends an edit again while it is applied may be read to have no receipt, and to have changed the menu.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_is_applied_while_it_is_sent_again_is_no_conflict() {
+    let world = World::idle().await;
+    let manager = world.terminal("acme-manager").await;
+    let (key, tag) = (Uuid::now_v7().to_string(), etag(&manager).await);
+    let path = "/v1/concessionaires/coffee-bar/meals/COFFEE/availability";
+    let body = json!({ "sold_out": true }).to_string();
+    let headers = [("idempotency-key", &*key), ("if-match", &*tag), ("content-type", "application/json")];
+    let accepted = manager.request("PUT", path, &headers, &body).await;
+    assert_eq!(accepted.status, 202, "{accepted:?}");
+    world.work_off("acme", Purpose::Admin).await;
+    assert_ne!(etag(&manager).await, tag);
+
+    let mut context = ApiGatewayProxyRequestContext::default();
+    let claims = json!({
+        "aud": "torn", "token_use": "id", "exp": "2088000000",
+        "custom:tenant_id": "acme", "cognito:username": "acme-manager",
+    });
+    context.authorizer.fields.insert("claims".to_owned(), claims);
+    let again = Request::put(path).extension(RequestContext::ApiGatewayV1(context));
+    let again = headers.into_iter().fold(again, |again, (name, value)| again.header(name, value));
+    let answer = torn_intake(&world).oneshot(again.body(Body::from(body)).unwrap()).await.unwrap();
+    let (status, answer) = (answer.status(), to_bytes(answer.into_body(), usize::MAX).await.unwrap());
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!((status.as_u16(), &answer["status"]), (200, &json!("applied")), "{answer}");
 }
 
 /// A cursor is of one version: nobody reads half of one menu and half of the next.

@@ -7,15 +7,18 @@ use aws::keys;
 use aws::retry::Policy;
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use domain::booking::{Correction, PostBooking};
 use domain::checkout::{Checkout, Outcome};
-use domain::command::{Basket, Command, Kind, Message, OrderLine, PostCheckout, Probe};
+use domain::command::{Basket, Command, Kind, Message, OrderLine, PostCheckout, Probe, Purpose};
 use domain::id::CheckoutId;
+use domain::money::Money;
 use domain::request::RequestHash;
 use domain::tenant::Tenant;
 use jiff::{SignedDuration, Timestamp};
 use local::system::System;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tests::faults::{self, Fault};
@@ -247,7 +250,7 @@ async fn a_read_that_fails_or_falls_short_is_read_again() {
             1 => Fault::LoseReply,
             2 => {
                 let asked: serde_json::Value = serde_json::from_str(body).unwrap();
-                let short = serde_json::json!({ "Responses": {}, "UnprocessedKeys": asked["RequestItems"] });
+                let short = json!({ "Responses": {}, "UnprocessedKeys": asked["RequestItems"] });
                 Fault::Answer(200, short.to_string())
             }
             _ => Fault::None,
@@ -326,7 +329,7 @@ async fn a_key_that_is_never_read_stops_its_own_wallet_only() {
     let world = World::start().await;
     let worker = faulty(&world, |_, _, _| Fault::None);
     let name = world.system.clients.config().table_name.clone();
-    let shy = serde_json::json!({ "PK": { "S": "T#acme#E#100002" }, "SK": { "S": "WALLET" } });
+    let shy = json!({ "PK": { "S": "T#acme#E#100002" }, "SK": { "S": "WALLET" } });
     let shy = faults::unprocessed(name, shy);
     let shy_worker = faulty_replies(&world, shy);
     let sales = ["100001", "100002"].map(coffee);
@@ -335,6 +338,94 @@ async fn a_key_that_is_never_read_stops_its_own_wallet_only() {
     assert_eq!(wallet(&world, "100001").await, ONE_COFFEE);
     assert_eq!(handed_back(&worker.handle(batch(&sales.iter().collect::<Vec<_>>(), 2)).await), [""; 0]);
     assert_eq!(wallet(&world, "100002").await, ONE_COFFEE);
+}
+
+/// A correction of a wallet, accepted now.
+fn correction(employee: &str, correction: Correction) -> PostBooking {
+    PostBooking {
+        tenant: "acme".parse().unwrap(),
+        id: Uuid::now_v7().try_into().unwrap(),
+        request: RequestHash::from_bytes([2; 32]),
+        caller: "acme-admin".parse().unwrap(),
+        employee: employee.parse().unwrap(),
+        correction,
+        reason: "because".to_owned().try_into().unwrap(),
+        accepted_at: now(),
+        expires_at: now() + SignedDuration::from_mins(5),
+    }
+}
+
+/// A batch of corrections of one wallet, and then of sales.
+fn corrected(corrections: &[&PostBooking], sales: &[&PostCheckout]) -> SqsEvent {
+    let booked = corrections.iter().map(|booking| {
+        let body = serde_json::to_string(&Message::new(Command::PostBooking((*booking).clone()))).unwrap();
+        (keys::wallet_group(&booking.tenant, &booking.employee), body, 1)
+    });
+    let sold = sales.iter().map(|sale| (keys::wallet_group(&sale.tenant, &sale.employee), body(sale), 1));
+    event(&booked.chain(sold).collect::<Vec<_>>())
+}
+
+/// A worker that reads the items of one sort key, the first time, as `change` says.
+fn torn(
+    world: &World,
+    sort_key: &'static str,
+    change: impl Fn(&mut Vec<Value>, usize) + Send + Sync + 'static,
+) -> PostCheckouts {
+    let is_torn = AtomicBool::new(false);
+    faulty_replies(world, move |operation, body| {
+        if operation != "BatchGetItem" || is_torn.swap(true, Ordering::SeqCst) {
+            return body;
+        }
+        let mut answer: Value = serde_json::from_str(&body).unwrap();
+        let items = answer["Responses"].as_object_mut().unwrap().values_mut().next().unwrap();
+        let items = items.as_array_mut().unwrap();
+        let place = items.iter().position(|item| item["SK"]["S"].as_str().unwrap().starts_with(sort_key));
+        change(items, place.expect("it is read"));
+        answer.to_string()
+    })
+}
+
+/// The wallet was read before a correction was committed, and the correction after.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sale_behind_a_correction_sees_what_it_did() {
+    let world = World::idle().await;
+    let worker = faulty(&world, |_, _, _| Fault::None);
+    let adjust = |minor| correction("100001", Correction::Adjustment { amount: Money::from_minor(minor) });
+    let (taken, given) = (adjust(-500_000), adjust(4_500));
+    assert_eq!(handed_back(&worker.handle(corrected(&[&taken, &given], &[])).await), [""; 0]);
+    assert_eq!(wallet(&world, "100001").await, (4_500, 3));
+    let sale = coffee("100001");
+    let torn = torn(&world, "WALLET", |items, place| {
+        (items[place]["b"]["N"], items[place]["v"]["N"]) = (json!("0"), json!("2"));
+    });
+    assert_eq!(handed_back(&torn.handle(corrected(&[&given], &[&sale])).await), [""; 0]);
+    let sale = stored(&world, &sale).await.unwrap();
+    assert!(matches!(sale.outcome, Outcome::Settled { .. }), "{sale:?}");
+    assert_eq!(wallet(&world, "100001").await, (0, 4));
+}
+
+/// The sale that a void withdrew was read before the void was committed, and the void after.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_void_is_told_with_the_sale_that_it_withdrew() {
+    let world = World::idle().await;
+    let sale = coffee("100001");
+    let void = Correction::Void {
+        checkout: sale.id,
+        concessionaire: sale.concessionaire.clone(),
+        is_cashier: false,
+    };
+    let void = correction("100001", void);
+    let mute = faulty(&world, |_, body, _| match body.contains("Action=Publish") {
+        true => Fault::Answer(400, String::new()),
+        false => Fault::None,
+    });
+    assert_eq!(handed_back(&mute.handle(corrected(&[&void], &[])).await), ["0"]);
+    assert!(matches!(stored(&world, &sale).await.unwrap().outcome, Outcome::Withdrawn));
+    let torn = torn(&world, "CHECKOUT#", |items, place| _ = items.remove(place));
+    assert_eq!(handed_back(&torn.handle(corrected(&[&void], &[])).await), [""; 0]);
+    let told = world.take("acme", Purpose::Results).await;
+    let told: String = told.records.into_iter().filter_map(|record| record.body).collect();
+    assert!(told.contains("\"concessionaireid\":\"coffee-bar\""), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

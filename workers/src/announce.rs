@@ -17,7 +17,7 @@ use aws::keys;
 use aws::queue::Queues;
 use aws::retry::Policy;
 use aws::stored::{put, take};
-use aws::table::Table;
+use aws::table::{Found, Table};
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::command::{Command, Deliver, Purpose};
@@ -157,19 +157,16 @@ impl Announcer {
         if let Some(item) = found.take(&webhooks_key) {
             room.webhooks = items::stored_webhooks(item)?;
         }
-        for audience in audiences {
-            let Some(item) = found.take(&keys::audience(&tenant, &audience)) else { continue };
-            let listeners = items::stored_listeners(item)?.at(now);
-            if !listeners.sessions.is_empty() {
-                room.audiences.insert(audience, listeners);
-            }
-        }
+        room.audiences = seated(&mut found, &tenant, &audiences, now)?;
         if room.is_silent() {
             return Ok(room);
         }
         let is_for = |event: &Event| Audience::of(event).iter().any(|one| room.audiences.contains_key(one));
         let kept = events.iter().filter(|one| is_for(&one.event)).map(|one| items::told(&one.event, one.at));
         self.table.put_unnamed(&kept.collect::<Result<Vec<_>, _>>()?).await?;
+        // Whoever sat down since finds what was just kept, or is found here.
+        let seats = audiences.iter().map(|one| keys::audience(&tenant, one));
+        room.audiences = seated(&mut self.table.read(seats).await?, &tenant, &audiences, now)?;
         let users = room.audiences.values().flat_map(|listeners| listeners.sessions.values());
         let users: BTreeSet<_> = users.map(|one| one.session.user.clone()).collect();
         let mut found = self.table.read(users.iter().map(|name| keys::user(&tenant, name))).await?;
@@ -308,6 +305,24 @@ impl Announcer {
         let write = put(items::listeners(tenant, audience, &listeners)?, Some(&stored));
         self.table.commit(vec![write]).await.map_err(|error| error.alone("note who is gone"))
     }
+}
+
+/// Who listens to each audience.
+fn seated(
+    found: &mut Found,
+    tenant: &TenantId,
+    audiences: &BTreeSet<Audience>,
+    now: Timestamp,
+) -> Result<BTreeMap<Audience, Listeners>, Failure> {
+    let mut seated = BTreeMap::new();
+    for audience in audiences {
+        let Some(item) = found.take(&keys::audience(tenant, audience)) else { continue };
+        let listeners = items::stored_listeners(item)?.at(now);
+        if !listeners.sessions.is_empty() {
+            seated.insert(audience.clone(), listeners);
+        }
+    }
+    Ok(seated)
 }
 
 impl Room {

@@ -175,7 +175,12 @@ impl Booking {
         }
     }
 
-    /// The same, and what it was for.
+    /// Whether the sale that it is about was there when it was decided.
+    pub fn has_found_its_sale(&self) -> bool {
+        !matches!(self.outcome, BookingOutcome::Rejected(Rejection::Expired | Rejection::UnknownCheckout))
+    }
+
+    /// The same movement, and what it was for.
     pub fn movement(&self) -> Option<Movement> {
         let flow = match self.kind {
             BookingKind::Opening | BookingKind::Grant => Flow::Granted {

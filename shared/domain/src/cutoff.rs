@@ -70,6 +70,9 @@ pub fn decide(
     }
 }
 
+/// The least that instants differ by, as they are stored.
+const INSTANT: SignedDuration = SignedDuration::from_millis(1);
+
 /// What whoever joins gets of the latest cutoff, under the id that it has in every wallet: all of it while it is
 /// open, so that it does not matter whether the roster still names them, and the share of the days that are left
 /// where the policy says so.
@@ -81,6 +84,8 @@ pub fn join(
     now: Timestamp,
 ) -> Option<Booking> {
     let Cutoff { policy, date, closed, .. } = cutoff;
+    // By whatever clock, they join behind what is closed: its totals are told.
+    let at = closed.as_ref().map_or(now, |(closed_at, _)| now.max(*closed_at + INSTANT));
     if !policy.prorates_joiners {
         let is_open = closed.is_none() || planted::is(Planted::JoinedTooLate);
         return is_open.then(|| decide(policy, *date, employee, Wallet::default(), by, now));
@@ -91,7 +96,7 @@ pub fn join(
     Some(Booking {
         id: booking_id(*date),
         kind: BookingKind::Grant,
-        at: now,
+        at,
         by: by.clone(),
         cause: None,
         replenished: Some(Replenished { granted, expired: Money::ZERO }),

@@ -4,7 +4,7 @@
 //! says which event came first.
 
 use crate::admin::{Receipt, ReceiptOutcome};
-use crate::booking::{Booking, BookingKind, BookingOutcome, Rejection};
+use crate::booking::{Booking, BookingKind, BookingOutcome};
 use crate::checkout::{Checkout, Outcome, SoldLine};
 use crate::cutoff::Totals;
 use crate::id::{CommandId, ConcessionaireId, EmployeeNumber, StationId, TenantId, UserName, WebhookId};
@@ -207,10 +207,7 @@ impl Event {
         booking: &Booking,
         sale: Option<&Checkout>,
     ) -> Self {
-        let sale = sale.filter(|_| match &booking.outcome {
-            BookingOutcome::Rejected(Rejection::Expired | Rejection::UnknownCheckout) => false,
-            BookingOutcome::Rejected(_) | BookingOutcome::Booked { .. } => true,
-        });
+        let sale = sale.filter(|_| booking.has_found_its_sale());
         let (kind, version, outcome) = match &booking.outcome {
             BookingOutcome::Booked { amount, after } => {
                 let kind = match booking.kind {

@@ -88,7 +88,8 @@ pub(crate) fn moves_in(tenant: &TenantId, roster: Option<&Stored<Roster>>) -> Re
     })
 }
 
-/// The cutoff that whoever joins may have a share of.
+/// The cutoff that whoever joins may have a share of, as the roster has it: what is committed together is not always seen
+/// together.
 pub(crate) async fn latest(
     table: &Table,
     tenant: &TenantId,
@@ -96,7 +97,11 @@ pub(crate) async fn latest(
 ) -> Result<Option<Cutoff>, Failure> {
     let item = table.read_one(&keys::cutoff(tenant, roster.latest)).await?;
     let stored = item.map(|item| items::stored_cutoff(roster.latest, item)).transpose()?;
-    Ok(stored.map(|stored| stored.cutoff))
+    let cutoff = stored.map(|stored| stored.cutoff);
+    if cutoff.as_ref().is_some_and(|cutoff| cutoff.closed.is_none() != roster.is_open) {
+        return Err(Failure::transient("read the latest cutoff", "it was opened or closed just now"));
+    }
+    Ok(cutoff)
 }
 
 pub async fn change(

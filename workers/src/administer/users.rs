@@ -185,15 +185,19 @@ pub async fn restore(
     tenant: &TenantId,
     name: &UserName,
 ) -> Result<(), Failure> {
-    match stored(&worker.table, tenant, name).await? {
-        Some(user) => {
-            let first_password = user_pool::first_password(&worker.password_key, name, command.id);
-            let is_enabled = user.status == Status::Active;
-            let target = Target { is_enabled, first_password: &first_password, is_reset: false };
-            worker.pool.set(tenant, name, target).await.map(|_| ())
+    let user = match stored(&worker.table, tenant, name).await? {
+        Some(user) => user,
+        None => {
+            worker.pool.remove(tenant, name).await?;
+            // Another queue's command may have made them meanwhile: a platform appoints administrators.
+            let Some(user) = stored(&worker.table, tenant, name).await? else { return Ok(()) };
+            user
         }
-        None => worker.pool.remove(tenant, name).await,
-    }
+    };
+    let first_password = user_pool::first_password(&worker.password_key, name, command.id);
+    let is_enabled = user.status == Status::Active;
+    let target = Target { is_enabled, first_password: &first_password, is_reset: false };
+    worker.pool.set(tenant, name, target).await.map(|_| ())
 }
 
 async fn stored(table: &Table, tenant: &TenantId, name: &UserName) -> Result<Option<User>, Failure> {

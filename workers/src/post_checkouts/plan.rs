@@ -47,6 +47,20 @@ struct Till<'a> {
     bookings: BTreeMap<CommandId, Event>,
 }
 
+impl Till<'_> {
+    /// The keys of a batch are not read at one instant. What the wallet was decides nothing behind an outcome that moved it.
+    fn ensure_behind(&self, moved: &Wallet) -> Result<(), Failure> {
+        if moved.version > self.wallet.version {
+            return Err(torn("a wallet was read before what moved it"));
+        }
+        Ok(())
+    }
+}
+
+fn torn(what: &'static str) -> Failure {
+    Failure::transient("read a batch", what)
+}
+
 impl Plan {
     /// Plans commands up to the first that cannot be decided; fails if that is the very first.
     pub fn make(index: usize, work: &Work<'_>, state: &mut State, now: Timestamp) -> Result<Self, Failure> {
@@ -92,6 +106,9 @@ impl Plan {
             return Ok(Some(event.clone()));
         }
         if let Some(stored) = till.state.checkout(&command.employee, command.id)? {
+            if let Outcome::Settled { after, .. } = &stored.value.outcome {
+                till.ensure_behind(after)?;
+            }
             return Ok(Some(Event::of_checkout(&stored.value)));
         }
         let on = checkout::State {
@@ -130,6 +147,12 @@ impl Plan {
         let sale = target.map(|id| till.state.checkout(employee, id)).transpose()?.flatten();
         let checkout = sale.as_ref().map(|sale| &sale.value);
         if let Some(earlier) = earlier {
+            if let Some(entry) = earlier.entry() {
+                till.ensure_behind(&entry.after)?;
+            }
+            if target.is_some() && checkout.is_none() && earlier.has_found_its_sale() {
+                return Err(torn("a correction was read, and not the sale that it changed"));
+            }
             return Ok(Some(Event::of_booking(tenant, employee, &earlier, checkout)));
         }
         let on = booking::State { tenant: &till.state.tenant, wallet: till.wallet, checkout, now: till.now };

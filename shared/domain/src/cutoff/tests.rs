@@ -362,3 +362,27 @@ fn a_round_counts_if_the_roster_was_at_rest() {
     // A part that was handed out twice, and not the same: everybody is counted again.
     check_round(60, false, 7, 101, Verdict::Again);
 }
+
+/// Whoever read the roster just before, or has a clock that is behind, hires nobody into totals that were told.
+#[test]
+fn whoever_joins_once_a_cutoff_is_closed_is_not_in_its_totals() {
+    let at = |time: &str| -> Timestamp { format!("2026-03-16T{time}Z").parse().unwrap() };
+    let policy = policy(semi_monthly(15, 31), "06:00");
+    let open = Cutoff::open("2026-03-15".parse().unwrap(), policy, 0, at("00:00:00"));
+    let cutoff = Cutoff { closed: Some((at("00:01:00"), Totals::default())), ..open };
+    let employee = Employee {
+        number: "100001".parse().unwrap(),
+        name: "Ann".to_owned(),
+        status: Status::Active,
+        discount: crate::money::BasisPoints::NONE,
+        limit: Some(minor(30_000)),
+        badges: BTreeMap::new(),
+        image_url: None,
+    };
+    let (day, by) = (BusinessDay::new("UTC", 0).unwrap(), "admin".parse().unwrap());
+    for now in ["00:00:59", "00:01:00", "00:02:00"] {
+        let booking = join(&cutoff, &employee, &day, &by, at(now)).unwrap();
+        assert!(!cutoff.includes(&booking), "{now}");
+        assert!(booking.at >= at(now));
+    }
+}
