@@ -404,6 +404,24 @@ async fn a_sale_behind_a_correction_sees_what_it_did() {
     assert_eq!(wallet(&world, "100001").await, (0, 4));
 }
 
+/// A key that was another correction's first has that one's outcome, whatever it is used for then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_an_adjustment_is_no_void_of_a_sale_that_never_was() {
+    let world = World::idle().await;
+    let worker = faulty(&world, |_, _, _| Fault::None);
+    let sale = coffee("100001");
+    let adjusted = correction("100001", Correction::Adjustment { amount: Money::from_minor(-4_500) });
+    let void = Correction::Void {
+        checkout: sale.id,
+        concessionaire: sale.concessionaire.clone(),
+        is_cashier: false,
+    };
+    let void = PostBooking { id: adjusted.id, ..correction("100001", void) };
+    assert_eq!(handed_back(&worker.handle(corrected(&[&adjusted], &[])).await), [""; 0]);
+    assert_eq!(handed_back(&worker.handle(corrected(&[&void], &[&sale])).await), [""; 0]);
+    assert_eq!(wallet(&world, "100001").await, (491_000, 3));
+}
+
 /// The sale that a void withdrew was read before the void was committed, and the void after.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_void_is_told_with_the_sale_that_it_withdrew() {

@@ -98,7 +98,7 @@ pub(crate) async fn latest(
     let item = table.read_one(&keys::cutoff(tenant, roster.latest)).await?;
     let stored = item.map(|item| items::stored_cutoff(roster.latest, item)).transpose()?;
     let cutoff = stored.map(|stored| stored.cutoff);
-    if cutoff.as_ref().is_some_and(|cutoff| cutoff.closed.is_none() != roster.is_open) {
+    if cutoff.as_ref().is_none_or(|cutoff| cutoff.closed.is_none() != roster.is_open) {
         return Err(Failure::transient("read the latest cutoff", "it was opened or closed just now"));
     }
     Ok(cutoff)

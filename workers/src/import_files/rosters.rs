@@ -137,10 +137,11 @@ impl Desk {
     async fn settle(&self, rows: Vec<Taken<EmployeeRow>>, act: Act) -> Result<Taking, Failure> {
         let mut pauses = Policy::WORKER.pauses();
         loop {
-            let failure = match self.attempt(&rows, act).await? {
-                Ok(taking) => return Ok(taking),
-                Err(NotCommitted::Cancelled(_)) if rows.len() > 1 => break,
-                Err(error) => error.alone("import an employee"),
+            let failure = match self.attempt(&rows, act).await {
+                Ok(Ok(taking)) => return Ok(taking),
+                Ok(Err(NotCommitted::Cancelled(_))) if rows.len() > 1 => break,
+                Ok(Err(error)) => error.alone("import an employee"),
+                Err(failure) => failure,
             };
             if !failure.is_transient() || !pauses.pause().await {
                 return Err(failure);

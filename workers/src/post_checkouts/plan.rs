@@ -150,7 +150,11 @@ impl Plan {
             if let Some(entry) = earlier.entry() {
                 till.ensure_behind(&entry.after)?;
             }
-            if target.is_some() && checkout.is_none() && earlier.has_found_its_sale() {
+            // Whatever came first under an id is its outcome, also for another request about another sale.
+            let is_its_sale =
+                target.is_some() && earlier.cause.as_ref().and_then(|cause| cause.checkout) == target;
+            let checkout = checkout.filter(|_| is_its_sale);
+            if is_its_sale && checkout.is_none() && earlier.has_found_its_sale() {
                 return Err(torn("a correction was read, and not the sale that it changed"));
             }
             return Ok(Some(Event::of_booking(tenant, employee, &earlier, checkout)));
