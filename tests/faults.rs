@@ -14,7 +14,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 use serde_json::{Value, json};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 use workers::lambda::Worker;
@@ -134,6 +134,36 @@ pub fn unprocessed(table: String, key: Value) -> impl Fn(&str, String) -> String
         answer["UnprocessedKeys"] = json!({ &table: { "Keys": [key] } });
         answer.to_string()
     }
+}
+
+/// A rewrite of the first batch read that finds something under a sort key: the keys were read one after the other, and some
+/// of the items are, as `change` says, from before what the others tell of. With it, whether there was such a read.
+pub fn torn(
+    sort_key: &'static str,
+    change: impl Fn(&mut Vec<Value>) + Send + Sync + 'static,
+) -> (impl Fn(&str, String) -> String + Send + Sync + 'static, Arc<AtomicBool>) {
+    let is_torn = Arc::new(AtomicBool::new(false));
+    let tearing = is_torn.clone();
+    let rewrite = move |operation: &str, body: String| {
+        if operation != "BatchGetItem" {
+            return body;
+        }
+        let mut answer: Value = serde_json::from_str(&body).expect("JSON");
+        let tables = answer["Responses"].as_object_mut().expect("tables");
+        let items = tables.values_mut().next().and_then(Value::as_array_mut).expect("items");
+        let is_found = items.iter().any(|item| is_under(item, sort_key));
+        if !is_found || tearing.swap(true, Ordering::SeqCst) {
+            return body;
+        }
+        change(items);
+        answer.to_string()
+    };
+    (rewrite, is_torn)
+}
+
+/// Whether an item's sort key begins so.
+pub fn is_under(item: &Value, sort_key: &str) -> bool {
+    item["SK"]["S"].as_str().is_some_and(|sk| sk.starts_with(sort_key))
 }
 
 impl HttpClient for Rewriting {

@@ -12,7 +12,7 @@ use domain::id::EmployeeNumber;
 use domain::import::{PATIENCE, Target};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use tests::faults::{self, Fault};
 use tests::terminal::{Terminal, coffee};
@@ -465,25 +465,13 @@ async fn an_import_that_ends_while_it_is_read_is_told() {
     let mut told = world.take("acme", Purpose::Results).await;
     assert!(told.records.is_empty(), "{told:?}");
 
-    let is_torn = AtomicBool::new(false);
-    let import = keys::import(&"acme".parse().unwrap(), id.try_into().unwrap()).to_string();
-    let import = import.split_once(' ').unwrap().1.to_owned();
-    let torn = faults::rewriting(move |operation, body| {
-        if operation != "BatchGetItem"
-            || !body.contains("\"RECEIPT\"")
-            || is_torn.swap(true, Ordering::SeqCst)
-        {
-            return body;
-        }
-        let mut answer: Value = serde_json::from_str(&body).unwrap();
-        let items = answer["Responses"].as_object_mut().unwrap().values_mut().next().unwrap();
-        items.as_array_mut().unwrap().retain(|item| item["SK"]["S"] != import);
-        answer.to_string()
-    });
-    let clients = Clients::over(world.system.clients.config().clone(), torn);
+    let (torn, is_torn) =
+        faults::torn("RECEIPT", |items| items.retain(|item| !faults::is_under(item, "IMPORT#")));
+    let clients = Clients::over(world.system.clients.config().clone(), faults::rewriting(torn));
     let clock = Clock::system();
     let worker = ImportWorker::new(&clients, clock.clone(), Metrics::to(clock, "test", |_| ()));
     assert!(worker.handle(event).await.batch_item_failures.is_empty());
+    assert!(is_torn.load(Ordering::SeqCst));
     told = world.take("acme", Purpose::Results).await;
     let told: String = told.records.into_iter().filter_map(|record| record.body).collect();
     assert!(told.contains(&format!("imports/{id}")), "{told}");

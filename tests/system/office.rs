@@ -24,6 +24,7 @@ use lambda_http::request::RequestContext;
 use local::{demo, seed};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tests::terminal::{Terminal, coffee, next_query};
 use tests::{World, faults};
@@ -59,17 +60,9 @@ fn done(status: u16, outcome: &str) -> (u16, String) {
 }
 
 /// Intake over a table of which it reads no receipt the first time, and whatever was committed with that.
-fn torn_intake(world: &World) -> Router {
-    let is_torn = AtomicBool::new(false);
-    let torn = faults::rewriting(move |operation, body| {
-        if operation != "BatchGetItem" || is_torn.swap(true, Ordering::SeqCst) {
-            return body;
-        }
-        let mut answer: Value = serde_json::from_str(&body).unwrap();
-        let items = answer["Responses"].as_object_mut().unwrap().values_mut().next().unwrap();
-        items.as_array_mut().unwrap().retain(|item| item["SK"]["S"] != "RECEIPT");
-        answer.to_string()
-    });
+fn torn_intake(world: &World) -> (Router, Arc<AtomicBool>) {
+    let (torn, is_torn) =
+        faults::torn("RECEIPT", |items| items.retain(|item| !faults::is_under(item, "RECEIPT")));
     let config = IntakeConfig {
         client_id: "torn".to_owned(),
         listen_url: String::new(),
@@ -78,9 +71,9 @@ fn torn_intake(world: &World) -> Router {
         password_key: PasswordKey::new([3; 32]),
         webhooks: WebhookConfig { key: WebhookKey::new([4; 32]), reach: Reach::Public },
     };
-    let clients = Clients::over(world.system.clients.config().clone(), torn);
+    let clients = Clients::over(world.system.clients.config().clone(), faults::rewriting(torn));
     let (clock, metrics) = (Clock::system(), Metrics::to(Clock::system(), "test", |_| ()));
-    intake::routes::router(App::new(&clients, config, clock, metrics))
+    (intake::routes::router(App::new(&clients, config, clock, metrics)), is_torn)
 }
 
 /// Whoever sends an edit again while it is applied may be read to have no receipt, and to have changed the menu.
@@ -105,7 +98,9 @@ async fn an_edit_that_is_applied_while_it_is_sent_again_is_no_conflict() {
     context.authorizer.fields.insert("claims".to_owned(), claims);
     let again = Request::put(path).extension(RequestContext::ApiGatewayV1(context));
     let again = headers.into_iter().fold(again, |again, (name, value)| again.header(name, value));
-    let answer = torn_intake(&world).oneshot(again.body(Body::from(body)).unwrap()).await.unwrap();
+    let (intake, is_torn) = torn_intake(&world);
+    let answer = intake.oneshot(again.body(Body::from(body)).unwrap()).await.unwrap();
+    assert!(is_torn.load(Ordering::SeqCst));
     let (status, answer) = (answer.status(), to_bytes(answer.into_body(), usize::MAX).await.unwrap());
     let answer: Value = serde_json::from_slice(&answer).unwrap();
     assert_eq!((status.as_u16(), &answer["status"]), (200, &json!("applied")), "{answer}");

@@ -16,9 +16,9 @@ use domain::request::RequestHash;
 use domain::tenant::Tenant;
 use jiff::{SignedDuration, Timestamp};
 use local::system::System;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tests::faults::{self, Fault};
@@ -365,26 +365,6 @@ fn corrected(corrections: &[&PostBooking], sales: &[&PostCheckout]) -> SqsEvent 
     event(&booked.chain(sold).collect::<Vec<_>>())
 }
 
-/// A worker that reads the items of one sort key, the first time, as `change` says.
-fn torn(
-    world: &World,
-    sort_key: &'static str,
-    change: impl Fn(&mut Vec<Value>, usize) + Send + Sync + 'static,
-) -> PostCheckouts {
-    let is_torn = AtomicBool::new(false);
-    faulty_replies(world, move |operation, body| {
-        if operation != "BatchGetItem" || is_torn.swap(true, Ordering::SeqCst) {
-            return body;
-        }
-        let mut answer: Value = serde_json::from_str(&body).unwrap();
-        let items = answer["Responses"].as_object_mut().unwrap().values_mut().next().unwrap();
-        let items = items.as_array_mut().unwrap();
-        let place = items.iter().position(|item| item["SK"]["S"].as_str().unwrap().starts_with(sort_key));
-        change(items, place.expect("it is read"));
-        answer.to_string()
-    })
-}
-
 /// The wallet was read before a correction was committed, and the correction after.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sale_behind_a_correction_sees_what_it_did() {
@@ -395,10 +375,13 @@ async fn a_sale_behind_a_correction_sees_what_it_did() {
     assert_eq!(handed_back(&worker.handle(corrected(&[&taken, &given], &[])).await), [""; 0]);
     assert_eq!(wallet(&world, "100001").await, (4_500, 3));
     let sale = coffee("100001");
-    let torn = torn(&world, "WALLET", |items, place| {
-        (items[place]["b"]["N"], items[place]["v"]["N"]) = (json!("0"), json!("2"));
+    let (torn, is_torn) = faults::torn("WALLET", |items| {
+        let wallet = items.iter_mut().find(|item| faults::is_under(item, "WALLET")).unwrap();
+        (wallet["b"]["N"], wallet["v"]["N"]) = (json!("0"), json!("2"));
     });
+    let torn = faulty_replies(&world, torn);
     assert_eq!(handed_back(&torn.handle(corrected(&[&given], &[&sale])).await), [""; 0]);
+    assert!(is_torn.load(Ordering::SeqCst));
     let sale = stored(&world, &sale).await.unwrap();
     assert!(matches!(sale.outcome, Outcome::Settled { .. }), "{sale:?}");
     assert_eq!(wallet(&world, "100001").await, (0, 4));
@@ -439,8 +422,11 @@ async fn a_void_is_told_with_the_sale_that_it_withdrew() {
     });
     assert_eq!(handed_back(&mute.handle(corrected(&[&void], &[])).await), ["0"]);
     assert!(matches!(stored(&world, &sale).await.unwrap().outcome, Outcome::Withdrawn));
-    let torn = torn(&world, "CHECKOUT#", |items, place| _ = items.remove(place));
+    let (torn, is_torn) =
+        faults::torn("CHECKOUT#", |items| items.retain(|item| !faults::is_under(item, "CHECKOUT#")));
+    let torn = faulty_replies(&world, torn);
     assert_eq!(handed_back(&torn.handle(corrected(&[&void], &[])).await), [""; 0]);
+    assert!(is_torn.load(Ordering::SeqCst));
     let told = world.take("acme", Purpose::Results).await;
     let told: String = told.records.into_iter().filter_map(|record| record.body).collect();
     assert!(told.contains("\"concessionaireid\":\"coffee-bar\""), "{told}");

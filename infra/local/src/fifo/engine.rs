@@ -24,9 +24,9 @@ use inline::Inline;
 const REQUESTS_MAX: usize = 1_024;
 /// Requests of one transaction: enough to share a sync, few enough to answer within milliseconds.
 const COMMIT_MAX: usize = 256;
-/// How long requests wait for others to share a sync with, where more than so many did the last time: at fewer a sync is had
-/// sooner than it is shared.
+/// How long requests wait for others to share a sync with, where many did the last time.
 const GATHERING: Duration = Duration::from_millis(1);
+/// So many that a sync is had sooner than it is shared.
 const FEW: usize = 3;
 /// Between two looks at a queue that told nothing: somebody may have set the clock.
 const LOOK_AGAIN: Duration = Duration::from_secs(WAIT_MAX_S.unsigned_abs());
