@@ -209,7 +209,8 @@ pub async fn preview(
 
 /// What a cutoff gave each employee, by name.
 ///
-/// Who was hired after it was closed has their share of it as `joined`, and is not in its totals.
+/// Who was hired after it was closed has their share of it as `joined`, and is not in its totals. While it is open, each page is as
+/// it was when it was read: of one that closes meanwhile, `missing` counts whoever had nothing yet.
 ///
 /// With `Accept: text/csv` a page comes as CSV, and the next one is named by its `Link`.
 #[utoipa::path(

@@ -147,7 +147,7 @@ pub struct ExportParameters {
     /// Employees of a page at most, 1 to 1000; 1000 unless given.
     #[param(value_type = Option<i32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
-    /// As the page before gave it.
+    /// As the page before gave it. Pages follow names: whoever is renamed between two of them may be missed, or come twice.
     cursor: Option<String>,
 }
 

@@ -29,7 +29,7 @@ pub struct SheetParameters {
     /// Rows of a page, 1 to 500; 100 unless given.
     #[param(value_type = Option<i32>, minimum = 1, maximum = 500)]
     limit: Option<String>,
-    /// As the page before gave it.
+    /// As the page before gave it. Pages follow names: whoever is renamed between two of them may be missed, or come twice.
     cursor: Option<String>,
 }
 

@@ -7,6 +7,7 @@ use crate::terminal::{Answer, Terminal, TerminalError};
 use aws::failure::chain;
 use domain::id::CheckoutId;
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
@@ -27,8 +28,20 @@ pub struct Station {
     terminal: Terminal,
     socket: Option<Listener>,
     heard_at: Instant,
-    /// Of the last event that was received.
+    /// Came before the socket was said to be subscribed on, and is still to be heard.
+    early: VecDeque<Value>,
+    place: Place,
+}
+
+/// Where a station comes back to when its socket breaks off.
+#[derive(Debug, Default)]
+struct Place {
+    /// Of the last event before which it knows all.
     position: Option<String>,
+    /// Of the last event that came while what was missed before was still being told.
+    ahead: Option<String>,
+    /// What was missed is being told.
+    is_behind: bool,
 }
 
 /// How a station came to know an outcome.
@@ -54,7 +67,13 @@ pub enum StationError {
 
 impl Station {
     pub fn new(terminal: Terminal) -> Self {
-        Self { terminal, socket: None, heard_at: Instant::now(), position: None }
+        Self {
+            terminal,
+            socket: None,
+            heard_at: Instant::now(),
+            early: VecDeque::new(),
+            place: Place::default(),
+        }
     }
 
     /// Sells once, however often it has to be sent.
@@ -93,11 +112,12 @@ impl Station {
 
     /// The next event.
     async fn hear(&mut self) -> Result<Value, StationError> {
-        let frame = self.socket().await?.next().await?;
+        let frame = match self.early.pop_front() {
+            Some(early) => early,
+            None => self.socket().await?.next().await?,
+        };
         self.heard_at = Instant::now();
-        if let Some(position) = frame["position"].as_str() {
-            self.position = Some(position.to_owned());
-        }
+        self.place.take(&frame);
         Ok(frame.get("event").cloned().unwrap_or_default())
     }
 
@@ -115,12 +135,70 @@ impl Station {
         Ok(self.socket.insert(socket))
     }
 
-    async fn open(&self) -> Result<Listener, StationError> {
+    async fn open(&mut self) -> Result<Listener, StationError> {
         let ticket: Answer = self.terminal.listener_ticket().await?;
         let mut socket = Listener::open(&ticket.body).await?;
-        socket.subscribe(OWN_COMMANDS, self.position.as_deref()).await?;
-        // What was missed comes behind this.
-        let first = socket.next().await?;
-        if first["type"] == "subscribed" { Ok(socket) } else { Err(StationError::Refused(first)) }
+        self.place.come_back();
+        socket.subscribe(OWN_COMMANDS, self.place.position.as_deref()).await?;
+        loop {
+            let frame = socket.next().await?;
+            match frame["type"].as_str() {
+                // What was missed comes behind this.
+                Some("subscribed") => return Ok(socket),
+                Some("event") => self.early.push_back(frame),
+                _ => return Err(StationError::Refused(frame)),
+            }
+        }
+    }
+}
+
+impl Place {
+    /// A socket is subscribed on behind the position, if there is one.
+    fn come_back(&mut self) {
+        self.ahead = None;
+        self.is_behind = self.position.is_some();
+    }
+
+    /// Takes in a frame: events in between do not say that those before them were told.
+    fn take(&mut self, frame: &Value) {
+        if let Some(position) = frame["position"].as_str() {
+            self.ahead = Some(position.to_owned());
+        }
+        if ["resumed", "gap"].iter().any(|end| frame["type"] == *end) {
+            self.is_behind = false;
+        }
+        if !self.is_behind {
+            self.position = self.ahead.take().or(self.position.take());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// What comes meanwhile is ahead of what was missed, and no place to come back to.
+    #[test]
+    fn a_station_comes_back_to_where_it_knew_all() {
+        let mut place = Place::default();
+        let event = |position: &str| json!({ "type": "event", "position": position, "event": {} });
+        place.come_back();
+        place.take(&event("1#a"));
+        assert_eq!(place.position.as_deref(), Some("1#a"));
+        place.come_back();
+        place.take(&event("9#live"));
+        place.take(&event("2#missed"));
+        assert_eq!(place.position.as_deref(), Some("1#a"));
+        // It broke off before all was told.
+        place.come_back();
+        for frame in [event("2#missed"), event("3#missed"), json!({ "type": "resumed", "to": "commands" })] {
+            place.take(&frame);
+        }
+        assert_eq!(place.position.as_deref(), Some("3#missed"));
+        place.come_back();
+        place.take(&json!({ "type": "gap", "to": "commands" }));
+        place.take(&event("12#b"));
+        assert_eq!(place.position.as_deref(), Some("12#b"));
     }
 }

@@ -1,6 +1,11 @@
 //! Results that come by themselves, to whom they may.
 
+use aws::clock::Clock;
+use aws::config::Clients;
 use aws::items::{self, Listeners};
+use aws::telemetry::Metrics;
+use aws_lambda_events::sqs::SqsBatchResponse;
+use domain::command::Purpose;
 use domain::event::EventKind;
 use domain::id::CheckoutId;
 use domain::listener::Audience;
@@ -8,11 +13,15 @@ use jiff::SignedDuration;
 use loadtest::listener::{ListenError, Listener};
 use loadtest::station::{Known, Station};
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tests::faults;
 use tests::terminal::{Terminal, coffee, next_frame};
 use tests::{PATIENCE, World};
 use tokio::time::timeout;
 use uuid::Uuid;
+use workers::announce::Announcer;
+use workers::lambda::Worker;
 
 /// Long enough for what is on its way on this machine, where nothing is expected.
 const QUIET: Duration = Duration::from_millis(300);
@@ -165,12 +174,42 @@ async fn who_comes_back_hears_what_they_missed() {
         }
     }
     assert_eq!((heard, versions), (missed, vec![3, 4, 5, 6, 7]));
+    let resumed = json!({ "type": "resumed", "to": "stations/coffee-bar-1" });
+    assert_eq!(next_frame(&mut station).await, resumed);
     let mut wrong = Listener::open(&cashier.listener_ticket().await).await.unwrap();
     wrong.subscribe("commands", Some("yesterday")).await.unwrap();
     assert_eq!(next_frame(&mut wrong).await["reason"], "bad-position");
     world.clock.advance(SignedDuration::from_mins(11));
     let mut late = listening(&cashier, "stations/coffee-bar-1", Some(&position)).await;
     assert_eq!(next_frame(&mut late).await, json!({ "type": "gap", "to": "stations/coffee-bar-1" }));
+}
+
+/// Who sits down after an announcer has read who listens, and has read what was kept before, is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sits_down_between_the_steps_of_an_announcement_hears_it() {
+    let world = World::idle().await;
+    let (cashier, to) = (world.terminal("acme-cashier").await, "stations/coffee-bar-1");
+    let mut first = listening(&cashier, to, None).await;
+    let mut late = listening(&world.terminal("acme-manager").await, to, None).await;
+    let id = cashier.sell_unasked("RF100001").await;
+    world.work_off("acme", Purpose::Checkouts).await;
+    let told = world.take("acme", Purpose::Results).await;
+    let (torn, is_torn) = faults::torn("AUDIENCE", |items| {
+        let audiences = items.iter_mut().filter(|item| faults::is_under(item, "AUDIENCE"));
+        for sessions in audiences.filter_map(|item| item["m"]["M"].as_object_mut()) {
+            sessions.retain(|_, session| session["M"]["u"]["S"] != "acme-manager");
+        }
+    });
+    let config = world.system.clients.config().clone();
+    let url = config.cloud.endpoint_url.clone().unwrap();
+    let clients = Clients::over(config, faults::rewriting(torn));
+    let clock = Clock::system();
+    let announcer = Announcer::new(&clients, &url, clock.clone(), Metrics::to(clock, "test", |_| ()));
+    assert_eq!(announcer.handle(told).await, SqsBatchResponse::default());
+    assert!(is_torn.load(Ordering::SeqCst));
+    for listener in [&mut first, &mut late] {
+        assert_eq!(event(listener).await.0["data"]["id"], id);
+    }
 }
 
 /// Whoever was let go, or whose token has expired, hears no more.

@@ -44,6 +44,11 @@ pub enum Frame<'a> {
         position: &'a str,
         event: &'a Event,
     },
+    /// All that was missed has been told again. What is told meanwhile is ahead of it, so only from here on is the position of
+    /// the last event one to come back to.
+    Resumed {
+        to: &'a str,
+    },
     /// More was missed than is kept: read how things stand.
     Gap {
         to: &'a str,

@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 
 /// Announcers' clocks differ, and one may have been slow: what was told so long before is told again.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(30);
+/// So far announcers' clocks may be ahead of this one's.
+const AHEAD: SignedDuration = SignedDuration::from_secs(5);
 /// Events that are told again; beyond, reading how things stand is faster.
 const MAX_RESUMED: usize = 300;
 /// Events of a tenant that are looked through, some megabytes: whoever asks often must not be in anybody's way.
@@ -36,7 +38,7 @@ impl Listen {
         let missed = if now.duration_since(after) > KEPT {
             None
         } else {
-            self.missed(caller, audience, after - OVERLAP, now).await?
+            self.missed(caller, audience, after - OVERLAP, now + AHEAD).await?
         };
         let Some(missed) = missed else {
             return self.tell(connection, &Frame::Gap { to }).await.map(|_| ());
@@ -47,7 +49,7 @@ impl Listen {
                 return Ok(());
             }
         }
-        Ok(())
+        self.tell(connection, &Frame::Resumed { to }).await.map(|_| ())
     }
 
     /// What an audience was told in a time, with the positions; nothing if that is too much.
