@@ -14,6 +14,7 @@ mod files;
 mod history;
 mod judge;
 mod link;
+mod listener;
 mod net;
 mod observe;
 mod office;
@@ -179,7 +180,7 @@ impl Sim {
             hash: history.hash(),
             played_ms: self.clock.played_ms(),
             faults: self.chaos().counts().clone(),
-            outcomes: self.oracle().outcomes(),
+            outcomes: self.oracle().outcomes().into_iter().chain(self.sockets().outcomes()).collect(),
             lines: history.take_lines(),
         }
     }

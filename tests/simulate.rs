@@ -22,7 +22,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const ENOUGH_SEEDS: u64 = 300;
 /// What comes of sales, corrections and changes dozens of times in so many seeds: a worker that refuses everything, or takes
 /// everything, breaks no other invariant.
-const COMMON: [&str; 30] = [
+const COMMON: [&str; 35] = [
     "settled",
     "voided",
     "expired",
@@ -53,6 +53,11 @@ const COMMON: [&str; 30] = [
     "set-tenant-status applied",
     "import-menu applied",
     "import-employees applied",
+    "change precondition-failed",
+    "answered 412",
+    "correction's key reused",
+    "resumed",
+    "gap",
 ];
 
 #[derive(Debug, Parser)]

@@ -20,6 +20,7 @@ use domain::booking::{Booking, Correction, PostBooking, Share};
 use domain::command::{COMMAND_LIFETIME, Command, Kind, MAX_LINES};
 use domain::id::{CheckoutId, CommandId, EmployeeNumber, MealCode};
 use domain::money::{Adjustment, Money, Quantity, Refund};
+use domain::planted::{self, Planted};
 use domain::request::RequestHash;
 use domain::role::{Caller, Role};
 use domain::tenant::Tenant;
@@ -249,7 +250,8 @@ async fn submit(
     let request = RequestHash::of_command(Kind::PostBooking, &tenant.id, &caller.user, id, &asked);
     let view = |item: Item| {
         let booking = items::stored_booking(item)?;
-        if booking.cause.as_ref().is_none_or(|cause| cause.request != request) {
+        let is_own = booking.cause.as_ref().is_some_and(|cause| cause.request == request);
+        if !is_own && !planted::is(Planted::CorrectionTrusted) {
             return Err(Problem::KeyReused);
         }
         Ok(Json(BookingView::of(booking, &number, &tenant.currency)).into_response())

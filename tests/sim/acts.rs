@@ -11,9 +11,10 @@ use super::script::{Act, Correction, How, Line, Quirk, Sale, Shown};
 use super::terminal::{self, Terminal};
 use domain::command::{Kind as CommandKind, Purpose};
 use domain::employee::BadgeStatus;
-use domain::id::{ConcessionaireId, EmployeeNumber, TenantId};
+use domain::id::{CommandId, ConcessionaireId, EmployeeNumber, TenantId};
 use domain::role::Status;
 use domain::tenant::TenantStatus;
+use futures_util::future::join_all;
 use http::Method;
 use local::fifo::{AttributeValue, Draft};
 use serde_json::{Value, json};
@@ -36,8 +37,8 @@ impl Play {
                 self.tick(*tenant, *is_reconciliation, *delay_ms, *times);
             }
             Act::Drop(drop) => self.drop_file(drop),
-            Act::Listen { tenant } => self.listen(*tenant),
-            Act::HangUp { connection } => self.hang_up(*connection),
+            Act::Listen { tenant } => self.listen(&self.tenant(*tenant), Duration::ZERO),
+            Act::HangUp { connection, back_ms } => self.hang_up(*connection, *back_ms),
             Act::Browse { tenant } => self.browse(*tenant),
             Act::Credit { buyer } => sim.give_credit(&pk(&self.buyer(*buyer))),
             Act::Suspend { tenant } => {
@@ -123,13 +124,28 @@ impl Play {
     /// Whoever may puts right a sale that was asked for lately.
     fn correct(&mut self, correction: &Correction) {
         let Some(asked) = self.stage.sim.oracle().asked_lately(correction.sale) else { return };
+        let id = self.new_key().try_into().unwrap();
+        self.put_right(&asked, correction, correction.how, id, Duration::ZERO);
+        if let Some((other, delay_ms)) = correction.other {
+            self.put_right(&asked, correction, other, id, Duration::from_millis(delay_ms));
+        }
+    }
+
+    fn put_right(
+        &mut self,
+        asked: &Asked,
+        correction: &Correction,
+        how: How,
+        id: CommandId,
+        delay: Duration,
+    ) {
         let buyer = format!("/v1/employees/{}", asked.employee);
         let sale = format!("{buyer}/checkouts/{}", asked.id);
         let because = |mut body: Value| {
             body["reason"] = json!("because");
             body
         };
-        let (role, path, body) = match correction.how {
+        let (role, path, body) = match how {
             How::Void { is_manager: false } => ("", format!("{sale}/void"), because(json!({}))),
             How::Void { is_manager: true } => ("-manager", format!("{sale}/void"), because(json!({}))),
             How::RefundAmount(amount) => {
@@ -144,23 +160,25 @@ impl Play {
                 ("-admin", format!("{buyer}/adjustments"), because(json!({ "amount": amount })))
             }
         };
+        let who = asked.cashier.in_role(role);
+        let place = (asked.tenant.clone(), asked.employee.clone(), id.into());
+        let nth = self.stage.sim.oracle().asks_correction(place, how, asked.id, who.user.clone());
         let corrector = Client {
             link: self.stage.link.clone(),
-            who: asked.cashier.in_role(role),
-            employee: Some(asked.employee.clone()),
-            id: self.new_key().try_into().unwrap(),
+            who,
+            corrects: Some((asked.employee.clone(), nth)),
+            id,
             method: Method::POST,
             path,
             body,
             wait: correction.wait,
+            if_match: None,
         };
-        let place = (asked.tenant, asked.employee, corrector.id.into());
-        let by = corrector.who.user.clone();
-        self.stage.sim.oracle().asks_correction(place, correction.how, asked.id, by);
-        if correction.is_twin {
-            self.sales.spawn(corrector.clone().run());
-        }
-        self.sales.spawn(corrector.run());
+        let times = 1 + usize::from(correction.is_twin);
+        self.sales.spawn(async move {
+            sleep(delay).await;
+            join_all(std::iter::repeat_n(corrector, times).map(Client::run)).await;
+        });
     }
 
     /// A key as a client makes it now.

@@ -1,9 +1,8 @@
-//! What administrators do through the API, and what reaches a company by itself: schedules that fire, files that are
-//! dropped, and listeners.
+//! What administrators do through the API, and what reaches a company by itself: schedules that fire, and files that
+//! are dropped.
 
 use super::client::Client;
 use super::link::Pauses;
-use super::net::CALLER;
 use super::office::{self, Cashier};
 use super::oracle::Invariant;
 use super::play::Play;
@@ -11,22 +10,22 @@ use super::script::{Deed, Drop, What};
 use aws::bus::KIND_ATTRIBUTE;
 use aws::files::Dropped;
 use aws::keys;
-use aws_lambda_events::apigw::{ApiGatewayWebsocketProxyRequest, ApiGatewayWebsocketProxyRequestContext};
 use domain::command::{Command, ImportFile, OpenCutoff, OpenReconciliation};
 use domain::id::TenantId;
 use domain::import::{Mode, Options, Strictness, Target};
+use futures_util::future::join_all;
 use http::{Method, Request};
 use jiff::civil::Date;
 use local::fifo::{AttributeValue, Draft};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::sleep;
-use workers::listen::{Answer, TICKET_PARAMETER};
 
 /// Announcements of one file, and firings of one schedule, that come again are this far apart at most: some before the
 /// topic forgets the first, some after.
 const AGAIN_MAX_MS: u64 = 400_000;
+/// Between reading a menu and changing it as it was read.
+const THINKS_MAX_MS: u64 = 20_000;
 
 /// Whose request, by what their name ends with, and what it asks for.
 type Asks = (&'static str, Method, String, Value);
@@ -36,10 +35,21 @@ impl Play {
         let Some(request) = self.request(deed) else { return };
         let tenant = self.tenant(deed.tenant);
         let client = self.client(&tenant, request, deed.wait);
-        if deed.is_twin {
-            self.sales.spawn(client.clone().run());
-        }
-        self.sales.spawn(client.run());
+        let stall = deed.is_conditional().then(|| self.cashier_of(&tenant).stall);
+        let thinks = Duration::from_millis(self.rng.u64(0..THINKS_MAX_MS));
+        let times = 1 + usize::from(deed.is_twin);
+        self.sales.spawn(async move {
+            let client = match stall {
+                Some(stall) => {
+                    let client = client.on_condition(&stall).await;
+                    sleep(thinks).await;
+                    client
+                }
+                None => Some(client),
+            };
+            let twins = client.into_iter().flat_map(|client| std::iter::repeat_n(client, times));
+            join_all(twins.map(Client::run)).await;
+        });
     }
 
     /// Has the roster of an open cutoff handed out again.
@@ -53,7 +63,17 @@ impl Play {
     fn client(&mut self, tenant: &TenantId, (role, method, path, body): Asks, wait: u64) -> Client {
         let who = self.cashier_of(tenant).in_role(role);
         let id = self.new_key().try_into().unwrap();
-        Client { link: self.stage.link.clone(), who, id, method, path, body, wait, employee: None }
+        Client {
+            link: self.stage.link.clone(),
+            who,
+            id,
+            method,
+            path,
+            body,
+            wait,
+            corrects: None,
+            if_match: None,
+        }
     }
 
     /// Whose request a deed is, and what it asks for.
@@ -257,45 +277,6 @@ impl Play {
         });
     }
 
-    /// An administrator listens to what happens to the company, unless one does already.
-    pub fn listen(&mut self, tenant: usize) {
-        let tenant = self.tenant(tenant);
-        let who = self.cashier_of(&tenant).in_role("-admin");
-        let (link, listener, sim) =
-            (self.stage.link.clone(), self.stage.listener.clone(), self.stage.sim.clone());
-        let id = format!("{tenant}-{}", self.rng.u32(..));
-        if sim.sockets().connections().any(|(_, one)| one.is_open && one.tenant == tenant) {
-            return;
-        }
-        sim.sockets().open(&id, &tenant);
-        self.sales.spawn(CALLER.scope(tenant, async move {
-            let asked = link.send(&who, Request::post("/v1/listener-tickets"), String::new()).await;
-            let ticket = asked.filter(|answer| answer.status == 201);
-            let ticket = ticket.and_then(|answer| answer.body["ticket"].as_str().map(str::to_owned));
-            let said = ticket.as_ref().map(|session| {
-                json!({ "type": "subscribe", "session": session, "to": "tenant" }).to_string()
-            });
-            let mut event = said_over(&id, "$connect", None);
-            let parameters = [(TICKET_PARAMETER.to_owned(), ticket.into_iter().collect::<Vec<_>>())];
-            event.query_string_parameters = HashMap::from(parameters).into();
-            let mut answer = listener.handle(&event).await;
-            if answer == Answer::Done {
-                answer = listener.handle(&said_over(&id, "$default", said)).await;
-            }
-            sim.log(format_args!("{id} listens: {answer:?}"));
-            if answer != Answer::Done {
-                sim.sockets().end(&id);
-            }
-        }));
-    }
-
-    pub fn hang_up(&self, connection: usize) {
-        let mut sockets = self.stage.sim.sockets();
-        if let Some(id) = sockets.nth_open(connection) {
-            sockets.end(&id);
-        }
-    }
-
     /// Reads a page of one's own list, and reads on with the cursor in another company's and in another list.
     pub fn browse(&mut self, tenant: usize) {
         let tenants: Vec<_> = self.stage.sim.office().tenants.keys().cloned().collect();
@@ -347,7 +328,7 @@ impl Play {
         }
     }
 
-    fn cashier_of(&self, tenant: &TenantId) -> Cashier {
+    pub fn cashier_of(&self, tenant: &TenantId) -> Cashier {
         let own = self.stage.cashiers.iter().find(|cashier| cashier.tenant == *tenant);
         own.expect("a cashier").clone()
     }
@@ -373,14 +354,4 @@ fn draft(command: &Command, group: String, deduplication_id: String) -> Draft {
         deduplication_id: Some(deduplication_id),
         attributes: [(KIND_ATTRIBUTE.to_owned(), kind)].into(),
     }
-}
-
-fn said_over(connection: &str, route: &str, body: Option<String>) -> ApiGatewayWebsocketProxyRequest {
-    let mut context = ApiGatewayWebsocketProxyRequestContext::default();
-    context.connection_id = Some(connection.to_owned());
-    context.route_key = Some(route.to_owned());
-    let mut event = ApiGatewayWebsocketProxyRequest::default();
-    event.request_context = context;
-    event.body = body;
-    event
 }

@@ -198,12 +198,13 @@ impl Sim {
                 self.check_grant(&office, &tenant, &employee, booking, ledger)?;
             }
             if let Some(cause) = &booking.cause {
-                let asked = oracle.corrections.get(&place);
-                let asked =
-                    asked.ok_or_else(|| (Invariant::Decision, format!("nobody asked for {booking:?}")))?;
                 let (from_ms, to_ms) = judge::span(booking.at.as_millisecond());
-                let tenants = office.tenants[&tenant].within(from_ms, to_ms);
-                corrected::check(asked, booking, cause, &account.sale(asked.sale, booking), tenants)?;
+                let judged = oracle.asked_corrections(&place, cause).map(|asked| {
+                    let tenants = office.tenants[&tenant].within(from_ms, to_ms);
+                    corrected::check(asked, booking, cause, &account.sale(asked.sale, booking), tenants)
+                });
+                let nobody = || Err((Invariant::Decision, format!("nobody asked for {booking:?}")));
+                judged.reduce(Verdict::or).unwrap_or_else(nobody)?;
             }
             oracle.bookings.insert(place, booking.clone());
         }

@@ -2,8 +2,8 @@
 
 use super::link::{Answer, Link, Pauses};
 use super::office::Cashier;
-use super::oracle::{BookingPlace, Invariant, Papers, Ticket, Verdict};
-use domain::id::{CommandId, EmployeeNumber};
+use super::oracle::{AskedPlace, Invariant, Papers, Ticket, Verdict};
+use domain::id::{CommandId, ConcessionaireId, EmployeeNumber};
 use http::{Method, Request};
 use serde_json::{Value, json};
 
@@ -21,13 +21,15 @@ pub struct Client {
     /// Nothing if it is null.
     pub body: Value,
     pub wait: u64,
-    /// Whose wallet it puts right, if it does.
-    pub employee: Option<EmployeeNumber>,
+    /// Whose wallet it puts right, if it does, and which it is of the corrections under its key.
+    pub corrects: Option<(EmployeeNumber, usize)>,
+    /// The tag under which it was read what it changes, if it must still stand so.
+    pub if_match: Option<String>,
 }
 
 /// Where its outcome will stand.
 enum Place {
-    Booking(BookingPlace),
+    Booking(AskedPlace),
     Receipt(Papers),
 }
 
@@ -50,12 +52,25 @@ impl Client {
         }
     }
 
+    /// The same, where a menu stands as it is read now: nothing if it cannot be read.
+    pub async fn on_condition(self, stall: &ConcessionaireId) -> Option<Self> {
+        let request = Request::get(format!("/v1/concessionaires/{stall}/menu"));
+        let answer = self.link.send(&self.who, request, String::new()).await?;
+        let tag = answer.headers.get("etag").filter(|_| answer.status == 200)?.to_str().unwrap().to_owned();
+        let (_, version) = tag.trim_matches('"').split_once(&format!("{stall}.")).expect("a tag of a menu");
+        self.link.sim.oracle().asks_condition((self.who.tenant.clone(), self.id), version.to_owned());
+        Some(Self { if_match: Some(tag), ..self })
+    }
+
     async fn send(&self, ticket: &mut Option<Ticket>) -> bool {
         let mut request = Request::builder()
             .method(&self.method)
             .uri(&self.path)
             .header("idempotency-key", self.id.to_string())
             .header("prefer", format!("wait={}", self.wait));
+        if let Some(tag) = &self.if_match {
+            request = request.header("if-match", tag);
+        }
         let mut body = String::new();
         if !self.body.is_null() {
             request = request.header("content-type", "application/json");
@@ -66,20 +81,34 @@ impl Client {
         match answer.status {
             200 => self.note(self.told(&answer.body)),
             202 => {
+                let (request, given) = Ticket::read(answer.headers["location"].to_str().unwrap());
                 if let Place::Booking(place) = self.place() {
-                    self.link.sim.oracle().accepted_correction(&place);
+                    self.link.sim.oracle().accepted_correction(&place, request);
                 }
-                *ticket = Some(Ticket::read(answer.headers["location"].to_str().unwrap()).1);
+                *ticket = Some(given);
                 return false;
             }
             503 => return false,
+            412 if self.if_match.is_some() => {
+                let papers = (self.who.tenant.clone(), self.id);
+                self.note(self.link.sim.oracle().overtaken(&papers));
+            }
             // Its key grew too old in an outage.
             400 if answer.problem() == "bad-input" => {}
             // Its user was let go, or its tenant suspended.
-            401 | 403 if self.employee.is_none() => {}
+            401 | 403 if self.corrects.is_none() => {}
+            422 => self.note(self.refused(&answer)),
             _ => self.surprised(&answer),
         }
         true
+    }
+
+    /// Its key was another's.
+    fn refused(&self, answer: &Answer) -> Verdict {
+        match self.place() {
+            Place::Booking(place) => self.link.sim.oracle().refused_correction(&place),
+            Place::Receipt(_) => Err((Invariant::Answer, format!("{} {}", self.path, answer.body))),
+        }
     }
 
     async fn look(&self, ticket: &Ticket) -> bool {
@@ -87,7 +116,7 @@ impl Client {
         let was_decided = {
             let oracle = self.link.sim.oracle();
             match self.place() {
-                Place::Booking(place) => oracle.bookings.contains_key(&place),
+                Place::Booking((place, _)) => oracle.bookings.contains_key(&place),
                 Place::Receipt(papers) => oracle.receipts.contains_key(&papers),
             }
         };
@@ -110,7 +139,11 @@ impl Client {
                 true
             }
             (503, _) => false,
-            (401 | 403, _) if self.employee.is_none() => true,
+            (422, _) => {
+                self.note(self.refused(&answer));
+                true
+            }
+            (401 | 403, _) if self.corrects.is_none() => true,
             _ => {
                 self.surprised(&answer);
                 true
@@ -120,8 +153,8 @@ impl Client {
 
     fn place(&self) -> Place {
         let tenant = self.who.tenant.clone();
-        match &self.employee {
-            Some(employee) => Place::Booking((tenant, employee.clone(), self.id.into())),
+        match &self.corrects {
+            Some((employee, nth)) => Place::Booking(((tenant, employee.clone(), self.id.into()), *nth)),
             None => Place::Receipt((tenant, self.id)),
         }
     }

@@ -8,9 +8,9 @@ use super::office::{offset, sort_key};
 use super::oracle::{Invariant, RETENTION, Verdict};
 use super::pool::Member;
 use super::table::item_of;
-use aws::items::{self, Item, Roster, StoredCutoff};
+use aws::items::{self, Item, MenuHead, Roster, StoredCutoff};
 use aws::keys;
-use domain::admin::{Receipt, ReceiptOutcome};
+use domain::admin::{Receipt, ReceiptOutcome, Refusal};
 use domain::command::{COMMAND_LIFETIME, Deliver};
 use domain::cutoff::{Cutoff, StandingPolicy, Totals, booking_id};
 use domain::employee::Employee;
@@ -93,12 +93,34 @@ impl Sim {
             return Err((Invariant::Late, format!("{receipt:?}")));
         }
         self.check_change(&receipt)?;
+        self.check_condition(&receipt)?;
         let papers = (receipt.tenant.clone(), receipt.id);
-        match self.oracle().receipts.insert(papers, receipt.clone()) {
-            Some(before) if before != receipt => {
-                Err((Invariant::OneOutcome, format!("{before:?} became {receipt:?}")))
+        let before = self.oracle().receipts.insert(papers.clone(), receipt.clone());
+        if let Some(before) = before.filter(|before| *before != receipt) {
+            return Err((Invariant::OneOutcome, format!("{before:?} became {receipt:?}")));
+        }
+        self.oracle().check_overtaken(&papers)
+    }
+
+    /// What was asked for of one version of a menu is applied to that, or refused because of another.
+    fn check_condition(&self, receipt: &Receipt) -> Verdict {
+        let asked = self.oracle().conditions.get(&(receipt.tenant.clone(), receipt.id)).cloned();
+        let Some((asked, stall)) = asked.zip(receipt.concessionaire()) else { return Ok(()) };
+        let office = self.office();
+        let menu = &office.menus[&(receipt.tenant.clone(), stall)];
+        let is_asked = |head: &MenuHead| head.version.to_string() == asked;
+        let is_right = match &receipt.outcome {
+            ReceiptOutcome::Applied { .. } => menu.before_last().is_some_and(is_asked),
+            ReceiptOutcome::Rejected(Refusal::PreconditionFailed) => {
+                let (from_ms, to_ms) = judge::span(receipt.decided_at.as_millisecond());
+                menu.within(from_ms, to_ms).any(|head| !is_asked(head))
             }
-            _ => Ok(()),
+            ReceiptOutcome::Rejected(_) => true,
+        };
+        if is_right {
+            Ok(())
+        } else {
+            Err((Invariant::Overwritten, format!("{receipt:?} was asked for under {asked}: {menu:?}")))
         }
     }
 
@@ -299,16 +321,16 @@ impl Sim {
         Ok(())
     }
 
-    /// Whoever still listens heard all that happened since.
+    /// Whoever still listens heard all that happened since, whatever connections they lost.
     pub fn check_heard(&self) -> Verdict {
         let (oracle, sockets) = (self.oracle(), self.sockets());
-        for (id, one) in sockets.connections().filter(|(_, one)| one.is_open) {
-            let Some(since) = one.subscribed else { continue };
+        for (tenant, one) in sockets.listeners() {
+            let (Some(connection), Some(since)) = (&one.connection, one.since) else { continue };
             let missed = oracle
-                .told_since(&one.tenant, since)
+                .told_since(tenant, since)
                 .find(|event| event.about.employee.is_none() && !one.heard.contains(&event.id));
             if let Some(event) = missed {
-                return Err((Invariant::Told, format!("{id} did not hear of {}", event.id)));
+                return Err((Invariant::Told, format!("{connection} did not hear of {}", event.id)));
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use super::chaos::SKEW_MAX_MS;
 use super::office::Cashier;
 use super::script::How;
 use domain::admin::{Receipt, ReceiptOutcome};
-use domain::booking::{Booking, BookingOutcome};
+use domain::booking::{Booking, BookingOutcome, Cause};
 use domain::checkout::{Checkout, Outcome};
 use domain::command::Basket;
 use domain::cutoff::{self, Totals};
@@ -105,6 +105,8 @@ pub struct AskedCorrection {
     pub how: How,
     pub sale: CheckoutId,
     pub by: UserName,
+    /// Known once it is accepted.
+    request: Option<String>,
     /// In the order of all first sendings and acceptances.
     first_sent: u64,
     accepted: Option<u64>,
@@ -150,6 +152,8 @@ pub struct Ticket {
 pub type Place = (TenantId, EmployeeNumber, CheckoutId);
 /// Where a booking is stored.
 pub type BookingPlace = (TenantId, EmployeeNumber, BookingId);
+/// The same, and which of those that were asked for under its key.
+pub type AskedPlace = (BookingPlace, usize);
 /// Where the receipt of a change, or an import, is stored.
 pub type Papers = (TenantId, CommandId);
 pub type Verdict = Result<(), (Invariant, String)>;
@@ -160,14 +164,19 @@ pub struct Oracle {
     pub stored: BTreeMap<Place, Checkout>,
     pub bookings: BTreeMap<BookingPlace, Booking>,
     pub receipts: BTreeMap<Papers, Receipt>,
+    /// Versions of a menu at which changes were asked for, and changes that were answered that it has another.
+    pub conditions: BTreeMap<Papers, String>,
+    overtaken: BTreeSet<Papers>,
+    /// How often somebody was answered that their key was another correction's.
+    reused_keys: usize,
     pub imports: BTreeMap<Papers, Import>,
     /// Cutoffs that were seen.
     pub opened: BTreeSet<(TenantId, Date)>,
     pub closed: BTreeMap<(TenantId, Date), (Timestamp, Totals)>,
     /// Sales as they were asked for.
     asked: Vec<Asked>,
-    /// Corrections as they were asked for, by where they will stand.
-    pub corrections: BTreeMap<BookingPlace, AskedCorrection>,
+    /// Corrections as they were asked for, by where they will stand: several where a key was used again.
+    pub corrections: BTreeMap<BookingPlace, Vec<AskedCorrection>>,
     /// Requests that are or were messages in a queue.
     pub enqueued: BTreeSet<String>,
     /// Requests that were dead letters at some time.
@@ -223,23 +232,79 @@ impl Oracle {
         self.asked.iter().rev().nth(back).or(self.asked.last()).cloned()
     }
 
-    pub fn asks_correction(&mut self, place: BookingPlace, how: How, sale: CheckoutId, by: UserName) {
+    /// Which it is of those under its key.
+    pub fn asks_correction(
+        &mut self,
+        place: BookingPlace,
+        how: How,
+        sale: CheckoutId,
+        by: UserName,
+    ) -> usize {
         let first_sent = self.next();
-        self.corrections.insert(place, AskedCorrection { how, sale, by, first_sent, accepted: None });
+        let asked = AskedCorrection { how, sale, by, request: None, first_sent, accepted: None };
+        let under_its_key = self.corrections.entry(place).or_default();
+        under_its_key.push(asked);
+        under_its_key.len() - 1
     }
 
     /// A `202` for a correction.
-    pub fn accepted_correction(&mut self, place: &BookingPlace) {
+    pub fn accepted_correction(&mut self, (place, nth): &AskedPlace, request: String) {
         let sequence = self.next();
-        let asked = self.corrections.get_mut(place).expect("a correction that was sent");
-        asked.accepted.get_or_insert(sequence);
+        let under_its_key = self.corrections.get_mut(place).expect("a correction that was sent");
+        under_its_key[*nth].request = Some(request);
+        under_its_key[*nth].accepted.get_or_insert(sequence);
+    }
+
+    /// Somebody was answered that their key was another correction's.
+    pub fn refused_correction(&mut self, (place, nth): &AskedPlace) -> Verdict {
+        self.reused_keys += 1;
+        let own = self.corrections[place][*nth].request.as_ref();
+        let stored = self.bookings.get(place).and_then(|booking| booking.cause.as_ref());
+        let is_anothers = self.corrections[place].len() > 1
+            && stored.is_some_and(|cause| own.is_none_or(|own| *own != cause.request.to_string()));
+        ensure(is_anothers, Invariant::Answer, || format!("{place:?} was said to be another's: {stored:?}"))
+    }
+
+    /// What a stored correction may be of what was asked for under its key.
+    pub fn asked_corrections(
+        &self,
+        place: &BookingPlace,
+        cause: &Cause,
+    ) -> impl Iterator<Item = &AskedCorrection> {
+        let request = cause.request.to_string();
+        let may_be = move |asked: &&AskedCorrection| asked.request.as_ref().is_none_or(|of| *of == request);
+        self.corrections.get(place).into_iter().flatten().filter(may_be)
+    }
+
+    pub fn asks_condition(&mut self, papers: Papers, version: String) {
+        self.conditions.insert(papers, version);
+    }
+
+    /// Somebody was answered that the menu is another by now: not by their own change.
+    pub fn overtaken(&mut self, papers: &Papers) -> Verdict {
+        self.overtaken.insert(papers.clone());
+        self.check_overtaken(papers)
+    }
+
+    /// What is applied was not answered 412, whichever was first.
+    pub fn check_overtaken(&self, papers: &Papers) -> Verdict {
+        let receipt = self.receipts.get(papers).filter(|_| self.overtaken.contains(papers));
+        let is_applied =
+            receipt.is_some_and(|receipt| matches!(receipt.outcome, ReceiptOutcome::Applied { .. }));
+        ensure(!is_applied, Invariant::Answer, || format!("{receipt:?} was answered 412"))
     }
 
     /// What came of a correction.
-    pub fn told_booking(&self, place: &BookingPlace, body: &Value) -> Verdict {
+    pub fn told_booking(&self, (place, nth): &AskedPlace, body: &Value) -> Verdict {
         let Some(stored) = self.bookings.get(place) else {
             return Err((Invariant::OneOutcome, format!("{body} was told, and no such booking is stored")));
         };
+        let own = self.corrections[place][*nth].request.as_ref();
+        let is_own =
+            |own: &String| stored.cause.as_ref().is_some_and(|cause| cause.request.to_string() == *own);
+        ensure(own.is_none_or(is_own), Invariant::OneOutcome, || {
+            format!("{body} was told of {own:?}, and {stored:?} is another's")
+        })?;
         let agrees = match &stored.outcome {
             BookingOutcome::Booked { amount, after } => {
                 body["status"] == "booked"
@@ -589,11 +654,13 @@ impl Oracle {
         let corrections = self.corrections.iter().filter_map(|(place, asked)| {
             let booking = self.bookings.get(place)?;
             let cause = booking.cause.as_ref()?;
+            let request = cause.request.to_string();
+            let own = asked.iter().find(|asked| asked.request.as_ref() == Some(&request));
             Some(Turn {
                 of: (&place.0, &place.1),
-                request: cause.request.to_string(),
-                first_sent: asked.first_sent,
-                accepted: asked.accepted,
+                request,
+                first_sent: own.or(asked.first())?.first_sent,
+                accepted: own.and_then(|own| own.accepted),
                 accepted_at: cause.accepted_at,
                 decided_at: booking.at,
                 version: booking.entry().map(|entry| entry.after.version),
@@ -623,7 +690,9 @@ impl Oracle {
             ReceiptOutcome::Rejected(refusal) => format!("change {}", refusal.name()),
         });
         let sales = self.known.values().map(Known::end);
-        for outcome in sales.chain(corrections).chain(receipts) {
+        let overtaken = self.overtaken.iter().map(|_| "answered 412".to_owned());
+        let reused = std::iter::repeat_n("correction's key reused".to_owned(), self.reused_keys);
+        for outcome in sales.chain(corrections).chain(receipts).chain(overtaken).chain(reused) {
             *outcomes.entry(outcome).or_default() += 1;
         }
         outcomes

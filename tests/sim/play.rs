@@ -132,11 +132,14 @@ impl Play {
     }
 
     /// Faults stop.
-    fn quieten(&self) {
-        let sim = &self.stage.sim;
+    fn quieten(&mut self) {
+        let sim = self.stage.sim.clone();
         sim.log(format_args!("quiet"));
         sim.chaos().quieten();
         self.reopen();
+        for tenant in sim.sockets().lost() {
+            self.listen(&tenant, Duration::ZERO);
+        }
     }
 
     /// Whoever was suspended may buy again, and at every station.

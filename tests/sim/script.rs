@@ -43,8 +43,10 @@ pub enum Act {
     Listen {
         tenant: usize,
     },
+    /// A listener loses their connection, and comes back after so long.
     HangUp {
         connection: usize,
+        back_ms: u64,
     },
     /// Somebody reads on in another company's list.
     Browse {
@@ -89,6 +91,8 @@ pub struct Deed {
     pub what: What,
     pub wait: u64,
     pub is_twin: bool,
+    /// A change of a menu is asked for where the menu still stands as it was read.
+    is_conditional: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -145,6 +149,13 @@ pub enum What {
     TryWebhook,
 }
 
+impl Deed {
+    pub fn is_conditional(&self) -> bool {
+        self.is_conditional
+            && matches!(self.what, What::Price { .. } | What::TakeOff { .. } | What::SellOut { .. })
+    }
+}
+
 /// A file of a menu or, without meals, of a roster.
 #[derive(Debug, Clone)]
 pub struct Drop {
@@ -172,6 +183,8 @@ pub struct Correction {
     pub wait: u64,
     /// Sends the same at the same time from two places.
     pub is_twin: bool,
+    /// Asks for something else under the same key, so many milliseconds later.
+    pub other: Option<(How, u64)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -289,11 +302,12 @@ impl Script {
             times: rng.usize(1..=2),
         });
         some(3, 3, |rng| Act::Drop(drop_of(rng)));
-        some(4, 3, |rng| Act::Listen { tenant: rng.usize(0..2) });
-        some(8, 2, |rng| Act::HangUp { connection: rng.usize(0..4) });
         some(6, 1, |rng| Act::Browse { tenant: rng.usize(0..2) });
         if rng.u32(0..4) == 0 {
             steps.extend(joiners(rng));
+        }
+        if rng.u32(0..4) == 0 {
+            steps.extend(listeners(rng));
         }
         steps.sort_by_key(|step| step.at_ms);
         // All outages together are half an hour shorter than a queue remembers.
@@ -321,8 +335,28 @@ fn joiners(rng: &mut fastrand::Rng) -> Vec<Step> {
     let mut steps = vec![Step { at_ms, act: tick }];
     for _ in 0..3 {
         let what = What::Hire { limit: rng.i64(1..9_000) };
-        let deed = Deed { tenant, which: rng.usize(0..6), what, wait: 0, is_twin: false };
+        let deed =
+            Deed { tenant, which: rng.usize(0..6), what, wait: 0, is_twin: false, is_conditional: false };
         steps.push(Step { at_ms: at_ms + rng.u64(0..4_000), act: Act::Administer(deed) });
+    }
+    steps
+}
+
+/// Somebody listens, and loses their connection now and then, perhaps until nothing is kept for them any more.
+fn listeners(rng: &mut fastrand::Rng) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut at_ms = 0;
+    for tenant in 0..rng.usize(1..=2) {
+        at_ms = rng.u64(0..LUNCH_MS / 2);
+        steps.push(Step { at_ms, act: Act::Listen { tenant } });
+    }
+    for _ in 0..rng.usize(0..=3) {
+        at_ms += rng.u64(0..LUNCH_MS / 3);
+        let act = Act::HangUp { connection: rng.usize(0..2), back_ms: rng.u64(0..60_000) };
+        steps.push(Step { at_ms, act });
+        if rng.u32(0..6) == 0 {
+            steps.push(Step { at_ms: at_ms + 1, act: Act::Outage { minutes: rng.i64(11..60) } });
+        }
     }
     steps
 }
@@ -345,19 +379,23 @@ fn sale(rng: &mut fastrand::Rng) -> Sale {
     }
 }
 
-fn correction(rng: &mut fastrand::Rng) -> Correction {
-    let how = match rng.u32(0..8) {
+fn how(rng: &mut fastrand::Rng) -> How {
+    match rng.u32(0..8) {
         0..3 => How::Void { is_manager: rng.bool() },
         3 | 4 => How::RefundAmount(rng.i64(1..700)),
         5 | 6 => How::RefundItem { meal: rng.usize(0..MEALS.len()), qty: rng.i64(1..=3) },
         _ => How::Adjust(rng.i64(-400..400)),
-    };
+    }
+}
+
+fn correction(rng: &mut fastrand::Rng) -> Correction {
     Correction {
         // Few of them, so that several meet at one sale.
         sale: rng.usize(0..6),
-        how,
+        how: how(rng),
         wait: [0, 0, 1, 5][rng.usize(0..4)],
         is_twin: rng.u32(0..6) == 0,
+        other: (rng.u32(0..8) == 0).then(|| (how(rng), rng.u64(0..4_000))),
     }
 }
 
@@ -391,6 +429,7 @@ fn deed(rng: &mut fastrand::Rng) -> Deed {
         what,
         wait: [0, 0, 1, 5][rng.usize(0..4)],
         is_twin: rng.u32(0..6) == 0,
+        is_conditional: rng.bool(),
     }
 }
 

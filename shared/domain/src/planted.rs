@@ -134,10 +134,18 @@ pub enum Planted {
     ZoneIgnored,
     /// What a cutoff lets lapse is not told apart from what it grants.
     LapseForgotten,
+    /// Who comes back is told nothing of what they missed.
+    MissedUntold,
+    /// A menu is changed whatever version was asked for.
+    MatchIgnored,
+    /// A change of a menu that is sent again is held against the version that it made.
+    MatchedAgain,
+    /// A stored correction answers for every request under its key.
+    CorrectionTrusted,
 }
 
 impl Planted {
-    pub const ALL: [Planted; 65] = [
+    pub const ALL: [Planted; 69] = [
         Planted::WalletUnguarded,
         Planted::VersionForgotten,
         Planted::CheckoutUnguarded,
@@ -203,6 +211,10 @@ impl Planted {
         Planted::JoinedTooLate,
         Planted::ZoneIgnored,
         Planted::LapseForgotten,
+        Planted::MissedUntold,
+        Planted::MatchIgnored,
+        Planted::MatchedAgain,
+        Planted::CorrectionTrusted,
     ];
 }
 

@@ -46,7 +46,8 @@ pub async fn edit(
         return Ok(Decision::rejected(Refusal::UnknownConcessionaire));
     }
     let head = stored.as_ref().map(|stored| stored.value.clone()).unwrap_or_default();
-    if if_match.is_some_and(|expected| expected != head.version) {
+    let is_other = if_match.is_some_and(|expected| expected != head.version);
+    if is_other && !planted::is(Planted::MatchIgnored) {
         return Ok(Decision::rejected(Refusal::PreconditionFailed));
     }
     let (begun, made_of) = (head.begun, head.made_of);
