@@ -13,7 +13,7 @@ use axum::http::request::Parts;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
+use uuid::{NoContext, Uuid};
 
 /// A way to listen. The ticket opens one connection, as the query parameter `ticket` of `url`, and is the `session`
 /// of what is said on it.
@@ -45,11 +45,12 @@ pub async fn post(
     _: NoBody,
 ) -> Result<(StatusCode, Json<ListenerTicketView>), Problem> {
     let (caller, _) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
-    let connect_by = app.clock.now() + CONNECT_WITHIN;
+    let now = app.clock.now();
+    let connect_by = now + CONNECT_WITHIN;
     let ticket = SessionTicket {
         tenant: caller.tenant,
         user: caller.user,
-        session: Uuid::new_v4(),
+        session: in_order(now),
         connect_by_ms: connect_by.as_millisecond(),
         expires_at_ms: expires_at.as_millisecond(),
     };
@@ -61,6 +62,13 @@ pub async fn post(
         expires_at: expires_at.to_string(),
     };
     Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// An id that is above those before it.
+fn in_order(now: Timestamp) -> Uuid {
+    let seconds = u64::try_from(now.as_second()).unwrap_or_default();
+    let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
+    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanos))
 }
 
 /// When the token expires that came with a request.

@@ -36,7 +36,7 @@ pub struct Station {
 /// Where a station comes back to when its socket breaks off.
 #[derive(Debug, Default)]
 struct Place {
-    /// Of the last event before which it knows all.
+    /// Of the last event before which it knows all, or of when it began to listen.
     position: Option<String>,
     /// Of the last event that came while what was missed before was still being told.
     ahead: Option<String>,
@@ -117,6 +117,10 @@ impl Station {
             None => self.socket().await?.next().await?,
         };
         self.heard_at = Instant::now();
+        // A frame without a type is the gateway's own, and says that something broke.
+        if frame["type"] == "refused" || frame["type"].is_null() {
+            return Err(StationError::Refused(frame));
+        }
         self.place.take(&frame);
         Ok(frame.get("event").cloned().unwrap_or_default())
     }
@@ -144,7 +148,10 @@ impl Station {
             let frame = socket.next().await?;
             match frame["type"].as_str() {
                 // What was missed comes behind this.
-                Some("subscribed") => return Ok(socket),
+                Some("subscribed") => {
+                    self.place.take(&frame);
+                    return Ok(socket);
+                }
                 Some("event") => self.early.push_back(frame),
                 _ => return Err(StationError::Refused(frame)),
             }
@@ -184,6 +191,8 @@ mod tests {
         let mut place = Place::default();
         let event = |position: &str| json!({ "type": "event", "position": position, "event": {} });
         place.come_back();
+        place.take(&json!({ "type": "subscribed", "to": "commands", "position": "0#" }));
+        assert_eq!(place.position.as_deref(), Some("0#"));
         place.take(&event("1#a"));
         assert_eq!(place.position.as_deref(), Some("1#a"));
         place.come_back();

@@ -85,7 +85,10 @@ impl Sockets {
         let frame: Value = serde_json::from_str(frame).expect("a frame");
         let mut verdict = Ok(());
         match frame["type"].as_str() {
-            Some("subscribed") => one.since = one.since.or(Some(oracle.told_so_far())),
+            Some("subscribed") => {
+                one.since = one.since.or(Some(oracle.told_so_far()));
+                one.ahead = frame["position"].as_str().map(str::to_owned).or(one.ahead.take());
+            }
             Some("gap") => {
                 (one.since, one.is_behind) = (Some(oracle.told_so_far()), false);
                 one.gaps += 1;

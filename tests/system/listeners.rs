@@ -29,9 +29,15 @@ const QUIET: Duration = Duration::from_millis(300);
 async fn listening(terminal: &Terminal, to: &str, after: Option<&str>) -> Listener {
     let mut listener = Listener::open(&terminal.listener_ticket().await).await.unwrap();
     listener.subscribe(to, after).await.unwrap();
-    let subscribed = next_frame(&mut listener).await;
-    assert_eq!(subscribed, json!({ "type": "subscribed", "to": to }));
+    subscribed(&mut listener, to).await;
     listener
+}
+
+/// Where to come back to until the first event, unless it was said.
+async fn subscribed(listener: &mut Listener, to: &str) -> Option<String> {
+    let frame = next_frame(listener).await;
+    assert_eq!((&frame["type"], &frame["to"]), (&json!("subscribed"), &json!(to)));
+    frame["position"].as_str().map(str::to_owned)
 }
 
 /// The next event, and its position.
@@ -176,6 +182,16 @@ async fn who_comes_back_hears_what_they_missed() {
     assert_eq!((heard, versions), (missed, vec![3, 4, 5, 6, 7]));
     let resumed = json!({ "type": "resumed", "to": "stations/coffee-bar-1" });
     assert_eq!(next_frame(&mut station).await, resumed);
+    // Who has heard nothing yet has a place, too.
+    let mut own = Listener::open(&cashier.listener_ticket().await).await.unwrap();
+    own.subscribe("commands", None).await.unwrap();
+    let place = subscribed(&mut own, "commands").await.unwrap();
+    drop(own);
+    let id = cashier.sell_unasked("RF100002").await;
+    world.settle().await;
+    let mut own = listening(&cashier, "commands", Some(&place)).await;
+    while event(&mut own).await.0["data"]["id"] != id {}
+    assert_eq!(next_frame(&mut own).await["type"], "resumed");
     let mut wrong = Listener::open(&cashier.listener_ticket().await).await.unwrap();
     wrong.subscribe("commands", Some("yesterday")).await.unwrap();
     assert_eq!(next_frame(&mut wrong).await["reason"], "bad-position");
@@ -212,6 +228,23 @@ async fn who_sits_down_between_the_steps_of_an_announcement_hears_it() {
     }
 }
 
+/// A user's terminals take no more than twenty seats: the oldest is told to come back, by the end of its connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_loses_their_seat_is_not_left_listening_to_nothing() {
+    let world = World::start().await;
+    let cashier = world.terminal("acme-cashier").await;
+    let mut first = listening(&cashier, "commands", None).await;
+    let mut others = Vec::new();
+    for _ in 0..20 {
+        others.push(listening(&cashier, "commands", None).await);
+    }
+    assert!(matches!(timeout(PATIENCE, first.next()).await.unwrap(), Err(ListenError::Closed)));
+    cashier.sell_unasked("RF100001").await;
+    for other in &mut others {
+        event(other).await;
+    }
+}
+
 /// Whoever was let go, or whose token has expired, hears no more.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_hear_any_more_does_not() {
@@ -224,7 +257,7 @@ async fn who_may_not_hear_any_more_does_not() {
     assert_eq!(let_go.outcome(), "applied", "{let_go:?}");
     cashier.sell_unasked("RF100001").await;
     event(&mut wallet).await;
-    hears_nothing(&mut screen).await;
+    assert!(matches!(timeout(PATIENCE, screen.next()).await.unwrap(), Err(ListenError::Closed)));
     // An hour later the token of the other has expired.
     world.clock.advance(SignedDuration::from_mins(61));
     let sale = cashier.buy(Uuid::now_v7(), &coffee("RF100001", 1)).await;

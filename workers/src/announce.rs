@@ -240,11 +240,13 @@ impl Announcer {
         for audience in Audience::of(event) {
             let Some(listeners) = room.audiences.get(&audience) else { continue };
             for (id, listening) in &listeners.sessions {
+                // Who was let go is not told, and their connection is ended.
                 let caller = room.callers.get(&listening.session.user);
-                let may_hear = caller.is_some_and(|caller| may_be_told(caller, event));
+                let may_hear = caller.is_none_or(|caller| may_be_told(caller, event));
                 let is_skipped = planted::is(Planted::ListenerSkipped) && event.about.employee.is_none();
                 if !listening.is_gone && may_hear && !is_skipped && seen.insert(*id) {
-                    let (audience, frame, hears) = (audience.clone(), &frame, listening.hears(now));
+                    let hears = caller.is_some() && listening.hears(now);
+                    let (audience, frame) = (audience.clone(), &frame);
                     posts.push(async move {
                         let frame = hears.then_some(frame.as_str());
                         if self.post(&listening.session.connection, frame).await? == Posted::Gone {
@@ -259,7 +261,7 @@ impl Announcer {
         stream::iter(posts).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
     }
 
-    /// Posts to a connection. One whose token has expired, or that takes nothing in time, is ended.
+    /// Posts to a connection. One that is to hear nothing more, or that takes nothing in time, is ended.
     async fn post(&self, connection: &str, frame: Option<&str>) -> Result<Posted, Failure> {
         if let Some(frame) = frame {
             match timeout(PATIENCE, self.connections.post(connection, frame)).await {

@@ -22,6 +22,8 @@ use domain::planted::{self, Planted};
 use domain::role::{Caller, Status};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 /// The query parameter that a client connects with.
@@ -32,6 +34,8 @@ const MAX_FRAME_BYTES: usize = 4 * 1024;
 const MAX_LISTENERS: usize = 200;
 /// Of them, of one user: terminals may share one, and who comes back often leaves sessions behind.
 const MAX_OF_ONE_USER: usize = 20;
+/// How long telling what was missed may take, of a function's half a minute; if it takes longer, that is a gap.
+const RESUMING: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone)]
 pub struct Listen {
@@ -194,13 +198,25 @@ impl Listen {
             Ok(listeners) => listeners.since,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        self.tell(&speaker.session.connection, &Frame::Subscribed { to }).await?;
-        match after {
-            Some(after) if after < kept_since => {
-                self.tell(&speaker.session.connection, &Frame::Gap { to }).await?;
-            }
-            Some(after) => self.resume(speaker, &caller, audience, after, to).await?,
-            None => {}
+        let connection = &speaker.session.connection;
+        let Some(after) = after else {
+            let position = keys::position(now.max(kept_since), "");
+            self.tell(connection, &Frame::Subscribed { to, position: Some(&position) }).await?;
+            return Ok(Ok(()));
+        };
+        self.tell(connection, &Frame::Subscribed { to, position: None }).await?;
+        let is_resumed = after >= kept_since && {
+            let resumed = self.resume(speaker, &caller, audience, after, to);
+            let resumed = timeout(RESUMING, resumed).await;
+            let resumed =
+                resumed.unwrap_or_else(|error| Err(Failure::transient("tell what was missed", error)));
+            resumed.unwrap_or_else(|failure| {
+                tracing::warn!(error = chain(&failure), "what was missed was not told");
+                false
+            })
+        };
+        if !is_resumed {
+            self.tell(connection, &Frame::Gap { to }).await?;
         }
         Ok(Ok(()))
     }
@@ -230,7 +246,7 @@ impl Listen {
     ) -> Result<Result<(), Refusal>, Failure> {
         let changed = self.change(speaker, audience, |listeners| {
             listeners.sessions.remove(&speaker.id);
-            Ok(())
+            Ok(None)
         });
         if let Err(refusal) = changed.await? {
             return Ok(Err(refusal));
@@ -239,12 +255,13 @@ impl Listen {
         Ok(Ok(()))
     }
 
-    /// Changes who is in an audience, without those whose time is up, and gives it; reads again after a lost race.
+    /// Changes who is in an audience, without those whose time is up, and gives it; reads again after a lost race. A
+    /// connection that loses its seat is ended first, so that its client comes back instead of hearing nothing.
     async fn change(
         &self,
         speaker: &Speaker,
         audience: &Audience,
-        change: impl Fn(&mut Listeners) -> Result<(), Refusal>,
+        change: impl Fn(&mut Listeners) -> Result<Option<Session>, Refusal>,
     ) -> Result<Result<Listeners, Refusal>, Failure> {
         let key = keys::audience(&speaker.tenant, audience);
         let mut pauses = Policy::WORKER.pauses();
@@ -254,8 +271,10 @@ impl Listen {
             let now = self.clock.now();
             let listeners = stored.as_ref().map(|stored| stored.value.clone());
             let mut listeners = listeners.map_or(Listeners::none_until(now), |listeners| listeners.at(now));
-            if let Err(refusal) = change(&mut listeners) {
-                return Ok(Err(refusal));
+            match change(&mut listeners) {
+                Ok(None) => {}
+                Ok(Some(session)) => self.connections.end(&session.connection).await?,
+                Err(refusal) => return Ok(Err(refusal)),
             }
             let write = put(items::listeners(&speaker.tenant, audience, &listeners)?, stored.as_ref());
             let failure = match self.table.commit(vec![write]).await {
@@ -276,14 +295,19 @@ impl Listen {
 }
 
 /// Gives a session a seat: instead of the user's own that is the oldest, where they have many, or of somebody who is
-/// gone.
-fn seat(listeners: &mut Listeners, id: Uuid, here: Listening, now: Timestamp) -> Result<(), Refusal> {
+/// gone. Gives the session that loses it, if somebody is there.
+fn seat(
+    listeners: &mut Listeners,
+    id: Uuid,
+    here: Listening,
+    now: Timestamp,
+) -> Result<Option<Session>, Refusal> {
     let sessions = &mut listeners.sessions;
     sessions.remove(&id);
     let own = |one: &Listening| one.session.user == here.session.user;
     let oldest = |sessions: &BTreeMap<Uuid, Listening>, may_go: &dyn Fn(&Listening) -> bool| {
         let going = sessions.iter().filter(|(_, one)| may_go(one));
-        going.min_by_key(|(_, one)| one.session.expires_at).map(|(id, _)| *id)
+        going.min_by_key(|(id, one)| (one.session.expires_at, **id)).map(|(id, _)| *id)
     };
     let going = if sessions.values().filter(|one| own(one)).count() >= MAX_OF_ONE_USER {
         oldest(sessions, &|one| own(one))
@@ -292,13 +316,11 @@ fn seat(listeners: &mut Listeners, id: Uuid, here: Listening, now: Timestamp) ->
     } else {
         None
     };
-    if let Some(going) = going {
-        sessions.remove(&going);
-    }
+    let going = going.and_then(|going| sessions.remove(&going)).filter(|going| going.hears(now));
     if !planted::is(Planted::SeatForgotten) {
         sessions.insert(id, here);
     }
-    Ok(())
+    Ok(going.map(|going| going.session))
 }
 
 #[cfg(test)]
@@ -312,16 +334,19 @@ mod tests {
         Listening { session, is_gone }
     }
 
-    fn seated(listeners: &mut Listeners, user: &str, expires_s: i64) -> Result<(), Refusal> {
+    /// Gives the connection that loses its seat.
+    fn seated(listeners: &mut Listeners, user: &str, expires_s: i64) -> Result<Option<String>, Refusal> {
         let id = Uuid::from_u128(u128::try_from(expires_s).unwrap());
-        seat(listeners, id, one(user, expires_s, false), Timestamp::UNIX_EPOCH)
+        let going = seat(listeners, id, one(user, expires_s, false), Timestamp::UNIX_EPOCH)?;
+        Ok(going.map(|session| session.connection))
     }
 
     #[test]
     fn nobody_takes_all_seats_and_who_is_gone_keeps_none() {
         let mut listeners = Listeners::none_until(Timestamp::UNIX_EPOCH);
         for expires_s in 1..=50 {
-            seated(&mut listeners, "ann", expires_s).unwrap();
+            let going = (expires_s > 20).then(|| (expires_s - 20).to_string());
+            assert_eq!(seated(&mut listeners, "ann", expires_s), Ok(going));
         }
         assert_eq!(listeners.sessions.len(), MAX_OF_ONE_USER);
         let left = listeners.sessions.values().map(|one| one.session.connection.as_str());
@@ -332,7 +357,7 @@ mod tests {
         assert_eq!(seated(&mut listeners, "late", 9_000), Err(Refusal::TooManyListeners));
         let first = Uuid::from_u128(1_000);
         listeners.sessions.get_mut(&first).unwrap().is_gone = true;
-        assert_eq!(seated(&mut listeners, "late", 9_000), Ok(()));
+        assert_eq!(seated(&mut listeners, "late", 9_000), Ok(None));
         assert!(!listeners.sessions.contains_key(&first));
         assert_eq!(listeners.sessions.len(), MAX_LISTENERS);
     }

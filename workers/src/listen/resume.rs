@@ -25,7 +25,7 @@ const MAX_LOOKED_THROUGH: usize = 2_000;
 const PAGE: i32 = 500;
 
 impl Listen {
-    /// Tells again what an audience was told since `after`, or that it is too much.
+    /// Tells again what an audience was told since `after`; false if that is too much.
     pub(super) async fn resume(
         &self,
         speaker: &Speaker,
@@ -33,7 +33,7 @@ impl Listen {
         audience: &Audience,
         after: Timestamp,
         to: &str,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let connection = &speaker.session.connection;
         let now = self.clock.now();
         let missed = if now.duration_since(after) > KEPT {
@@ -41,16 +41,14 @@ impl Listen {
         } else {
             self.missed(caller, audience, after - OVERLAP, now + AHEAD).await?
         };
-        let Some(missed) = missed else {
-            return self.tell(connection, &Frame::Gap { to }).await.map(|_| ());
-        };
+        let Some(missed) = missed else { return Ok(false) };
         for (position, event) in &missed {
             let frame = Frame::Event { position, event };
             if self.connections.post(connection, &frame.text()?).await? == Posted::Gone {
-                return Ok(());
+                return Ok(true);
             }
         }
-        self.tell(connection, &Frame::Resumed { to }).await.map(|_| ())
+        self.tell(connection, &Frame::Resumed { to }).await.map(|_| true)
     }
 
     /// What an audience was told in a time, with the positions; nothing if that is too much.
