@@ -199,7 +199,7 @@ impl Sim {
             }
             if let Some(cause) = &booking.cause {
                 let (from_ms, to_ms) = judge::span(booking.at.as_millisecond());
-                let judged = oracle.asked_corrections(&place, cause).map(|asked| {
+                let judged = oracle.asked_corrections(&place, Some(cause)).map(|asked| {
                     let tenants = office.tenants[&tenant].within(from_ms, to_ms);
                     corrected::check(asked, booking, cause, &account.sale(asked.sale, booking), tenants)
                 });

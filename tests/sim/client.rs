@@ -58,7 +58,8 @@ impl Client {
         let answer = self.link.send(&self.who, request, String::new()).await?;
         let tag = answer.headers.get("etag").filter(|_| answer.status == 200)?.to_str().unwrap().to_owned();
         let (_, version) = tag.trim_matches('"').split_once(&format!("{stall}.")).expect("a tag of a menu");
-        self.link.sim.oracle().asks_condition((self.who.tenant.clone(), self.id), version.to_owned());
+        let papers = (self.who.tenant.clone(), self.id);
+        self.link.sim.oracle().conditions.insert(papers, (stall.clone(), version.to_owned()));
         Some(Self { if_match: Some(tag), ..self })
     }
 
@@ -91,7 +92,7 @@ impl Client {
             503 => return false,
             412 if self.if_match.is_some() => {
                 let papers = (self.who.tenant.clone(), self.id);
-                self.note(self.link.sim.oracle().overtaken(&papers));
+                self.note(self.link.sim.overtaken(&papers));
             }
             // Its key grew too old in an outage.
             400 if answer.problem() == "bad-input" => {}

@@ -56,7 +56,9 @@ impl Play {
     pub fn hang_up(&mut self, connection: usize, back_ms: u64) {
         let lost = {
             let mut sockets = self.stage.sim.sockets();
-            sockets.nth_open(connection).filter(|id| sockets.end(id));
+            if let Some(id) = sockets.nth_open(connection) {
+                sockets.end(&id);
+            }
             sockets.lost()
         };
         for tenant in lost {

@@ -5,7 +5,7 @@ use super::Sim;
 use super::chaos::SKEW_MAX_MS;
 use super::judge;
 use super::office::{offset, sort_key};
-use super::oracle::{Invariant, RETENTION, Verdict};
+use super::oracle::{Invariant, Papers, RETENTION, Verdict};
 use super::pool::Member;
 use super::table::item_of;
 use aws::items::{self, Item, MenuHead, Roster, StoredCutoff};
@@ -102,25 +102,35 @@ impl Sim {
         self.oracle().check_overtaken(&papers)
     }
 
-    /// What was asked for of one version of a menu is applied to that, or refused because of another.
+    /// What was asked for of one version of a menu is applied to that, or refused because there is another for good.
     fn check_condition(&self, receipt: &Receipt) -> Verdict {
-        let asked = self.oracle().conditions.get(&(receipt.tenant.clone(), receipt.id)).cloned();
-        let Some((asked, stall)) = asked.zip(receipt.concessionaire()) else { return Ok(()) };
+        let papers = (receipt.tenant.clone(), receipt.id);
+        let Some((stall, asked)) = self.oracle().conditions.get(&papers).cloned() else { return Ok(()) };
         let office = self.office();
         let menu = &office.menus[&(receipt.tenant.clone(), stall)];
         let is_asked = |head: &MenuHead| head.version.to_string() == asked;
         let is_right = match &receipt.outcome {
             ReceiptOutcome::Applied { .. } => menu.before_last().is_some_and(is_asked),
-            ReceiptOutcome::Rejected(Refusal::PreconditionFailed) => {
-                let (from_ms, to_ms) = judge::span(receipt.decided_at.as_millisecond());
-                menu.within(from_ms, to_ms).any(|head| !is_asked(head))
-            }
+            ReceiptOutcome::Rejected(Refusal::PreconditionFailed) => !is_asked(menu.current()),
             ReceiptOutcome::Rejected(_) => true,
         };
         if is_right {
             Ok(())
         } else {
             Err((Invariant::Overwritten, format!("{receipt:?} was asked for under {asked}: {menu:?}")))
+        }
+    }
+
+    /// Somebody was answered that the menu is another by now: it is, and not by their own change.
+    pub fn overtaken(&self, papers: &Papers) -> Verdict {
+        self.oracle().overtaken.insert(papers.clone());
+        self.oracle().check_overtaken(papers)?;
+        let (stall, asked) = self.oracle().conditions[papers].clone();
+        let current = self.office().menus[&(papers.0.clone(), stall)].current().version.to_string();
+        if current == asked {
+            Err((Invariant::Answer, format!("{papers:?} was answered 412, and {current} stands")))
+        } else {
+            Ok(())
         }
     }
 

@@ -5,12 +5,14 @@ use super::chaos::SKEW_MAX_MS;
 use super::office::Cashier;
 use super::script::How;
 use domain::admin::{Receipt, ReceiptOutcome};
-use domain::booking::{Booking, BookingOutcome, Cause};
+use domain::booking::{Booking, BookingKind, BookingOutcome, Cause};
 use domain::checkout::{Checkout, Outcome};
 use domain::command::Basket;
 use domain::cutoff::{self, Totals};
 use domain::event::{Event, EventKind};
-use domain::id::{BookingId, CheckoutId, CommandId, EmployeeNumber, Rfid, StationId, TenantId, UserName};
+use domain::id::{
+    BookingId, CheckoutId, CommandId, ConcessionaireId, EmployeeNumber, Rfid, StationId, TenantId, UserName,
+};
 use domain::import::{Effect, Import, Stage};
 use domain::request::RequestHash;
 use domain::role::Status;
@@ -164,9 +166,10 @@ pub struct Oracle {
     pub stored: BTreeMap<Place, Checkout>,
     pub bookings: BTreeMap<BookingPlace, Booking>,
     pub receipts: BTreeMap<Papers, Receipt>,
-    /// Versions of a menu at which changes were asked for, and changes that were answered that it has another.
-    pub conditions: BTreeMap<Papers, String>,
-    overtaken: BTreeSet<Papers>,
+    /// Menus, and versions of them at which changes were asked for.
+    pub conditions: BTreeMap<Papers, (ConcessionaireId, String)>,
+    /// Changes that were answered that the menu has another.
+    pub overtaken: BTreeSet<Papers>,
     /// How often somebody was answered that their key was another correction's.
     reused_keys: usize,
     pub imports: BTreeMap<Papers, Import>,
@@ -196,6 +199,21 @@ pub struct Oracle {
 impl Asked {
     pub fn place(&self) -> Place {
         (self.tenant.clone(), self.employee.clone(), self.id)
+    }
+}
+
+impl AskedCorrection {
+    /// Whether a booking may be what came of it.
+    fn may_be(&self, booking: &Booking) -> bool {
+        let (kind, amount) = match self.how {
+            How::Void { .. } => (BookingKind::Void, None),
+            How::RefundAmount(amount) => (BookingKind::Refund, Some(amount)),
+            How::RefundItem { .. } => (BookingKind::Refund, None),
+            How::Adjust(amount) => (BookingKind::Adjustment, Some(amount)),
+        };
+        let moved = booking.entry().map(|entry| entry.amount.minor());
+        (&booking.by, booking.kind) == (&self.by, kind)
+            && amount.zip(moved).is_none_or(|(amount, moved)| amount == moved)
     }
 }
 
@@ -258,32 +276,25 @@ impl Oracle {
     /// Somebody was answered that their key was another correction's.
     pub fn refused_correction(&mut self, (place, nth): &AskedPlace) -> Verdict {
         self.reused_keys += 1;
-        let own = self.corrections[place][*nth].request.as_ref();
-        let stored = self.bookings.get(place).and_then(|booking| booking.cause.as_ref());
-        let is_anothers = self.corrections[place].len() > 1
-            && stored.is_some_and(|cause| own.is_none_or(|own| *own != cause.request.to_string()));
-        ensure(is_anothers, Invariant::Answer, || format!("{place:?} was said to be another's: {stored:?}"))
+        let own = &self.corrections[place][*nth];
+        let stored = self.bookings.get(place);
+        let is_anothers = stored.is_some_and(|stored| {
+            let mut owners =
+                self.asked_corrections(place, stored.cause.as_ref()).filter(|one| one.may_be(stored));
+            owners.any(|one| (one.how, &one.by) != (own.how, &own.by))
+        });
+        ensure(is_anothers, Invariant::Answer, || format!("{own:?} was said to be another's: {stored:?}"))
     }
 
     /// What a stored correction may be of what was asked for under its key.
     pub fn asked_corrections(
         &self,
         place: &BookingPlace,
-        cause: &Cause,
+        cause: Option<&Cause>,
     ) -> impl Iterator<Item = &AskedCorrection> {
-        let request = cause.request.to_string();
-        let may_be = move |asked: &&AskedCorrection| asked.request.as_ref().is_none_or(|of| *of == request);
+        let request = cause.map(|cause| cause.request.to_string());
+        let may_be = move |asked: &&AskedCorrection| asked.request.is_none() || asked.request == request;
         self.corrections.get(place).into_iter().flatten().filter(may_be)
-    }
-
-    pub fn asks_condition(&mut self, papers: Papers, version: String) {
-        self.conditions.insert(papers, version);
-    }
-
-    /// Somebody was answered that the menu is another by now: not by their own change.
-    pub fn overtaken(&mut self, papers: &Papers) -> Verdict {
-        self.overtaken.insert(papers.clone());
-        self.check_overtaken(papers)
     }
 
     /// What is applied was not answered 412, whichever was first.
@@ -299,11 +310,11 @@ impl Oracle {
         let Some(stored) = self.bookings.get(place) else {
             return Err((Invariant::OneOutcome, format!("{body} was told, and no such booking is stored")));
         };
-        let own = self.corrections[place][*nth].request.as_ref();
-        let is_own =
-            |own: &String| stored.cause.as_ref().is_some_and(|cause| cause.request.to_string() == *own);
-        ensure(own.is_none_or(is_own), Invariant::OneOutcome, || {
-            format!("{body} was told of {own:?}, and {stored:?} is another's")
+        let own = &self.corrections[place][*nth];
+        let mut owners = self.asked_corrections(place, stored.cause.as_ref());
+        let is_own = owners.any(|one| (one.how, &one.by) == (own.how, &own.by)) && own.may_be(stored);
+        ensure(is_own, Invariant::OneOutcome, || {
+            format!("{body} was told of {own:?}, and {stored:?} stands")
         })?;
         let agrees = match &stored.outcome {
             BookingOutcome::Booked { amount, after } => {

@@ -108,6 +108,8 @@ impl Play {
             self.poison_one().await;
         }
         self.stage.sim.note(self.stage.sim.oracle().check_order());
+        self.listen_again();
+        while self.sales.join_next().await.is_some() {}
         self.stage.sim.note(self.stage.sim.check_heard());
         self.days_later().await;
         self.close_cutoffs().await;
@@ -137,7 +139,13 @@ impl Play {
         sim.log(format_args!("quiet"));
         sim.chaos().quieten();
         self.reopen();
-        for tenant in sim.sockets().lost() {
+        self.listen_again();
+    }
+
+    /// Whoever lost their connection comes back.
+    fn listen_again(&mut self) {
+        let lost = self.stage.sim.sockets().lost();
+        for tenant in lost {
             self.listen(&tenant, Duration::ZERO);
         }
     }

@@ -187,7 +187,7 @@ pub struct Correction {
     pub other: Option<(How, u64)>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
     Void { is_manager: bool },
     RefundAmount(i64),

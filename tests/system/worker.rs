@@ -432,6 +432,36 @@ async fn a_void_is_told_with_the_sale_that_it_withdrew() {
     assert!(told.contains("\"concessionaireid\":\"coffee-bar\""), "{told}");
 }
 
+/// Whoever uses a correction's key for another has the first one's outcome told as it was: with the sale that it was about.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_correction_is_told_with_its_own_sale_whatever_its_key_is_used_for_then() {
+    let world = World::idle().await;
+    let worker = faulty(&world, |_, _, _| Fault::None);
+    let mute = faulty(&world, |_, body, _| match body.contains("Action=Publish") {
+        true => Fault::Answer(400, String::new()),
+        false => Fault::None,
+    });
+    let sale = coffee("100001");
+    assert_eq!(handed_back(&mute.handle(batch(&[&sale], 1)).await), ["0"]);
+    let void = Correction::Void {
+        checkout: sale.id,
+        concessionaire: sale.concessionaire.clone(),
+        is_cashier: false,
+    };
+    let void = correction("100001", void);
+    assert_eq!(handed_back(&mute.handle(corrected(&[&void], &[])).await), ["0"]);
+    let adjustment = Correction::Adjustment { amount: Money::from_minor(1) };
+    let adjusted = PostBooking { id: void.id, ..correction("100001", adjustment) };
+    assert_eq!(handed_back(&worker.handle(corrected(&[&adjusted], &[])).await), [""; 0]);
+    let told = world.take("acme", Purpose::Results).await;
+    let told: String = told.records.into_iter().filter_map(|record| record.body).collect();
+    assert!(
+        told.contains("checkout.voided.v1") && told.contains("\"concessionaireid\":\"coffee-bar\""),
+        "{told}"
+    );
+    assert_eq!(wallet(&world, "100001").await, (500_000, 3));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_too_late_is_rejected_and_charges_nobody() {
     let world = World::start().await;

@@ -16,7 +16,7 @@ use domain::command::Kind;
 use domain::planted::{self, Planted};
 use domain::wallet::Wallet;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -43,10 +43,16 @@ pub struct Table {
 #[derive(Debug, Default)]
 pub struct Found {
     items: HashMap<Key, Item>,
-    unread: HashSet<Key>,
+    unread: BTreeSet<Key>,
 }
 
 impl Found {
+    /// Takes in what another read found.
+    pub fn extend(&mut self, more: Self) {
+        self.items.extend(more.items);
+        self.unread.extend(more.unread);
+    }
+
     /// The item under `key`, once.
     pub fn take(&mut self, key: &Key) -> Option<Item> {
         self.items.remove(key)

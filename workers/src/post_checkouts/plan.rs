@@ -144,17 +144,18 @@ impl Plan {
         if earlier.is_none() && target.is_some_and(|id| till.sales.contains_key(&id)) {
             return Ok(None);
         }
+        // Whatever came first under an id is its outcome, also for another request about another sale.
+        let target = match &earlier {
+            Some(earlier) => earlier.cause.as_ref().and_then(|cause| cause.checkout),
+            None => target,
+        };
         let sale = target.map(|id| till.state.checkout(employee, id)).transpose()?.flatten();
         let checkout = sale.as_ref().map(|sale| &sale.value);
         if let Some(earlier) = earlier {
             if let Some(entry) = earlier.entry() {
                 till.ensure_behind(&entry.after)?;
             }
-            // Whatever came first under an id is its outcome, also for another request about another sale.
-            let is_its_sale =
-                target.is_some() && earlier.cause.as_ref().and_then(|cause| cause.checkout) == target;
-            let checkout = checkout.filter(|_| is_its_sale);
-            if is_its_sale && checkout.is_none() && earlier.has_found_its_sale() {
+            if target.is_some() && checkout.is_none() && earlier.has_found_its_sale() {
                 return Err(torn("a correction was read, and not the sale that it changed"));
             }
             return Ok(Some(Event::of_booking(tenant, employee, &earlier, checkout)));

@@ -8,7 +8,7 @@ use aws::keys::{self, Key};
 use aws::menus::Menus;
 use aws::stored::Stored;
 use aws::table::{Found, Table};
-use domain::booking::Booking;
+use domain::booking::{Booking, PostBooking};
 use domain::checkout::Checkout;
 use domain::employee::Employee;
 use domain::id::{BookingId, CheckoutId, ConcessionaireId, EmployeeNumber};
@@ -51,6 +51,11 @@ impl State {
         }
         let wanted: Vec<_> = wanted.into_iter().collect();
         let mut found = table.read_some(&wanted).await?;
+        let corrected = open().filter_map(|command| corrected_before(command, &found));
+        let corrected: Vec<_> = corrected.collect::<BTreeSet<_>>().into_iter().collect();
+        if !corrected.is_empty() {
+            found.extend(table.read_some(&corrected).await?);
+        }
         let stored_tenant = take(&mut found, &tenant_key)?.ok_or_else(|| missing("the tenant"))?;
         let tenant = items::stored_tenant(tenant, stored_tenant)?;
         let mut known = BTreeMap::new();
@@ -98,6 +103,17 @@ impl State {
     fn get(&self, key: &Key) -> Result<Option<&Item>, Failure> {
         if self.found.is_unread(key) { Err(unread()) } else { Ok(self.found.get(key)) }
     }
+}
+
+/// The sale of a correction that is stored already, if it was not found with it: whoever used the same key before may have
+/// corrected another.
+fn corrected_before(command: &WalletCommand, found: &Found) -> Option<Key> {
+    let WalletCommand::Booking(PostBooking { tenant, employee, id, .. }) = command else { return None };
+    let stored = found.get(&keys::booking(tenant, employee, &(*id).into()))?.clone();
+    // One that cannot be read stops its own wallet where it is looked at.
+    let cause = items::stored_booking(stored).ok()?.cause?;
+    let key = keys::checkout(tenant, employee, cause.checkout?);
+    found.get(&key).is_none().then_some(key)
 }
 
 fn take(found: &mut Found, key: &Key) -> Result<Option<Item>, Failure> {
