@@ -87,7 +87,6 @@ impl Sockets {
         match frame["type"].as_str() {
             Some("subscribed") => {
                 one.since = one.since.or(Some(oracle.told_so_far()));
-                one.ahead = frame["position"].as_str().map(str::to_owned).or(one.ahead.take());
             }
             Some("gap") => {
                 (one.since, one.is_behind) = (Some(oracle.told_so_far()), false);
@@ -104,10 +103,12 @@ impl Sockets {
                     return Some(Err((Invariant::Tenancy, format!("{id} heard of {}", event.tenant))));
                 }
                 one.heard.insert(event.id.clone());
-                one.ahead = frame["position"].as_str().map(str::to_owned);
                 verdict = oracle.agrees_with(&event);
             }
             _ => {}
+        }
+        if let Some(position) = frame["position"].as_str() {
+            one.ahead = Some(position.to_owned());
         }
         if !one.is_behind {
             one.position = one.ahead.take().or(one.position.take());

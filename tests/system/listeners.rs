@@ -72,7 +72,8 @@ async fn a_station_that_never_polls_has_its_outcome() {
     event(&mut own).await;
     hears_nothing(&mut phone).await;
     own.say(&json!({ "type": "ping", "session": own.session() })).await.unwrap();
-    assert_eq!(next_frame(&mut own).await, json!({ "type": "pong" }));
+    let pong = next_frame(&mut own).await;
+    assert_eq!((&pong["type"], pong["position"].is_string()), (&json!("pong"), true));
     own.say(&json!({ "type": "unsubscribe", "session": own.session(), "to": "commands" })).await.unwrap();
     assert_eq!(next_frame(&mut own).await["type"], "unsubscribed");
     cashier.sell_unasked("RF100002").await;
@@ -197,7 +198,13 @@ async fn who_comes_back_hears_what_they_missed() {
     assert_eq!(next_frame(&mut wrong).await["reason"], "bad-position");
     world.clock.advance(SignedDuration::from_mins(11));
     let mut late = listening(&cashier, "stations/coffee-bar-1", Some(&position)).await;
-    assert_eq!(next_frame(&mut late).await, json!({ "type": "gap", "to": "stations/coffee-bar-1" }));
+    let gap = next_frame(&mut late).await;
+    assert_eq!((&gap["type"], &gap["to"]), (&json!("gap"), &json!("stations/coffee-bar-1")));
+    // What was missed is not missed again.
+    let place = gap["position"].as_str().unwrap();
+    drop(late);
+    let mut late = listening(&cashier, "stations/coffee-bar-1", Some(place)).await;
+    assert_eq!(next_frame(&mut late).await, resumed);
 }
 
 /// Who sits down after an announcer has read who listens, and has read what was kept before, is told.
@@ -235,9 +242,15 @@ async fn whoever_loses_their_seat_is_not_left_listening_to_nothing() {
     let cashier = world.terminal("acme-cashier").await;
     let mut first = listening(&cashier, "commands", None).await;
     let mut others = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..19 {
         others.push(listening(&cashier, "commands", None).await);
     }
+    // But not at once: where there are more than seats, they would push each other out in turn.
+    let mut late = Listener::open(&cashier.listener_ticket().await).await.unwrap();
+    late.subscribe("commands", None).await.unwrap();
+    assert_eq!(next_frame(&mut late).await["reason"], "too-many-listeners");
+    world.clock.advance(SignedDuration::from_mins(2));
+    others.push(listening(&cashier, "commands", None).await);
     assert!(matches!(timeout(PATIENCE, first.next()).await.unwrap(), Err(ListenError::Closed)));
     cashier.sell_unasked("RF100001").await;
     for other in &mut others {

@@ -271,8 +271,14 @@ impl Announcer {
             }
         }
         let ended = timeout(PATIENCE, self.connections.end(connection)).await;
-        ended.map_err(|error| Failure::transient("end a connection", error))??;
-        Ok(Posted::Gone)
+        match ended.unwrap_or_else(|error| Err(Failure::transient("end a connection", error))) {
+            // Whoever is to hear nothing is in nobody's way: the next event tries again.
+            Err(failure) if frame.is_none() => {
+                tracing::warn!(error = chain(&failure), "a connection was not ended");
+                Ok(Posted::Taken)
+            }
+            ended => ended.map(|()| Posted::Gone),
+        }
     }
 
     /// Notes who is gone; for a while, what they listen to is kept for when they come back.

@@ -52,11 +52,15 @@ pub enum Frame<'a> {
     Resumed {
         to: &'a str,
     },
-    /// More was missed than is kept: read how things stand.
+    /// More was missed than is kept: read how things stand. What happens from the position on is told.
     Gap {
         to: &'a str,
+        position: &'a str,
     },
-    Pong {},
+    /// Whatever happened half a minute before the position has been told.
+    Pong {
+        position: &'a str,
+    },
     /// The frame could not be read.
     Error {
         detail: &'a str,

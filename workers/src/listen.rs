@@ -20,7 +20,7 @@ use domain::id::TenantId;
 use domain::listener::Audience;
 use domain::planted::{self, Planted};
 use domain::role::{Caller, Status};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -34,12 +34,16 @@ const MAX_FRAME_BYTES: usize = 4 * 1024;
 const MAX_LISTENERS: usize = 200;
 /// Of them, of one user: terminals may share one, and who comes back often leaves sessions behind.
 const MAX_OF_ONE_USER: usize = 20;
+/// A session that is younger is not pushed out of its seat.
+const SETTLED: SignedDuration = SignedDuration::from_mins(1);
 /// How long telling what was missed may take, of a function's half a minute; if it takes longer, that is a gap.
 const RESUMING: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone)]
 pub struct Listen {
     table: Table,
+    /// The same, for what must be read even if that takes a while.
+    history: Table,
     connections: Connections,
     session_key: SessionKey,
     clock: Clock,
@@ -74,6 +78,7 @@ impl Listen {
     pub fn new(clients: &Clients, config: &ListenConfig, clock: Clock) -> Self {
         Self {
             table: clients.table(Policy::INTAKE),
+            history: clients.table(Policy::WORKER),
             connections: clients.connections(&config.connections_url, Policy::INTAKE),
             session_key: config.session_key.clone(),
             clock,
@@ -142,7 +147,8 @@ impl Listen {
             Err(failure) => return self.put_off(connection, to, &failure).await,
         };
         if matches!(said, Said::Ping { .. }) {
-            return self.tell(connection, &Frame::Pong {}).await;
+            let position = keys::position(self.clock.now(), "");
+            return self.tell(connection, &Frame::Pong { position: &position }).await;
         }
         let Some(audience) = Audience::parse(to, &speaker.session.user) else {
             return self.tell(connection, &refused(Refusal::NotFound)).await;
@@ -199,8 +205,8 @@ impl Listen {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let connection = &speaker.session.connection;
+        let position = keys::position(now.max(kept_since), "");
         let Some(after) = after else {
-            let position = keys::position(now.max(kept_since), "");
             self.tell(connection, &Frame::Subscribed { to, position: Some(&position) }).await?;
             return Ok(Ok(()));
         };
@@ -216,7 +222,7 @@ impl Listen {
             })
         };
         if !is_resumed {
-            self.tell(connection, &Frame::Gap { to }).await?;
+            self.tell(connection, &Frame::Gap { to, position: &position }).await?;
         }
         Ok(Ok(()))
     }
@@ -295,7 +301,8 @@ impl Listen {
 }
 
 /// Gives a session a seat: instead of the user's own that is the oldest, where they have many, or of somebody who is
-/// gone. Gives the session that loses it, if somebody is there.
+/// gone. Gives the session that loses it, if it may be connected. One that sat down just now stays: more clients than
+/// seats must not push each other out in turn.
 fn seat(
     listeners: &mut Listeners,
     id: Uuid,
@@ -307,7 +314,7 @@ fn seat(
     let own = |one: &Listening| one.session.user == here.session.user;
     let oldest = |sessions: &BTreeMap<Uuid, Listening>, may_go: &dyn Fn(&Listening) -> bool| {
         let going = sessions.iter().filter(|(_, one)| may_go(one));
-        going.min_by_key(|(id, one)| (one.session.expires_at, **id)).map(|(id, _)| *id)
+        going.min_by_key(|(id, one)| (one.hears(now), **id)).map(|(id, _)| *id)
     };
     let going = if sessions.values().filter(|one| own(one)).count() >= MAX_OF_ONE_USER {
         oldest(sessions, &|one| own(one))
@@ -316,17 +323,27 @@ fn seat(
     } else {
         None
     };
-    let going = going.and_then(|going| sessions.remove(&going)).filter(|going| going.hears(now));
+    let stays = |going: &Uuid| sessions.get(going).is_some_and(|one| one.hears(now)) && is_new(going, now);
+    if going.as_ref().is_some_and(stays) {
+        return Err(Refusal::TooManyListeners);
+    }
+    let going = going.and_then(|going| sessions.remove(&going)).filter(|going| !going.is_gone);
     if !planted::is(Planted::SeatForgotten) {
         sessions.insert(id, here);
     }
     Ok(going.map(|going| going.session))
 }
 
+/// Whether a session began a moment ago, as its id says.
+fn is_new(id: &Uuid, now: Timestamp) -> bool {
+    let began =
+        id.get_timestamp().and_then(|at| Timestamp::from_second(at.to_unix().0.try_into().ok()?).ok());
+    began.is_some_and(|began| now.duration_since(began) < SETTLED)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::SignedDuration;
 
     fn one(user: &str, expires_s: i64, is_gone: bool) -> Listening {
         let expires_at = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(expires_s);

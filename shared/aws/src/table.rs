@@ -47,10 +47,10 @@ pub struct Found {
 }
 
 impl Found {
-    /// Takes in what another read found.
+    /// Takes in what another read found; what that left unprocessed is as before.
     pub fn extend(&mut self, more: Self) {
+        self.unread.retain(|key| !more.items.contains_key(key));
         self.items.extend(more.items);
-        self.unread.extend(more.unread);
     }
 
     /// The item under `key`, once.

@@ -14,7 +14,7 @@ use domain::role::Caller;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
-/// Announcers' clocks differ, and one may have been slow: what was told so long before is told again.
+/// Announcers' clocks differ, and one may have been slow: what was told so long before is told again, and must be there still.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(30);
 /// So far announcers' clocks may be ahead of this one's.
 const AHEAD: SignedDuration = SignedDuration::from_secs(5);
@@ -36,7 +36,7 @@ impl Listen {
     ) -> Result<bool, Failure> {
         let connection = &speaker.session.connection;
         let now = self.clock.now();
-        let missed = if now.duration_since(after) > KEPT {
+        let missed = if now.duration_since(after) > KEPT - AHEAD - OVERLAP {
             None
         } else {
             self.missed(caller, audience, after - OVERLAP, now + AHEAD).await?
@@ -64,7 +64,7 @@ impl Listen {
             return Ok(Some(missed));
         }
         for span in keys::told_between(&caller.tenant, from, to) {
-            let mut pages = self.table.pages(&span, PAGE, Order::OldestFirst);
+            let mut pages = self.history.pages(&span, PAGE, Order::OldestFirst);
             while let Some(page) = pages.next().await? {
                 looked_through += page.len();
                 for item in page {

@@ -2,7 +2,7 @@
 //! version that this process has not seen yet. What is missing of one wallet is no other's concern.
 
 use super::work::{WalletCommand, Work};
-use aws::failure::Failure;
+use aws::failure::{Failure, chain};
 use aws::items::{self, Item};
 use aws::keys::{self, Key};
 use aws::menus::Menus;
@@ -54,7 +54,11 @@ impl State {
         let corrected = open().filter_map(|command| corrected_before(command, &found));
         let corrected: Vec<_> = corrected.collect::<BTreeSet<_>>().into_iter().collect();
         if !corrected.is_empty() {
-            found.extend(table.read_some(&corrected).await?);
+            match table.read_some(&corrected).await {
+                Ok(more) => found.extend(more),
+                // Only whoever needs them waits for another time.
+                Err(failure) => tracing::warn!(error = chain(&failure), "sales of corrections were not read"),
+            }
         }
         let stored_tenant = take(&mut found, &tenant_key)?.ok_or_else(|| missing("the tenant"))?;
         let tenant = items::stored_tenant(tenant, stored_tenant)?;
