@@ -33,9 +33,9 @@ pub struct Station {
     place: Place,
 }
 
-/// Where a station comes back to when its socket breaks off.
+/// Where whoever listens comes back to when their socket breaks off.
 #[derive(Debug, Default)]
-struct Place {
+pub struct Place {
     /// Of the last event before which it knows all, or of when it began to listen.
     position: Option<String>,
     /// Of the last event that came while what was missed before was still being told.
@@ -142,8 +142,7 @@ impl Station {
     async fn open(&mut self) -> Result<Listener, StationError> {
         let ticket: Answer = self.terminal.listener_ticket().await?;
         let mut socket = Listener::open(&ticket.body).await?;
-        self.place.come_back();
-        socket.subscribe(OWN_COMMANDS, self.place.position.as_deref()).await?;
+        socket.subscribe(OWN_COMMANDS, self.place.come_back()).await?;
         loop {
             let frame = socket.next().await?;
             match frame["type"].as_str() {
@@ -160,14 +159,15 @@ impl Station {
 }
 
 impl Place {
-    /// A socket is subscribed on behind the position, if there is one.
-    fn come_back(&mut self) {
+    /// The position to subscribe after on another socket; none before anything was heard.
+    pub fn come_back(&mut self) -> Option<&str> {
         self.ahead = None;
         self.is_behind = self.position.is_some();
+        self.position.as_deref()
     }
 
     /// Takes in a frame: events in between do not say that those before them were told.
-    fn take(&mut self, frame: &Value) {
+    pub fn take(&mut self, frame: &Value) {
         if let Some(position) = frame["position"].as_str() {
             self.ahead = Some(position.to_owned());
         }

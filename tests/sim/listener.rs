@@ -3,9 +3,9 @@
 use super::link::Pauses;
 use super::net::CALLER;
 use super::play::Play;
-use aws_lambda_events::apigw::{ApiGatewayWebsocketProxyRequest, ApiGatewayWebsocketProxyRequestContext};
 use domain::id::TenantId;
 use http::Request;
+use local::sockets;
 use serde_json::json;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -34,12 +34,12 @@ impl Play {
                 };
                 let Some((id, after)) = sim.sockets().open(&tenant) else { return };
                 let said = json!({ "type": "subscribe", "session": session, "to": "tenant", "after": after });
-                let mut event = said_over(&id, "$connect", None);
+                let mut event = sockets::event(&id, "$connect", None);
                 let parameters = [(TICKET_PARAMETER.to_owned(), vec![session])];
                 event.query_string_parameters = HashMap::from(parameters).into();
                 let mut answer = listener.handle(&event).await;
                 if answer == Answer::Done {
-                    answer = listener.handle(&said_over(&id, "$default", Some(said.to_string()))).await;
+                    answer = listener.handle(&sockets::event(&id, "$default", Some(said.to_string()))).await;
                 }
                 sim.log(format_args!("{id} listens after {after:?}: {answer:?}"));
                 let is_served = answer == Answer::Done && !sim.sockets().is_refused(&id);
@@ -65,14 +65,4 @@ impl Play {
             self.listen(&tenant, Duration::from_millis(back_ms));
         }
     }
-}
-
-fn said_over(connection: &str, route: &str, body: Option<String>) -> ApiGatewayWebsocketProxyRequest {
-    let mut context = ApiGatewayWebsocketProxyRequestContext::default();
-    context.connection_id = Some(connection.to_owned());
-    context.route_key = Some(route.to_owned());
-    let mut event = ApiGatewayWebsocketProxyRequest::default();
-    event.request_context = context;
-    event.body = body;
-    event
 }

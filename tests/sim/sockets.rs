@@ -4,6 +4,7 @@
 use super::oracle::{Invariant, Oracle, Verdict};
 use domain::event::Event;
 use domain::id::TenantId;
+use loadtest::station::Place;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,12 +23,7 @@ pub struct Listener {
     pub since: Option<usize>,
     /// Ids of the events that they heard.
     pub heard: BTreeSet<String>,
-    /// Where they come back to.
-    position: Option<String>,
-    /// Of the last event, which came while what was missed before was still being told.
-    ahead: Option<String>,
-    /// What was missed is being told.
-    is_behind: bool,
+    place: Place,
     is_refused: bool,
 }
 
@@ -41,9 +37,10 @@ impl Sockets {
         one.connections += 1;
         let id = format!("{tenant}-{}", one.connections);
         one.connection = Some(id.clone());
-        one.since = one.since.filter(|_| one.position.is_some());
-        (one.ahead, one.is_behind, one.is_refused) = (None, one.position.is_some(), false);
-        Some((id, one.position.clone()))
+        one.is_refused = false;
+        let position = one.place.come_back().map(str::to_owned);
+        one.since = one.since.filter(|_| position.is_some());
+        Some((id, position))
     }
 
     pub fn listeners(&self) -> impl Iterator<Item = (&TenantId, &Listener)> {
@@ -85,17 +82,12 @@ impl Sockets {
         let frame: Value = serde_json::from_str(frame).expect("a frame");
         let mut verdict = Ok(());
         match frame["type"].as_str() {
-            Some("subscribed") => {
-                one.since = one.since.or(Some(oracle.told_so_far()));
-            }
+            Some("subscribed") => one.since = one.since.or(Some(oracle.told_so_far())),
             Some("gap") => {
-                (one.since, one.is_behind) = (Some(oracle.told_so_far()), false);
+                one.since = Some(oracle.told_so_far());
                 one.gaps += 1;
             }
-            Some("resumed") => {
-                one.is_behind = false;
-                one.resumed += 1;
-            }
+            Some("resumed") => one.resumed += 1,
             Some("refused") => one.is_refused = true,
             Some("event") => {
                 let event: Event = serde_json::from_value(frame["event"].clone()).expect("an event");
@@ -107,12 +99,7 @@ impl Sockets {
             }
             _ => {}
         }
-        if let Some(position) = frame["position"].as_str() {
-            one.ahead = Some(position.to_owned());
-        }
-        if !one.is_behind {
-            one.position = one.ahead.take().or(one.position.take());
-        }
+        one.place.take(&frame);
         Some(verdict)
     }
 

@@ -15,7 +15,7 @@ pub mod table;
 pub mod provision;
 pub mod seed;
 mod serve;
-mod sockets;
+pub mod sockets;
 pub mod usage;
 pub mod users;
 

@@ -118,7 +118,8 @@ async fn serve(served: &Served, id: &str, mut socket: WebSocket, mut posted: Rec
     }
 }
 
-fn event(id: &str, route: &str, body: Option<String>) -> ApiGatewayWebsocketProxyRequest {
+/// What API Gateway hands on of a connection: that it opens, under `$connect`, or what is said on it.
+pub fn event(id: &str, route: &str, body: Option<String>) -> ApiGatewayWebsocketProxyRequest {
     let mut context = ApiGatewayWebsocketProxyRequestContext::default();
     context.connection_id = Some(id.to_owned());
     context.route_key = Some(route.to_owned());
