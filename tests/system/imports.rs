@@ -218,6 +218,10 @@ async fn dies_with(world: &World, announced: &SqsEvent, call: u32, is_carried_ou
 /// Puts a file and says how it is announced.
 async fn announced(world: &World, key: &str, file: &str) -> SqsEvent {
     put(world, key, file).await;
+    announcement(world, key).await
+}
+
+async fn announcement(world: &World, key: &str) -> SqsEvent {
     let names = &world.system.clients.config().names;
     let head = world.system.clients.s3().head_object().bucket(names.files()).key(key).send().await.unwrap();
     let Dropped { tenant, target, .. } = Dropped::parse(key).unwrap();
@@ -404,15 +408,9 @@ async fn a_file_that_was_overtaken_is_refused() {
     assert_eq!(manager.get(MENU, &[]).await.body, menu);
 }
 
-/// Who cannot be hired any more when their row is written is told of, as whoever could not be from the beginning.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_row_that_loses_a_race_is_listed() {
-    let world = World::idle().await;
-    let admin = world.terminal("acme-admin").await;
-    let id = Uuid::now_v7();
-    let file = "number,name,badge\nEARLY,Ann,RF-EARLY\nLATE,Bob,RF-LATE\n";
-    let event = announced(&world, &format!("acme/employees/{id}"), file).await;
-    // The rows are good, and not written yet: the import is begun, and noted to be applied.
+/// Takes in a roster; what is done `meanwhile` is done when all rows were looked at and none is written.
+async fn overtaken(world: &World, event: SqsEvent, meanwhile: impl AsyncFnOnce()) {
+    // The import is begun, and noted to be applied.
     let (writes, looked_at) = (AtomicU32::new(0), Arc::new(Notify::new()));
     let (go_on, may_go_on) = mpsc::channel::<()>();
     let (told, may_go_on) = (looked_at.clone(), Mutex::new(may_go_on));
@@ -431,16 +429,59 @@ async fn a_row_that_loses_a_race_is_listed() {
     let worker = ImportWorker::new(&clients, clock.clone(), Metrics::to(clock, "test", |_| ()));
     let import = tokio::spawn(async move { worker.handle(event).await });
     looked_at.notified().await;
-    let key = Uuid::now_v7().to_string();
-    let headers = [("idempotency-key", key.as_str()), ("content-type", "application/json")];
-    let path = "/v1/employees/100001/badges/RF-LATE";
-    let accepted = admin.request("PUT", path, &headers, r#"{"status":"active"}"#).await;
-    assert_eq!(accepted.status, 202, "{accepted:?}");
-    world.work_off("acme", Purpose::Admin).await;
-    assert_eq!(admin.follow(&accepted).await.outcome(), "applied");
+    meanwhile().await;
     drop(go_on);
     let response = import.await.unwrap();
     assert!(response.batch_item_failures.is_empty(), "{response:?}");
+}
+
+/// An administrator's change, applied.
+async fn admin_changes(world: &World, method: &str, path: &str, body: &Value) {
+    let admin = world.terminal("acme-admin").await;
+    let key = Uuid::now_v7().to_string();
+    let headers = [("idempotency-key", key.as_str()), ("content-type", "application/json")];
+    let accepted = admin.request(method, path, &headers, &body.to_string()).await;
+    assert_eq!(accepted.status, 202, "{accepted:?}");
+    world.work_off("acme", Purpose::Admin).await;
+    assert_eq!(admin.follow(&accepted).await.outcome(), "applied");
+}
+
+/// Whoever is hired while a roster is taken in that replaces, and may miss nobody, is not in it, and stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_is_hired_during_an_import_stays() {
+    let world = World::idle().await;
+    let admin = world.terminal("acme-admin").await;
+    let rows: String = (0..200).map(|index| format!("{},Employee {index}\n", 100_000 + index)).collect();
+    let key = format!("acme/employees/{}", Uuid::now_v7());
+    let options = [("mode", "replace"), ("max-missing-percent", "0")];
+    put_as(&world, &key, &format!("number,name\n{rows}"), "text/csv", &options).await;
+    overtaken(&world, announcement(&world, &key).await, async || {
+        let employee = json!({ "employee_number": "NEW", "name": "New Here" });
+        admin_changes(&world, "POST", "/v1/employees", &employee).await;
+    })
+    .await;
+    let import = admin.get(&format!("/v1/imports/{}", key.rsplit('/').next().unwrap()), &[]).await.body;
+    assert_eq!(
+        (&import["status"], &import["effect"]["deactivated"]),
+        (&json!("applied"), &json!(0)),
+        "{import}"
+    );
+    assert_eq!(admin.get("/v1/employees/NEW", &[]).await.body["status"], "active");
+}
+
+/// Who cannot be hired any more when their row is written is told of, as whoever could not be from the beginning.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_row_that_loses_a_race_is_listed() {
+    let world = World::idle().await;
+    let admin = world.terminal("acme-admin").await;
+    let id = Uuid::now_v7();
+    let file = "number,name,badge\nEARLY,Ann,RF-EARLY\nLATE,Bob,RF-LATE\n";
+    let event = announced(&world, &format!("acme/employees/{id}"), file).await;
+    overtaken(&world, event, async || {
+        admin_changes(&world, "PUT", "/v1/employees/100001/badges/RF-LATE", &json!({ "status": "active" }))
+            .await;
+    })
+    .await;
     let import = admin.get(&format!("/v1/imports/{id}"), &[]).await.body;
     assert_eq!((&import["status"], &import["effect"]["created"]), (&json!("applied"), &json!(1)), "{import}");
     assert_eq!(import["rows"], json!({ "good": 1, "bad": 1, "listed": 1 }), "{import}");

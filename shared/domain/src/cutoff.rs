@@ -73,35 +73,47 @@ pub fn decide(
 /// The least that instants differ by, as they are stored.
 const INSTANT: SignedDuration = SignedDuration::from_millis(1);
 
-/// What whoever joins gets of the latest cutoff, under the id that it has in every wallet: all of it while it is
-/// open, so that it does not matter whether the roster still names them, and the share of the days that are left
-/// where the policy says so.
-pub fn join(
-    cutoff: &Cutoff,
-    employee: &Employee,
-    day: &BusinessDay,
-    by: &UserName,
-    now: Timestamp,
-) -> Option<Booking> {
-    let Cutoff { policy, date, closed, .. } = cutoff;
-    // By whatever clock, they join behind what is closed: its totals are told.
-    let at = closed.as_ref().map_or(now, |(closed_at, _)| now.max(*closed_at + INSTANT));
-    if !policy.prorates_joiners {
-        let is_open = closed.is_none() || planted::is(Planted::JoinedTooLate);
-        return is_open.then(|| decide(policy, *date, employee, Wallet::default(), by, now));
+/// What the latest cutoff began, and the next one ends: which may be of other days than it was opened by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Period {
+    pub cutoff: Cutoff,
+    pub standing: StandingPolicy,
+}
+
+impl Period {
+    /// What whoever joins gets of it, under the id that the cutoff has in every wallet: all that it gave while it is
+    /// open, so that it does not matter whether the roster still names them, and the share of the days that are left
+    /// where its policy says so.
+    pub fn join(
+        &self,
+        employee: &Employee,
+        day: &BusinessDay,
+        by: &UserName,
+        now: Timestamp,
+    ) -> Option<Booking> {
+        let Cutoff { policy, date, closed, .. } = &self.cutoff;
+        // By whatever clock, they join behind what is closed: its totals are told.
+        let at = closed.as_ref().map_or(now, |(closed_at, _)| now.max(*closed_at + INSTANT));
+        if !policy.prorates_joiners {
+            let is_open = closed.is_none() || planted::is(Planted::JoinedTooLate);
+            return is_open.then(|| decide(policy, *date, employee, Wallet::default(), by, now));
+        }
+        let until = self.standing.next(day, Some(*date), now)?;
+        let limit = employee.limit.unwrap_or(policy.default_limit);
+        let granted = policy.prorate(limit, day.local_date(now), *date, until);
+        Some(Booking {
+            id: booking_id(*date),
+            kind: BookingKind::Grant,
+            at,
+            by: by.clone(),
+            cause: None,
+            replenished: Some(Replenished { granted, expired: Money::ZERO }),
+            outcome: BookingOutcome::Booked {
+                amount: granted,
+                after: Wallet { balance: granted, version: 1 },
+            },
+        })
     }
-    let until = policy.schedule.after(*date)?;
-    let limit = employee.limit.unwrap_or(policy.default_limit);
-    let granted = policy.prorate(limit, day.local_date(now), *date, until);
-    Some(Booking {
-        id: booking_id(*date),
-        kind: BookingKind::Grant,
-        at,
-        by: by.clone(),
-        cause: None,
-        replenished: Some(Replenished { granted, expired: Money::ZERO }),
-        outcome: BookingOutcome::Booked { amount: granted, after: Wallet { balance: granted, version: 1 } },
-    })
 }
 
 /// How long before a round the roster must have been seen unchanged for what it finds to count. The roster is

@@ -10,7 +10,7 @@ use aws::table::{Table, Write};
 use domain::admin::{CreateEmployee, Refusal};
 use domain::badge::{self, Badge};
 use domain::booking::Booking;
-use domain::cutoff::{self, Cutoff};
+use domain::cutoff::Period;
 use domain::employee::{Employee, EmployeePatch};
 use domain::id::{EmployeeNumber, Rfid, TenantId, UserName};
 use domain::planted::{self, Planted};
@@ -45,26 +45,26 @@ pub async fn create(
         image_url: asked.image_url.clone().map(String::from),
     };
     let roster = take(&mut found, &roster_key, items::stored_roster)?;
-    let cutoff = match &roster {
-        Some(roster) => latest(table, tenant, roster.value).await?,
+    let period = match &roster {
+        Some(roster) => Some(period(table, tenant, roster.value).await?),
         None => None,
     };
-    let mut writes = hire(&company, &employee, cutoff.as_ref(), by, now)?;
+    let mut writes = hire(&company, &employee, period.as_ref(), by, now)?;
     writes.push(moves_in(tenant, roster.as_ref())?);
     Ok(Decision::applied(Value::Null, snapshot(&employee), writes))
 }
 
-/// Employee and wallet, with their share of a cutoff if there is one for them; [`moves_in`] goes with it.
+/// Employee and wallet, with their share of a period if there is one for them; [`moves_in`] goes with it.
 pub(crate) fn hire(
     company: &Tenant,
     employee: &Employee,
-    cutoff: Option<&Cutoff>,
+    period: Option<&Period>,
     by: &UserName,
     now: Timestamp,
 ) -> Result<Vec<Write>, Failure> {
-    let cutoff =
-        cutoff.filter(|_| employee.status == Status::Active && !planted::is(Planted::JoinerForgotten));
-    let booking = cutoff.and_then(|cutoff| cutoff::join(cutoff, employee, &company.business_day, by, now));
+    let period =
+        period.filter(|_| employee.status == Status::Active && !planted::is(Planted::JoinerForgotten));
+    let booking = period.and_then(|period| period.join(employee, &company.business_day, by, now));
     let entry = booking.as_ref().and_then(Booking::entry);
     let wallet = entry.map_or_else(Wallet::default, |entry| entry.after);
     let mut writes = vec![
@@ -88,20 +88,19 @@ pub(crate) fn moves_in(tenant: &TenantId, roster: Option<&Stored<Roster>>) -> Re
     })
 }
 
-/// The cutoff that whoever joins may have a share of, as the roster has it: what is committed together is not always seen
-/// together.
-pub(crate) async fn latest(
-    table: &Table,
-    tenant: &TenantId,
-    roster: Roster,
-) -> Result<Option<Cutoff>, Failure> {
-    let item = table.read_one(&keys::cutoff(tenant, roster.latest)).await?;
-    let stored = item.map(|item| items::stored_cutoff(roster.latest, item)).transpose()?;
-    let cutoff = stored.map(|stored| stored.cutoff);
-    if cutoff.as_ref().is_none_or(|cutoff| cutoff.closed.is_none() != roster.is_open) {
-        return Err(Failure::transient("read the latest cutoff", "it was opened or closed just now"));
-    }
-    Ok(cutoff)
+/// The period that whoever joins may have a share of, its cutoff as the roster has it: what is committed together is
+/// not always seen together.
+pub(crate) async fn period(table: &Table, tenant: &TenantId, roster: Roster) -> Result<Period, Failure> {
+    let (key, policy_key) = (keys::cutoff(tenant, roster.latest), keys::policy(tenant));
+    let mut found = table.read([key.clone(), policy_key.clone()]).await?;
+    let stored = found.take(&key).map(|item| items::stored_cutoff(roster.latest, item)).transpose()?;
+    let cutoff =
+        stored.map(|stored| stored.cutoff).filter(|cutoff| cutoff.closed.is_none() == roster.is_open);
+    let torn = || Failure::transient("read the latest cutoff", "it was opened or closed just now");
+    let cutoff = cutoff.ok_or_else(torn)?;
+    let standing = found.take(&policy_key).map(items::stored_policy).transpose()?;
+    let lost = || Failure::malformed("read the latest cutoff", "there is no policy");
+    Ok(Period { cutoff, standing: standing.ok_or_else(lost)? })
 }
 
 pub async fn change(

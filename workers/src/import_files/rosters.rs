@@ -11,7 +11,7 @@ use aws::retry::Policy;
 use aws::stored::{put, take};
 use aws::table::{Found, NotCommitted, Order, Table, Write};
 use domain::admin::Refusal;
-use domain::cutoff::Cutoff;
+use domain::cutoff::Period;
 use domain::employee::Employee;
 use domain::id::{EmployeeNumber, UserName};
 use domain::import::{BadCell, EMPLOYEE_KEY, Effect, EmployeeRow, Mode, Reason, Refused, RosterEffect};
@@ -54,11 +54,13 @@ pub async fn import(run: &mut Run, company: &Tenant) -> Result<Judged, Failure> 
         let detail = format!("{unread} rows cannot be read; whoever is in them would be let go");
         return Ok(Err(Refused::new(Reason::BadRows, detail)));
     }
+    let mut missing = Vec::new();
     if is_whole {
-        let counting = desk.miss(&checked, Act::Rehearse);
-        let (missing, active) = run.noting(&AtomicU64::new(0), counting, |_, _| ()).await?;
-        if !run.import.options.may_miss(missing, active) {
-            let detail = format!("{missing} of {active} active employees are missing from the file");
+        let active;
+        (missing, active) = run.noting(&AtomicU64::new(0), desk.missing(&checked), |_, _| ()).await?;
+        let count = u64::try_from(missing.len()).unwrap_or(u64::MAX);
+        if !run.import.options.may_miss(count, active) {
+            let detail = format!("{count} of {active} active employees are missing from the file");
             return Ok(Err(Refused::new(Reason::TooManyMissing, detail)));
         }
     }
@@ -70,10 +72,8 @@ pub async fn import(run: &mut Run, company: &Tenant) -> Result<Judged, Failure> 
     // Things may have changed since they were looked at.
     checked.refuse(lost);
     run.list(&mut checked).await?;
-    if is_whole {
-        let missing = desk.miss(&checked, Act::Write);
-        (effect.deactivated, _) = run.noting(&AtomicU64::new(0), missing, |_, _| ()).await?;
-    }
+    // Whoever was hired meanwhile stays: nobody counted them among those who may be missing.
+    effect.deactivated = run.noting(&AtomicU64::new(0), desk.let_go(missing), |_, _| ()).await?;
     let after = json!({
         "created": effect.created,
         "changed": effect.changed,
@@ -167,13 +167,13 @@ impl Desk {
             rows.iter().filter_map(|Taken { row, .. }| Some(keys::badge(tenant, row.badge.as_ref()?)));
         let mut found = self.table.read(employees.chain(badges).chain([roster_key.clone()])).await?;
         let roster = take(&mut found, &roster_key, items::stored_roster)?;
-        let cutoff = match &roster {
-            Some(roster) => employees::latest(&self.table, tenant, roster.value).await?,
+        let period = match &roster {
+            Some(roster) => Some(employees::period(&self.table, tenant, roster.value).await?),
             None => None,
         };
         let (mut taking, mut writes, mut moves) = (Taking::default(), Vec::new(), false);
         for row in rows {
-            match self.decide(&mut found, row, cutoff.as_ref())? {
+            match self.decide(&mut found, row, period.as_ref())? {
                 Settled::Refused(row) => taking.refused.add(row),
                 Settled::Unchanged => taking.effect.unchanged += 1,
                 Settled::Created(created) => {
@@ -201,7 +201,7 @@ impl Desk {
         &self,
         found: &mut Found,
         taken: &Taken<EmployeeRow>,
-        cutoff: Option<&Cutoff>,
+        period: Option<&Period>,
     ) -> Result<Settled, Failure> {
         let (tenant, row, now) = (&self.company.id, &taken.row, self.clock.now());
         let key = keys::employee(tenant, &row.number);
@@ -222,7 +222,7 @@ impl Desk {
         };
         Ok(match before {
             None => {
-                let mut writes = employees::hire(&self.company, &employee, cutoff, &self.by, now)?;
+                let mut writes = employees::hire(&self.company, &employee, period, &self.by, now)?;
                 writes.extend(badge);
                 Settled::Created(writes)
             }
@@ -235,42 +235,46 @@ impl Desk {
         })
     }
 
-    /// Lets go whoever is active and not in the file: how many those are, and of how many.
-    async fn miss(&self, checked: &Checked, act: Act) -> Result<(u64, u64), Failure> {
-        let (span, mut missing, mut active) = (keys::employees(&self.company.id, ""), 0, 0);
+    /// Whoever is active and not in the file, and of how many they are.
+    async fn missing(&self, checked: &Checked) -> Result<(Vec<EmployeeNumber>, u64), Failure> {
+        let (span, mut missing, mut active) = (keys::employees(&self.company.id, ""), Vec::new(), 0);
         let mut pages = self.table.pages(&span, PAGE, Order::OldestFirst);
         while let Some(page) = pages.next().await? {
             let employees = page.into_iter().map(items::listed_employee);
             let employees = employees.collect::<Result<Vec<_>, _>>()?;
             let is_active = |employee: &&Employee| employee.status == Status::Active;
-            let gone: Vec<_> = employees.iter().filter(is_active).inspect(|_| active += 1).collect();
-            let stays = |gone: &Employee| {
-                checked.has(EMPLOYEE_KEY, gone.number.as_str()) && !planted::is(Planted::RosterUnread)
+            let is_there = |employee: &&Employee| {
+                checked.has(EMPLOYEE_KEY, employee.number.as_str()) && !planted::is(Planted::RosterUnread)
             };
-            let gone = gone.into_iter().filter(|gone| !stays(gone));
-            let gone: Vec<_> = gone.map(|gone| gone.number.clone()).collect();
-            missing += u64::try_from(gone.len()).unwrap_or_default();
-            if act == Act::Write && !planted::is(Planted::LeaversKept) {
-                let letting = stream::iter(gone).map(|number| self.let_go(number));
-                letting.buffer_unordered(SIDE_BY_SIDE).try_collect::<Vec<()>>().await?;
-            }
+            let active_ones = employees.iter().filter(is_active).inspect(|_| active += 1);
+            missing.extend(active_ones.filter(|one| !is_there(one)).map(|one| one.number.clone()));
         }
         Ok((missing, active))
     }
 
-    async fn let_go(&self, number: EmployeeNumber) -> Result<(), Failure> {
+    /// How many of these it let go: all who are active still.
+    async fn let_go(&self, missing: Vec<EmployeeNumber>) -> Result<u64, Failure> {
+        if planted::is(Planted::LeaversKept) {
+            return Ok(0);
+        }
+        let letting = stream::iter(missing).map(|number| self.let_one_go(number));
+        let counted = letting.buffer_unordered(SIDE_BY_SIDE);
+        counted.try_fold(0, async |count, was_active| Ok(count + u64::from(was_active))).await
+    }
+
+    async fn let_one_go(&self, number: EmployeeNumber) -> Result<bool, Failure> {
         let (tenant, key) = (&self.company.id, keys::employee(&self.company.id, &number));
         let mut pauses = Policy::WORKER.pauses();
         loop {
             let mut found = self.table.read([key.clone()]).await?;
             let stored = take(&mut found, &key, |item| items::stored_employee(&number, item))?;
             let Some(stored) = stored.filter(|stored| stored.value.status == Status::Active) else {
-                return Ok(());
+                return Ok(false);
             };
             let gone = Employee { status: Status::Inactive, ..stored.value.clone() };
             let write = put(items::employee(tenant, &gone)?, Some(&stored));
             let failure = match self.table.commit(vec![write]).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(true),
                 Err(error) => error.alone("let an employee go"),
             };
             if !failure.is_transient() || !pauses.pause().await {

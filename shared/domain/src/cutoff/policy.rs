@@ -169,9 +169,13 @@ impl StandingPolicy {
         let is_new = latest.is_none_or(|latest| due > latest) || planted::is(Planted::LatestForgotten);
         (is_its_own && is_new).then_some(due)
     }
-}
 
-impl StandingPolicy {
+    /// The cutoff that comes after `latest`: the one that has to be opened now, or else the next of the schedule.
+    pub fn next(&self, day: &BusinessDay, latest: Option<Date>, now: Timestamp) -> Option<Date> {
+        let upcoming = || self.policy.upcoming(day, now, latest, 1).first().map(|(next, _)| *next);
+        self.to_open(day, latest, now).or_else(upcoming)
+    }
+
     /// Whether a cutoff may be opened by hand: one that comes after `latest`, no later than the next that the
     /// schedule has, and not instead of one that is due.
     pub fn by_hand(
@@ -187,9 +191,8 @@ impl StandingPolicy {
         if let Some(due) = self.to_open(day, latest, now).filter(|due| *due < date) {
             return Err(Refusal::CutoffDue { date: due });
         }
-        let next = self.policy.upcoming(day, now, latest, 1).first().map(|(next, _)| *next);
-        match next.filter(|next| *next < date) {
-            Some(next) => Err(Refusal::CutoffTooFar { next }),
+        match self.policy.upcoming(day, now, latest, 1).first().filter(|(next, _)| *next < date) {
+            Some((next, _)) => Err(Refusal::CutoffTooFar { next: *next }),
             None => Ok(()),
         }
     }

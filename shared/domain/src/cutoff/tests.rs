@@ -370,19 +370,54 @@ fn whoever_joins_once_a_cutoff_is_closed_is_not_in_its_totals() {
     let policy = policy(semi_monthly(15, 31), "06:00");
     let open = Cutoff::open("2026-03-15".parse().unwrap(), policy, 0, at("00:00:00"));
     let cutoff = Cutoff { closed: Some((at("00:01:00"), Totals::default())), ..open };
-    let employee = Employee {
+    let standing = StandingPolicy { policy: cutoff.policy.clone(), since: Timestamp::UNIX_EPOCH };
+    let (period, employee) = (Period { cutoff: cutoff.clone(), standing }, ann());
+    let (day, by) = (BusinessDay::new("UTC", 0).unwrap(), "admin".parse().unwrap());
+    for now in ["00:00:59", "00:01:00", "00:02:00"] {
+        let booking = period.join(&employee, &day, &by, at(now)).unwrap();
+        assert!(!cutoff.includes(&booking), "{now}");
+        assert!(booking.at >= at(now));
+    }
+}
+
+fn ann() -> Employee {
+    Employee {
         number: "100001".parse().unwrap(),
         name: "Ann".to_owned(),
         status: Status::Active,
         discount: crate::money::BasisPoints::NONE,
-        limit: Some(minor(30_000)),
+        limit: Some(minor(31_000)),
         badges: BTreeMap::new(),
         image_url: None,
-    };
-    let (day, by) = (BusinessDay::new("UTC", 0).unwrap(), "admin".parse().unwrap());
-    for now in ["00:00:59", "00:01:00", "00:02:00"] {
-        let booking = join(&cutoff, &employee, &day, &by, at(now)).unwrap();
-        assert!(!cutoff.includes(&booking), "{now}");
-        assert!(booking.at >= at(now));
     }
+}
+
+/// What Ann gets who is hired at noon, where the latest cutoff was that of 28 February and days have changed since.
+#[track_caller]
+fn check_joiner(opened_by: Schedule, standing: Schedule, since: &str, hired: &str, share: i64) {
+    let at = |date: &str| -> Timestamp { format!("{date}T12:00:00Z").parse().unwrap() };
+    let cutoff = Cutoff::open(
+        "2026-02-28".parse().unwrap(),
+        policy(opened_by, "06:00"),
+        0,
+        "2026-02-28T06:00:00Z".parse().unwrap(),
+    );
+    let standing = StandingPolicy { policy: policy(standing, "06:00"), since: at(since) };
+    let (day, by) = (BusinessDay::new("UTC", 0).unwrap(), "admin".parse().unwrap());
+    let booking = Period { cutoff, standing }.join(&ann(), &day, &by, at(hired)).unwrap();
+    assert_eq!(booking.entry().unwrap().after.balance, minor(share), "hired on {hired}");
+}
+
+#[test]
+fn a_joiner_has_the_share_of_the_days_until_the_next_cutoff_that_there_will_be() {
+    let twice = semi_monthly(15, 31);
+    check_joiner(twice, twice, "2026-02-01", "2026-03-10", 31_000 * 5 / 15);
+    // Set on 10 March, monthly: nothing is due on the 15th any more.
+    check_joiner(twice, monthly(31), "2026-03-10", "2026-03-20", 31_000 * 11 / 31);
+    // Set on 3 March, twice a month: the period is half as long, and everybody gets more on the 15th.
+    check_joiner(monthly(31), twice, "2026-03-03", "2026-03-10", 31_000 * 5 / 15);
+    // Set on 16 March: the 15th was none of its days.
+    check_joiner(monthly(31), twice, "2026-03-16", "2026-03-20", 31_000 * 11 / 31);
+    // Due, and opened any moment: what it gives comes then.
+    check_joiner(twice, twice, "2026-02-01", "2026-03-15", 0);
 }
