@@ -10,6 +10,7 @@ use crate::parameter;
 use crate::path;
 use crate::problem::{BodyProblems, CommandProblems, FieldError, Problem, Problems};
 use crate::request;
+use crate::stalls;
 use crate::submit::{self, Exchange, Submission, TicketParameter};
 use crate::view::{CheckoutView, QuoteView};
 use aws::failure::Failure;
@@ -396,16 +397,13 @@ impl DayParameters {
             return Err(Problem::BadInput(errors));
         }
         // A station may have been another concessionaire's on that day than it is now: whoever is named had it.
-        let concessionaire = match (named, &station) {
-            (Some(named), _) => named,
-            (None, Some(station)) => station_owner(app, tenant, station).await?,
-            (None, None) => caller.role.concessionaire().cloned().ok_or_else(|| {
-                Problem::field(FieldError::at_parameter("concessionaire", "is required, or a station"))
-            })?,
+        let named = match (named, &station) {
+            (None, Some(station)) => Some(station_owner(app, tenant, station).await?),
+            (named, _) => named,
         };
-        if !caller.sells_for(&concessionaire) {
-            return Err(Problem::NotFound);
-        }
+        let concessionaire = stalls::whose(app, caller, named).await?.ok_or_else(|| {
+            Problem::field(FieldError::at_parameter("concessionaire", "is required, or a station"))
+        })?;
         Ok(Day { concessionaire, station, date })
     }
 }

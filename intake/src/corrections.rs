@@ -6,6 +6,7 @@ use crate::list::{self, Limits, Listed};
 use crate::parameter;
 use crate::problem::{Problem, Problems};
 use crate::sheet;
+use crate::stalls;
 use crate::view::CorrectionView;
 use crate::window::WindowParameters;
 use aws::failure::Failure;
@@ -72,7 +73,7 @@ pub async fn list(
     if !errors.is_empty() {
         return Err(Problem::BadInput(errors));
     }
-    let whose = parameter::whose(whose, &caller)?;
+    let whose = stalls::whose(&app, &caller, whose).await?;
     let name = {
         let whose = whose.as_ref().map_or("*", ConcessionaireId::as_str);
         format!("{} corrections {whose} {}", tenant.id, window.asked())

@@ -1,8 +1,7 @@
 //! Parameters of a query, each read or noted as wrong.
 
-use crate::problem::{FieldError, Problem};
-use domain::id::{ConcessionaireId, InvalidId};
-use domain::role::Caller;
+use crate::problem::FieldError;
+use domain::id::InvalidId;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::str::FromStr;
@@ -13,17 +12,6 @@ pub fn id<T: FromStr<Err = InvalidId>>(
     errors: &mut Vec<FieldError>,
 ) -> Option<T> {
     read(text, name, errors, |error: InvalidId| error.to_string())
-}
-
-/// The concessionaire whose entries are read: the one that is asked for, or else the caller's own, or else none, which is all
-/// of them. A 404 if the caller does not sell for it.
-pub fn whose(asked: Option<ConcessionaireId>, caller: &Caller) -> Result<Option<ConcessionaireId>, Problem> {
-    let whose = asked.or_else(|| caller.role.concessionaire().cloned());
-    if whose.as_ref().is_none_or(|whose| caller.sells_for(whose)) {
-        Ok(whose)
-    } else {
-        Err(Problem::NotFound)
-    }
 }
 
 pub fn date(text: Option<&str>, name: &'static str, errors: &mut Vec<FieldError>) -> Option<Date> {

@@ -16,7 +16,8 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use domain::admin::Change;
-use domain::role::Status;
+use domain::id::ConcessionaireId;
+use domain::role::{Caller, Status};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -122,4 +123,18 @@ pub async fn list_stations(
     let view = |item| Ok(StationView::from(items::listed_station(item)?));
     let list = format!("{} stations", tenant.id);
     list::page(&app, &list, page, &keys::stations(&tenant.id), Order::OldestFirst, view).await
+}
+
+/// The concessionaire whose entries are read: the one that is asked for, or else the caller's own, or else none, which is all
+/// of them. A 404 if the caller does not sell for it, or if there is none of that id: an empty sheet would be believed.
+pub async fn whose(
+    app: &App,
+    caller: &Caller,
+    asked: Option<ConcessionaireId>,
+) -> Result<Option<ConcessionaireId>, Problem> {
+    let own = caller.role.concessionaire();
+    let Some(asked) = asked else { return Ok(own.cloned()) };
+    let is_there = async || app.table.read_one(&keys::concessionaire(&caller.tenant, &asked)).await;
+    let is_theirs = own == Some(&asked) || caller.sells_for(&asked) && is_there().await?.is_some();
+    if is_theirs { Ok(Some(asked)) } else { Err(Problem::NotFound) }
 }

@@ -7,6 +7,7 @@ use crate::list::{self, Limits};
 use crate::parameter;
 use crate::problem::{FieldError, Problem, Problems};
 use crate::sheet::Sheet;
+use crate::stalls;
 use crate::view::{TakingsLineView, TakingsTotalsView};
 use aws::failure::Failure;
 use aws::items;
@@ -93,7 +94,7 @@ pub async fn get(
 ) -> Result<Response, Problem> {
     let (caller, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
     let (limit, cursor) = (LIMITS.read(parameters.limit.take())?, parameters.cursor.take());
-    let asked = parameters.read(&caller)?;
+    let asked = parameters.read(&app, &caller).await?;
     let name = asked.list(&tenant);
     let Bookmark { from, first, to, mut totals } = match list::open(&app, &name, cursor)? {
         Some(bookmark) => bookmark,
@@ -142,7 +143,7 @@ struct Asked {
 }
 
 impl TakingsParameters {
-    fn read(self, caller: &Caller) -> Result<Asked, Problem> {
+    async fn read(self, app: &App, caller: &Caller) -> Result<Asked, Problem> {
         let mut errors = Vec::new();
         let whose = parameter::id(self.concessionaire.as_deref(), "concessionaire", &mut errors);
         let to = parameter::date(self.to.as_deref(), "to", &mut errors);
@@ -150,7 +151,7 @@ impl TakingsParameters {
         if !errors.is_empty() {
             return Err(Problem::BadInput(errors));
         }
-        Ok(Asked { whose: parameter::whose(whose, caller)?, from, to })
+        Ok(Asked { whose: stalls::whose(app, caller, whose).await?, from, to })
     }
 }
 

@@ -93,6 +93,15 @@ async fn a_date_came_to_what_was_sold_less_what_was_given_back_on_it() {
     assert_eq!(rows(&report(&manager, "").await), own[1..], "today's, of whoever asks");
     let foreign = cashier.get(&format!("/v1/reports/takings?{both}&concessionaire=kitchen"), &[]).await;
     assert_eq!(foreign.status, 404, "{foreign:?}");
+    let day = second.clone();
+    for list in ["reports/takings?", "corrections?", &format!("checkouts?date={day}&")] {
+        let of = async |id: &str| admin.get(&format!("/v1/{list}concessionaire={id}"), &[]).await.status;
+        assert_eq!(
+            (of("kitchen").await, of("kitchn").await),
+            (200, 404),
+            "{list}: nobody is paid for a typo"
+        );
+    }
 
     // Who gave back what, newest first, in pages of one.
     let refund = json!(["refund", "acme-manager", "coffee-bar", "acme-cashier", 4_500, null]);
