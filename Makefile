@@ -168,12 +168,15 @@ SAM = $(abspath $(DEPLOY)/sam)
 # What a stack needs is kept apart from what others need: whoever deletes one, deletes its own.
 SAM_DEPLOY = $(SAM) deploy --region $(AWS_REGION) --resolve-s3 --no-fail-on-empty-changeset
 
+# What is deployed, in a word: where it changes, every function is published anew. ROTATED=2026-11-30 changes it.
+RELEASE = $$({ cat .package/*.zip infra/*.yaml; echo "$(ARCHITECTURE) $(PARAMETERS) $(ROTATED)"; } | sha256sum | cut -c 1-16)
+
 STAGE_STACK = $(SAM_DEPLOY) --template-file infra/template.yaml --stack-name pos-$(STAGE) --s3-prefix pos-$(STAGE) \
 	--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND \
-	--parameter-overrides Stage=$(STAGE) Architecture=$(ARCHITECTURE) Protection=true $(PARAMETERS)
+	--parameter-overrides Stage=$(STAGE) Release=$(RELEASE) Architecture=$(ARCHITECTURE) Protection=true $(PARAMETERS)
 
 # A first deploy that fails takes back what it made, which nothing protected would let it.
-deploy: package ## Deploy a stage onto AWS: STAGE=dev [ARCHITECTURE=arm64] [PARAMETERS="Canary=true AlarmEmail=..."]
+deploy: package ## Deploy a stage onto AWS: STAGE=dev [ARCHITECTURE=arm64] [PARAMETERS="Canary=true AlarmEmail=..."] [ROTATED=2026-11-30]
 	@test -n "$(and $(STAGE),$(AWS_REGION))" || \
 		{ echo 'AWS_REGION=eu-west-1 make deploy STAGE=dev [PARAMETERS="AlarmEmail=..."]'; exit 2; }
 	@if $(SAM) list stack-outputs --region $(AWS_REGION) --stack-name pos-$(STAGE) 2>&1 | grep -Eq "do(es)? not exist"; then \

@@ -101,7 +101,7 @@ def prove(stack: ExitStack, cloud: Cloud, stacks: Stacks, architecture: str) -> 
 def deploy(stack: ExitStack, cloud: Cloud, stacks: Stacks, architecture: str, url: str) -> tuple[str, Path]:
     """A stage whose functions reach AWS under `url`, and the demo's companies in it: the API, and a file of all endpoints."""
     name = f"pos-{STAGE}"
-    parameters = {"Stage": STAGE, "Architecture": architecture, "AwsEndpointUrl": url}
+    parameters = {"Stage": STAGE, "Release": "0123456789", "Architecture": architecture, "AwsEndpointUrl": url}
     stacks.deploy("template.yaml", name, parameters | {"Canary": "false", "Protection": "false"})
     print(f"{name} is there")
     stacks.functions_start(STAGE)

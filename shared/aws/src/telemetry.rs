@@ -113,7 +113,7 @@ impl Metrics {
             &[("Tenant", tenant.as_str())],
             &[
                 ("WalletsReconciled", Unit::Count, json!(tally.employees)),
-                ("Discrepancies", Unit::Count, json!(tally.findings())),
+                ("Findings", Unit::Count, json!(tally.findings())),
             ],
         );
     }
