@@ -3,7 +3,10 @@
 use aws::clock::Clock;
 use aws::config::Clients;
 use aws::files::Dropped;
+use aws::items;
 use aws::keys;
+use aws::menus::Menus;
+use aws::retry::Policy;
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_s3::primitives::ByteStream;
@@ -467,6 +470,46 @@ async fn whoever_is_hired_during_an_import_stays() {
         "{import}"
     );
     assert_eq!(admin.get("/v1/employees/NEW", &[]).await.body["status"], "active");
+}
+
+/// Whoever could not read a large menu to its end goes on from there: no page is read twice, however often it fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_menu_is_read_on_from_where_it_failed() {
+    let world = World::start().await;
+    let manager = world.terminal("acme-manager").await;
+    let (name, category) = ("x".repeat(90), "y".repeat(50));
+    let meals: String = (0..9_000).map(|meal| format!("M{meal},{name},{category},10.00\n")).collect();
+    let applied =
+        manager.import(IMPORTS, &json!({}), format!("code,name,category,price\n{meals}").as_bytes()).await;
+    assert_eq!(applied.outcome(), "applied", "{applied:?}");
+
+    let queries = Arc::new(AtomicU32::new(0));
+    let counted = queries.clone();
+    let http_client = faults::http_client(move |operation, _| {
+        let is_throttled = operation == "Query" && counted.fetch_add(1, Ordering::SeqCst) % 2 == 1;
+        let throttled =
+            r#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"slowly"}"#;
+        if is_throttled { Fault::Answer(400, throttled.to_owned()) } else { Fault::None }
+    });
+    let clients = Clients::over(world.system.clients.config().clone(), http_client);
+    let table = clients.table(Policy::ONCE);
+    let (acme, bar) = ("acme".parse().unwrap(), "coffee-bar".parse().unwrap());
+    let head = table.read_one(&keys::menu(&acme, &bar)).await.unwrap().unwrap();
+    let head = items::stored_menu_head(head).unwrap();
+    let (menus, mut failures) = (Menus::default(), 0);
+    let menu = loop {
+        match menus.under(&table, &acme, &bar, head.clone()).await {
+            Ok(menu) => break menu,
+            Err(failure) => assert!(failure.is_transient(), "{failure:?}"),
+        }
+        failures += 1;
+        assert!(failures < 10, "it begins anew each time");
+    };
+    assert_eq!(menu.base.len(), 9_000);
+    let pages = queries.load(Ordering::SeqCst) - failures;
+    assert!(failures >= 1 && pages == failures + 1, "{failures} failures, {pages} pages");
+    menus.under(&table, &acme, &bar, head).await.unwrap();
+    assert_eq!(queries.load(Ordering::SeqCst), pages + failures, "it is kept");
 }
 
 /// Who cannot be hired any more when their row is written is told of, as whoever could not be from the beginning.

@@ -4,12 +4,12 @@
 use crate::failure::Failure;
 use crate::items::{self, MenuHead};
 use crate::keys;
-use crate::table::{Order, Table};
-use domain::id::{ConcessionaireId, TenantId};
-use domain::menu::{Meals, Menu};
+use crate::table::{Order, Position, Table};
+use domain::id::{ConcessionaireId, MealCode, TenantId};
+use domain::menu::{Meal, Meals, Menu};
 use domain::planted::{self, Planted};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Meals kept, of all versions together; some tens of megabytes. A tenant has a handful of concessionaires with
 /// hundreds of meals each, and a warm function serves few tenants.
@@ -19,16 +19,33 @@ const MAX_MEALS: usize = 200_000;
 pub const MAX_BYTES: usize = 48 * 1024 * 1024;
 /// Meals that are read in one call: more than fit into one.
 const PAGE: i32 = 50_000;
+/// Versions that are read in part: whoever begins another after so many lost interest in some of them.
+const MAX_PARTS: usize = 8;
 
 type Version = (TenantId, ConcessionaireId, u32);
 
 #[derive(Debug, Clone, Default)]
 pub struct Menus {
-    kept: Arc<Mutex<HashMap<Version, Arc<Meals>>>>,
+    shelf: Arc<Mutex<Shelf>>,
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    kept: HashMap<Version, Arc<Meals>>,
+    /// Of versions that nobody has read to the end yet.
+    parts: HashMap<Version, Part>,
+}
+
+/// The meals of a version up to a position.
+#[derive(Debug, Default)]
+struct Part {
+    meals: Meals,
+    next: Option<Position>,
 }
 
 impl Menus {
-    /// The menu that `head` stands for: nothing is read for what has edits alone, a query if its version is not kept yet, none otherwise.
+    /// The menu that `head` stands for. Its version's meals are read if this process does not keep them yet; a menu of edits alone
+    /// has none.
     pub async fn under(
         &self,
         table: &Table,
@@ -44,17 +61,13 @@ impl Menus {
         let version = (tenant.clone(), concessionaire.clone(), meals);
         let meals = match self.kept(&version) {
             Some(meals) => meals,
-            None => {
-                let meals = read_meals(table, tenant, concessionaire, meals).await?;
-                // Nothing to sell is read again: it is cheap, and a mistake that gets mended.
-                if meals.is_empty() { Arc::default() } else { self.keep(version, meals) }
-            }
+            None => self.read(table, version).await?,
         };
         Ok(Menu { version: head.version, base: meals, edits: head.edits, sold_out: head.sold_out })
     }
 
     fn kept(&self, version: &Version) -> Option<Arc<Meals>> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = &self.shelf().kept;
         if planted::is(Planted::MenuOfAnybody) {
             let is_alike = |of: &&Version| (&of.1, of.2) == (&version.1, version.2);
             return kept.keys().filter(is_alike).min().and_then(|of| kept.get(of)).cloned();
@@ -62,31 +75,64 @@ impl Menus {
         kept.get(version).cloned()
     }
 
-    fn keep(&self, version: Version, meals: Meals) -> Arc<Meals> {
-        let meals = Arc::new(meals);
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        // A version is kept even if it is larger: whoever reads it would read it again for every sale.
-        if kept.values().map(|meals| meals.len()).sum::<usize>() + meals.len() > MAX_MEALS {
-            kept.clear();
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads a version, from where whoever failed or ran out of time got: a large menu takes a partition's whole second, and
+    /// beginning anew would never end while many do.
+    async fn read(&self, table: &Table, version: Version) -> Result<Arc<Meals>, Failure> {
+        let span = keys::meals_span(&version.0, &version.1, version.2);
+        loop {
+            let from = self.shelf().parts.get(&version).and_then(|part| part.next.clone());
+            let page = table.query_page(&span, PAGE, Order::OldestFirst, from.clone()).await?;
+            let meals = page.items.into_iter().map(items::stored_meal).collect::<Result<Vec<_>, _>>()?;
+            if let Some(all) = self.shelf().put_by(&version, from, meals, page.next) {
+                return Ok(all);
+            }
         }
-        kept.insert(version, meals.clone());
-        meals
     }
 }
 
-async fn read_meals(
-    table: &Table,
-    tenant: &TenantId,
-    concessionaire: &ConcessionaireId,
-    version: u32,
-) -> Result<Meals, Failure> {
-    let (span, mut meals) = (keys::meals_span(tenant, concessionaire, version), Meals::new());
-    let mut pages = table.pages(&span, PAGE, Order::OldestFirst);
-    while let Some(items) = pages.next().await? {
-        for item in items {
-            let (code, meal) = items::stored_meal(item)?;
-            meals.insert(code, meal);
+impl Shelf {
+    /// Adds the page that begins at `from` to its version: all meals of it, once there is nothing behind.
+    fn put_by(
+        &mut self,
+        version: &Version,
+        from: Option<Position>,
+        page: Vec<(MealCode, Meal)>,
+        next: Option<Position>,
+    ) -> Option<Arc<Meals>> {
+        if let Some(meals) = self.kept.get(version) {
+            return Some(meals.clone());
         }
+        if self.parts.len() >= MAX_PARTS && !self.parts.contains_key(version) {
+            self.parts.clear();
+        }
+        let part = self.parts.entry(version.clone()).or_default();
+        // Otherwise somebody else has put it by, and goes on from there.
+        if part.next == from {
+            part.meals.extend(page);
+            part.next = next;
+            if part.next.is_none() {
+                let meals = std::mem::take(&mut part.meals);
+                self.parts.remove(version);
+                return Some(self.keep(version, meals));
+            }
+        }
+        None
     }
-    Ok(meals)
+
+    /// A version is kept even if it is larger than what is kept together: whoever reads it would read it again for every sale.
+    fn keep(&mut self, version: &Version, meals: Meals) -> Arc<Meals> {
+        let meals = Arc::new(meals);
+        if self.kept.values().map(|meals| meals.len()).sum::<usize>() + meals.len() > MAX_MEALS {
+            self.kept.clear();
+        }
+        // Nothing to sell is read again: it is cheap, and a mistake that gets mended.
+        if !meals.is_empty() {
+            self.kept.insert(version.clone(), meals.clone());
+        }
+        meals
+    }
 }
