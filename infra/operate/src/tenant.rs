@@ -45,6 +45,12 @@ pub struct Arguments {
 pub enum OpenError {
     #[error("no such tenant can be")]
     Invalid(#[from] InvalidTenant),
+    #[error(
+        "{id} is there already, as {:?} in {}: name it so to open it again, or take another id",
+        stored.name,
+        String::from(stored.currency.clone())
+    )]
+    Other { id: TenantId, stored: Box<Tenant> },
     #[error("a user name of {tenant} begins with {tenant}.")]
     Name { tenant: TenantId },
     #[error("there is no randomness for a password: {0}")]
@@ -59,7 +65,8 @@ pub enum OpenError {
     Probe(#[from] ProbeError),
 }
 
-/// What stands already stays as it is.
+/// What stands already stays as it is. Whoever was closed is not opened as somebody else, whose administrator would see
+/// what those before left.
 pub async fn open(stage: &Stage, arguments: Arguments) -> Result<String, OpenError> {
     let Arguments { id, name, currency, zone, closing_hour, admin, platform } = arguments;
     // Whoever is there may be called otherwise by an older release.
@@ -76,6 +83,14 @@ pub async fn open(stage: &Stage, arguments: Arguments) -> Result<String, OpenErr
         overdraft_limit: Money::ZERO,
         reached: [].into(),
     };
+    let stored = stage.table().read_one(&keys::tenant(&id)).await?;
+    let stored = stored.map(|item| items::stored_tenant(&id, item)).transpose()?;
+    let is_another = |stored: &Tenant| {
+        stored.currency != tenant.currency || (stored.reached.is_empty() && stored.name != tenant.name)
+    };
+    if let Some(stored) = stored.filter(is_another) {
+        return Err(OpenError::Other { id, stored: Box::new(stored) });
+    }
     let role = if platform { Role::Platform } else { Role::Admin };
     let user = User { name: admin.clone(), status: Status::Active, role };
     for item in [items::tenant(&tenant)?, items::user(&id, &user)?] {

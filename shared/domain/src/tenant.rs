@@ -103,7 +103,7 @@ pub struct Concessionaire {
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum InvalidTenant {
-    #[error("a currency must be three capital letters, as in ISO 4217")]
+    #[error("a currency must be a code that ISO 4217 lists, like EUR")]
     Currency,
     #[error("unknown time zone; use a name of the IANA database")]
     TimeZone,
@@ -111,17 +111,17 @@ pub enum InvalidTenant {
     ClosingHour,
 }
 
-/// An ISO 4217 code.
+/// An ISO 4217 code. What is stored is read as it stands: codes leave the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(transparent)]
 pub struct Currency(String);
 
 impl TryFrom<String> for Currency {
     type Error = InvalidTenant;
 
     fn try_from(code: String) -> Result<Self, InvalidTenant> {
-        let is_iso = code.len() == 3 && code.bytes().all(|b| b.is_ascii_uppercase());
-        if is_iso { Ok(Self(code)) } else { Err(InvalidTenant::Currency) }
+        // Metals and baskets are on the list, too, and have no minor unit.
+        if exponent(&code).is_some() { Ok(Self(code)) } else { Err(InvalidTenant::Currency) }
     }
 }
 
@@ -132,16 +132,14 @@ impl From<Currency> for String {
 }
 
 impl Currency {
-    /// Decimals of an amount, as ISO 4217 lists them where they are not two.
+    /// Decimals of an amount, as ISO 4217 lists them: two of most.
     pub fn minor_digits(&self) -> u32 {
-        match self.0.as_str() {
-            "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI"
-            | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
-            "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-            "CLF" | "UYW" => 4,
-            _ => 2,
-        }
+        exponent(&self.0).unwrap_or(2)
     }
+}
+
+fn exponent(code: &str) -> Option<u32> {
+    iso_currency::Currency::from_code(code)?.exponent().map(u32::from)
 }
 
 /// When one business day ends and the next begins, in the tenant's zone.
@@ -299,6 +297,36 @@ mod tests {
             turned = turned.changed(kitchen.clone(), status, at("12:05:01"));
         }
         assert_eq!(turned.former.len(), FORMER_MAX);
+    }
+
+    #[track_caller]
+    fn check_currency(code: &str, digits: Option<u32>) {
+        let currency = Currency::try_from(code.to_owned());
+        assert_eq!(currency.ok().map(|currency| currency.minor_digits()), digits, "{code}");
+    }
+
+    /// Amounts are stored without their decimals: another number of them would be other money.
+    #[test]
+    fn a_currency_has_the_decimals_that_it_always_had() {
+        for code in ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX"] {
+            check_currency(code, Some(0));
+        }
+        for code in ["UYI", "VND", "VUV", "XAF", "XOF", "XPF"] {
+            check_currency(code, Some(0));
+        }
+        for code in ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"] {
+            check_currency(code, Some(3));
+        }
+        for code in ["CLF", "UYW"] {
+            check_currency(code, Some(4));
+        }
+        for code in ["PHP", "EUR", "USD", "MGA", "MRU", "IDR", "HUF"] {
+            check_currency(code, Some(2));
+        }
+        for code in ["JPN", "php", "", "XAU", "XXX", "EURO"] {
+            check_currency(code, None);
+        }
+        assert_eq!(serde_json::from_str::<Currency>("\"JPN\"").unwrap().minor_digits(), 2);
     }
 
     #[test]
