@@ -106,7 +106,7 @@ async fn closed(admin: &Terminal, booked: &mut Option<Instant>) {
             let cutoff = &cutoffs["items"][0];
             let date = cutoff["date"].as_str().unwrap_or_default();
             let totals = admin.get(&format!("/v1/cutoffs/{date}"), &[]).await.body["totals"].clone();
-            let is_handed_out = cutoff["is_fanned_out"] == true || cutoff["status"] != "open";
+            let is_handed_out = cutoff["is_handed_out"] == true || cutoff["status"] != "open";
             let is_booked = is_handed_out && (totals["missing"] == 0 || cutoff["status"] == "counting");
             if is_booked && booked.is_none() {
                 *booked = Some(Instant::now());

@@ -69,7 +69,7 @@ pub fn rows() -> Vec<Row> {
         row("postCheckout", "POST", "/v1/checkouts", Some(BY_NUMBER), SELLERS, Stall),
         row("quoteCheckout", "POST", "/v1/checkouts/quote", Some(BY_BADGE), SELLERS, Stall),
         row("quoteCheckout", "POST", "/v1/checkouts/quote", Some(BY_NUMBER), SELLERS, Stall),
-        get("listCheckouts", "/v1/checkouts?concessionaire={stall}", STAFF, Stall),
+        get("listCheckouts", "/v1/checkouts?concessionaire_id={stall}", STAFF, Stall),
         get("listCheckouts", "/v1/checkouts?station={station}", STAFF, Stall),
         get("getCheckout", CHECKOUT, EVERYBODY, Wallet),
         get("getMe", "/v1/me", &[Platform, Admin, Manager, Cashier, Employee], Tenant),
@@ -114,7 +114,7 @@ pub fn rows() -> Vec<Row> {
         get("listReconciliations", "/v1/reconciliations", &[Admin], Tenant),
         get("getReconciliation", "/v1/reconciliations/2026-03-15", &[Admin], Tenant),
         get("getEmployee", "/v1/employees/{number}", EVERYBODY, Wallet),
-        get("listEmployees", "/v1/employees?badge={badge}", &[Admin], Tenant),
+        get("listEmployees", "/v1/employees?rfid={badge}", &[Admin], Tenant),
         get("exportEmployees", "/v1/employees.csv", &[Admin], Tenant),
         row(
             "postEmployee",
@@ -145,7 +145,7 @@ pub fn rows() -> Vec<Row> {
         row("postEmployeeImport", "POST", "/v1/employee-imports", Some(r#"{"bytes":1}"#), &[Admin], Tenant),
         get("exportMenu", "/v1/concessionaires/{stall}/menu.csv", EVERYBODY, Tenant),
         get("getImport", "/v1/imports/01900000-0000-7000-8000-000000000000", &[Admin, Manager], Tenant),
-        get("listImports", "/v1/imports", &[Admin], Tenant),
+        get("listImports", "/v1/imports", &[Admin, Manager], Tenant),
         get("listConcessionaires", "/v1/concessionaires", EVERYBODY, Tenant),
         row(
             "putConcessionaire",

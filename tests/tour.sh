@@ -161,7 +161,7 @@ amounts=$(echo "$statement" | sed 's/"amount":/\n/g' | sed -n '2,$s/^\(-\{0,1\}[
 say employee "reads her statement: $amounts"
 takings=$(curl -s "$API/v1/reports/takings?from=$(echo "$sold" | field business_date)" -H "Authorization: Bearer $ADMIN")
 case $takings in
-  *'"totals":{"sales":2,'*'"given_back":810,"taken":810,'*) say admin "reads what the espresso bar is owed: 8.10" ;;
+  *'"totals":{"sales":2,'*'"refunded":810,"taken":810,'*) say admin "reads what the espresso bar is owed: 8.10" ;;
   *) fail "takings: $takings" ;;
 esac
 audit=$(curl -s "$API/v1/audit?limit=50" -H "Authorization: Bearer $ADMIN")

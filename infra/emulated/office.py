@@ -80,7 +80,7 @@ class Office:
             return bool(runs) and runs[0]["status"] == "closed"
 
         self._wait("the reconciliation to close", is_closed)
-        if len(runs) != 1 or runs[0]["discrepancies"] or runs[0]["employees"] != runs[0]["expected"]:
+        if len(runs) != 1 or runs[0]["finding_count"] or runs[0]["employees"] != runs[0]["expected"]:
             found = self._call("GET", f"/v1/reconciliations/{runs[0]['date']}")
             raise DeployError(f"the schedule led to {len(runs)} reconciliations, the first of them {found}")
         employees, movements = runs[0]["employees"], runs[0]["movements"]

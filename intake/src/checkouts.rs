@@ -332,7 +332,7 @@ pub async fn quote(
 #[into_params(parameter_in = Query)]
 pub struct DayParameters {
     /// Whose sales; of a station's, whoever has it now unless given. A manager or cashier need not say.
-    concessionaire: Option<String>,
+    concessionaire_id: Option<String>,
     /// Only those of one station.
     station: Option<String>,
     /// The business date; today's unless given. Give it with a cursor: a page of yesterday is none of today.
@@ -392,7 +392,7 @@ impl DayParameters {
         let today = tenant.business_day.date_of(app.clock.now());
         let date = parameter::date(self.date.as_deref(), "date", &mut errors).unwrap_or(today);
         let station = parameter::id(self.station.as_deref(), "station", &mut errors);
-        let named = parameter::id(self.concessionaire.as_deref(), "concessionaire", &mut errors);
+        let named = parameter::id(self.concessionaire_id.as_deref(), "concessionaire_id", &mut errors);
         if !errors.is_empty() {
             return Err(Problem::BadInput(errors));
         }
@@ -402,7 +402,7 @@ impl DayParameters {
             (named, _) => named,
         };
         let concessionaire = stalls::whose(app, caller, named).await?.ok_or_else(|| {
-            Problem::field(FieldError::at_parameter("concessionaire", "is required, or a station"))
+            Problem::field(FieldError::at_parameter("concessionaire_id", "is required, or a station"))
         })?;
         Ok(Day { concessionaire, station, date })
     }

@@ -32,7 +32,7 @@ const TOGETHER: i32 = 500;
 #[into_params(parameter_in = Query)]
 pub struct CorrectionParameters {
     /// Of whose sales; of an administrator everybody's unless given, and adjustments, of a manager or cashier their own.
-    concessionaire: Option<String>,
+    concessionaire_id: Option<String>,
     /// Entries of a page at most, 1 to 500; 100 unless given.
     #[param(value_type = Option<i32>, minimum = 1, maximum = 500)]
     limit: Option<String>,
@@ -69,7 +69,7 @@ pub async fn list(
     let (caller, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
     let limit = usize::try_from(LIMITS.read(parameters.limit)?).unwrap_or_default();
     let mut errors = Vec::new();
-    let whose = parameter::id(parameters.concessionaire.as_deref(), "concessionaire", &mut errors);
+    let whose = parameter::id(parameters.concessionaire_id.as_deref(), "concessionaire_id", &mut errors);
     if !errors.is_empty() {
         return Err(Problem::BadInput(errors));
     }
@@ -88,7 +88,8 @@ pub async fn list(
         next = page.next;
         let found = among(&app, &tenant.id, page.items, |_| true).await?;
         for found in found.into_iter().filter(|found| found.is_of(whose.as_ref())) {
-            lines.push(CorrectionView::of(&found.employee, &found.booking, found.sale.as_ref()));
+            let (booking, sale) = (&found.booking, found.sale.as_ref());
+            lines.push(CorrectionView::of(&found.employee, booking, sale, &tenant.business_day));
             if lines.len() == limit {
                 next = Some(found.behind);
                 break 'pages;

@@ -10,7 +10,7 @@ use crate::path;
 use crate::problem::{BodyProblems, CommandProblems, FieldError, Problem, Problems};
 use crate::request;
 use crate::sheet::{Leaf, Sheet, SheetParameters};
-use crate::view::{CutoffView, LineView, TotalsView};
+use crate::view::{CutoffLineView, CutoffTotalsView, CutoffView};
 use aws::failure::Failure;
 use aws::table::Order;
 use aws::{items, keys};
@@ -71,8 +71,8 @@ pub async fn get(
     let cutoff = items::stored_cutoff(date, found.take(&key).ok_or(Problem::NotFound)?)?.cutoff;
     let mut so_far = Totals::default();
     if cutoff.closed.is_none() {
-        for item in app.table.query_all(&keys::chunks(&tenant.id, date, cutoff.round.number)).await? {
-            so_far.add(&items::stored_chunk(item)?);
+        for item in app.table.query_all(&keys::cutoff_parts(&tenant.id, date, cutoff.round.number)).await? {
+            so_far.add(&items::stored_cutoff_part(item)?);
         }
     }
     Ok(Json(CutoffView::of(&cutoff, Some(&so_far), &tenant.currency)))
@@ -81,17 +81,18 @@ pub async fn get(
 /// Which cutoff, and why.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({ "date": "2026-03-15", "reason": "paid early before the holidays" }))]
+#[schema(example = json!({ "date": "2026-03-15", "reason": "paid early: the 15th is a holiday" }))]
 #[expect(dead_code, reason = "only its description is used")]
 pub(crate) struct CutoffRequest {
-    /// After the latest cutoff, and no later than the next of the schedule: which is then not due again.
+    /// After the latest cutoff, and no later than the next of the schedule. The date of `next_cutoffs[0]` of the credit policy opens
+    /// that one early, and it is not due again; any other date is one cutoff more, for everybody.
     #[schema(format = Date)]
     date: String,
     #[schema(min_length = 1, max_length = 200)]
     reason: String,
 }
 
-/// Open a cutoff by hand: before the schedule does, or though it does not.
+/// Open a cutoff by hand: the schedule's next before it is due, by its own date, or one more.
 #[utoipa::path(
     post,
     operation_id = "postCutoff",
@@ -150,7 +151,7 @@ pub(crate) struct PreviewRequest {
     params(SheetParameters),
     responses(
         (status = 200, description = "One page", content(
-            (Sheet<LineView, TotalsView> = "application/json"),
+            (Sheet<CutoffLineView, CutoffTotalsView> = "application/json"),
             (String = "text/csv"),
         )),
         BodyProblems,
@@ -195,15 +196,15 @@ pub async fn preview(
         let [employee, wallet] = keys_of(number).map(|key| found.take(&key));
         let Some((employee, wallet)) = employee.zip(wallet) else {
             leaf.sums.skip(cutoff::UNKNOWN_EMPLOYEE);
-            lines.push(LineView::of(number, &policy, None));
+            lines.push(CutoffLineView::of(number, &policy, None));
             continue;
         };
         let (employee, wallet) = (items::stored_employee(number, employee)?, items::stored_wallet(wallet)?);
         let booking = cutoff::decide(&policy, date, &employee, wallet, &by, now);
         leaf.sums.count(&booking);
-        lines.push(LineView::of(number, &policy, Some(&booking)));
+        lines.push(CutoffLineView::of(number, &policy, Some(&booking)));
     }
-    let totals = TotalsView::of(&leaf.sums, leaf.sums.employees());
+    let totals = CutoffTotalsView::of(&leaf.sums, leaf.sums.employees());
     leaf.answer(&app, &headers, query.as_deref(), lines, totals)
 }
 
@@ -220,7 +221,7 @@ pub async fn preview(
     params(path::Cutoff, SheetParameters),
     responses(
         (status = 200, description = "One page", content(
-            (Sheet<LineView, TotalsView> = "application/json"),
+            (Sheet<CutoffLineView, CutoffTotalsView> = "application/json"),
             (String = "text/csv"),
         )),
         Problems,
@@ -255,8 +256,8 @@ pub async fn employees(
         }
         // Whoever is hired once it is closed is not missing.
         *listed += u64::from(included.is_some() || cutoff.closed.is_none());
-        lines.push(LineView::of(number, &cutoff.policy, booking.as_ref()));
+        lines.push(CutoffLineView::of(number, &cutoff.policy, booking.as_ref()));
     }
-    let totals = TotalsView::of(totals, *listed);
+    let totals = CutoffTotalsView::of(totals, *listed);
     leaf.answer(&app, &headers, query.as_deref(), lines, totals)
 }

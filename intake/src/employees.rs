@@ -104,7 +104,7 @@ pub struct SearchParameters {
     /// The start of a name, in upper or lower case.
     name: Option<String>,
     /// A badge: one page of who has it, or had it last, whatever the name.
-    badge: Option<String>,
+    rfid: Option<String>,
 }
 
 /// Everybody who buys, by name; or who has a badge.
@@ -119,13 +119,13 @@ pub struct SearchParameters {
 pub async fn list(
     State(app): State<App>,
     identity: Identity,
-    Query(SearchParameters { name, badge }): Query<SearchParameters>,
+    Query(SearchParameters { name, rfid }): Query<SearchParameters>,
     Query(page): Query<PageParameters>,
 ) -> Result<Response, Problem> {
     let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
-    if let Some(badge) = badge {
+    if let Some(rfid) = rfid {
         page.read(&app, &format!("{} badges", tenant.id))?;
-        return by_badge(&app, &tenant, &badge).await;
+        return by_badge(&app, &tenant, &rfid).await;
     }
     let name = name.unwrap_or_default();
     if name.chars().count() > MAX_NAME {
@@ -182,9 +182,9 @@ pub async fn export(
     sheet::csv_page(sheet::export(EmployeeRow::COLUMNS, rows)?, query.as_deref(), next_cursor.as_deref())
 }
 
-async fn by_badge(app: &App, tenant: &Tenant, badge: &str) -> Result<Response, Problem> {
-    let wrong = |error| Problem::field(FieldError::at_parameter("badge", error));
-    let rfid: Rfid = badge.parse().map_err(|error: domain::id::InvalidId| wrong(error))?;
+async fn by_badge(app: &App, tenant: &Tenant, rfid: &str) -> Result<Response, Problem> {
+    let wrong = |error| Problem::field(FieldError::at_parameter("rfid", error));
+    let rfid: Rfid = rfid.parse().map_err(|error: domain::id::InvalidId| wrong(error))?;
     let mut items = Vec::new();
     if let Some(item) = app.table.read_one(&keys::badge(&tenant.id, &rfid)).await? {
         let number = items::stored_badge(item)?.employee;
@@ -266,6 +266,9 @@ pub(crate) struct EmployeePatchRequest {
 }
 
 /// Change an employee, or whether they may buy.
+///
+/// Whoever is let go keeps their balance, which no cutoff touches, and has it again when they come back, without a share of the
+/// period: adjust the wallet where that shall not be.
 #[utoipa::path(
     patch,
     operation_id = "patchEmployee",

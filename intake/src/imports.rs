@@ -83,8 +83,8 @@ enum Awaited {
 /// Ask for a place to put a menu's file.
 ///
 /// The file is CSV, a JSON object a line, or a workbook (XLSX), with a header: `code`, `name`, `category`, `price`, `calories`, under
-/// any of their names. A price is a decimal of the currency (`45.00`), not minor units. A meal without a code gets one that is
-/// made of its name.
+/// any of their names. A price is a decimal of the currency (`45.00`), not minor units, in a JSON line as well: `GET …/menu.csv` gives out
+/// such a file, and `GET …/menu` none. A meal without a code gets one that is made of its name.
 #[utoipa::path(
     post,
     operation_id = "postMenuImport",
@@ -134,7 +134,7 @@ pub(crate) struct EmployeeImportRequest {
     /// What it calls itself; `text/csv` unless given.
     #[schema(value_type = Option<ImportContentType>)]
     content_type: Option<String>,
-    /// `merge` unless given; `replace` deactivates whoever is not in the file.
+    /// `merge` unless given; `replace` deactivates whoever is not in the file. Whoever comes back needs an `active` in a column `status`.
     #[schema(value_type = Option<ModeName>)]
     mode: Option<String>,
     /// `strict` unless given.
@@ -318,7 +318,9 @@ async fn view(app: &App, import: Import) -> Result<Response, Problem> {
     Ok(Json(ImportView::of(import, url)).into_response())
 }
 
-/// Imports, newest first, without their bad rows.
+/// Imports, newest first, without their bad rows: of an administrator all, of a manager those of their own menu.
+///
+/// A page of a manager may hold fewer than its limit; only a missing cursor is the end.
 #[utoipa::path(
     get,
     operation_id = "listImports",
@@ -332,8 +334,11 @@ pub async fn list(
     identity: Identity,
     Query(page): Query<PageParameters>,
 ) -> Result<Response, Problem> {
-    let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
-    let view = |item| Ok(ImportView::of(items::stored_import(&tenant.id, item)?, None));
+    let (caller, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let view = |item| {
+        let import = items::stored_import(&tenant.id, item)?;
+        Ok(may_read(&caller, &import.target).then(|| ImportView::of(import, None)))
+    };
     let list = format!("{} imports", tenant.id);
-    list::page(&app, &list, page, &keys::imports(&tenant.id), Order::NewestFirst, view).await
+    list::page::<ImportView, _>(&app, &list, page, &keys::imports(&tenant.id), Order::NewestFirst, view).await
 }

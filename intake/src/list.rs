@@ -66,18 +66,19 @@ impl PageParameters {
     }
 }
 
-/// Answers one page of a span, each item as `view` has it.
-pub async fn page<T: Serialize + ToSchema>(
+/// Answers one page of a span, each item as `view` has it, or left out where it has nothing of it.
+pub async fn page<T: Serialize + ToSchema, V: Into<Option<T>>>(
     app: &App,
     list: &str,
     parameters: PageParameters,
     span: &Span,
     order: Order,
-    view: impl Fn(Item) -> Result<T, Failure>,
+    view: impl Fn(Item) -> Result<V, Failure>,
 ) -> Result<Response, Problem> {
     let Asked { limit, start } = parameters.read(app, list)?;
     let page = app.table.query_page(span, limit, order, start).await?;
-    let items = page.items.into_iter().map(view).collect::<Result<Vec<_>, _>>()?;
+    let views = page.items.into_iter().map(|item| view(item).map(V::into));
+    let items: Vec<T> = views.filter_map(Result::transpose).collect::<Result<_, _>>()?;
     Ok(Json(Listed { items, next_cursor: seal(app, list, page.next)? }).into_response())
 }
 

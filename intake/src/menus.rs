@@ -227,13 +227,13 @@ pub async fn delete_meal(
 /// Whether there is any left of a meal.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({ "sold_out": true, "until": "2026-03-02T16:00:00Z" }))]
+#[schema(example = json!({ "sold_out": true, "sold_out_until": "2026-03-02T16:00:00Z" }))]
 #[expect(dead_code, reason = "only its description is used")]
 pub(crate) struct AvailabilityRequest {
     sold_out: bool,
     /// When it is there again by itself; only of what is sold out.
     #[schema(format = DateTime)]
-    until: Option<String>,
+    sold_out_until: Option<String>,
 }
 
 /// Say that a meal is sold out, or there again.
@@ -259,12 +259,12 @@ pub async fn put_availability(
     let code = code.parse().map_err(|_| Problem::NotFound)?;
     let read = |fields: &mut Fields<'_>, _: &Errors| {
         let sold_out = fields.word::<bool>("sold_out", "true or false");
-        let until = fields.optional_instant("until");
+        let until = fields.optional_instant("sold_out_until");
         match (sold_out?, until) {
             (true, until) => Some(Availability::SoldOut { until }),
             (false, None) => Some(Availability::Available),
             (false, Some(_)) => {
-                fields.error("until", "only goes with what is sold out");
+                fields.error("sold_out_until", "only goes with what is sold out");
                 None
             }
         }

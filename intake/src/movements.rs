@@ -76,7 +76,7 @@ pub async fn list(
     let cut = |is_past: &dyn Fn(Timestamp) -> bool| {
         moved.iter().position(|(movement, _)| is_past(movement.at)).unwrap_or(moved.len())
     };
-    let moved = moved.get(cut(&|at| at >= window.from)..cut(&|at| at > window.to)).unwrap_or_default();
+    let moved = moved.get(cut(&|at| at >= window.from)..cut(&|at| at >= window.to)).unwrap_or_default();
     let opening = match moved {
         [(first, _), ..] => first.entry.before(),
         [] => before_what_followed(&app, &tenant.id, &number, wallet, window.from).await?,

@@ -69,7 +69,7 @@ pub fn command<T>(
     errors.into_result(both)
 }
 
-/// The body of a question, after which nothing has changed.
+/// The body of a request that changes nothing: a quote, a preview.
 pub fn query<T>(
     headers: &HeaderMap,
     body: &[u8],

@@ -119,7 +119,7 @@ table! {
     menus::put_availability for &SELLERS;
     imports::post_menu for &[Manager];
     imports::post_employees for &[Admin];
-    imports::list for &[Admin];
+    imports::list for &[Admin, Manager];
     imports::get for &[Admin, Manager];
     // Who signs in, for whom.
     users::list for &[Admin];

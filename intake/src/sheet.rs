@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 
 const CSV: &str = "text/csv";
 /// Parameters of a page that the next one is asked for with, too.
-const ASKED: [&str; 4] = ["limit=", "from=", "to=", "concessionaire="];
+const ASKED: [&str; 4] = ["limit=", "from=", "to=", "concessionaire_id="];
 /// Rows of a page: each costs a few reads.
 const LIMITS: Limits = Limits { default: 100, max: 500 };
 

@@ -42,7 +42,7 @@ const TOGETHER: i32 = 1_000;
 #[into_params(parameter_in = Query)]
 pub struct TakingsParameters {
     /// Whose stations; of an administrator everybody's unless given, of a manager or cashier their own.
-    concessionaire: Option<String>,
+    concessionaire_id: Option<String>,
     /// The first business date; that of `to` unless given.
     #[param(value_type = Option<String>, format = Date)]
     from: Option<String>,
@@ -70,7 +70,7 @@ struct Bookmark {
 ///
 /// Sales count on their own business date, and what is given back on that on which it was booked, whenever it was sold:
 /// the figures of a date stay what they are, from six minutes after its end, unless the tenant moves its time zone or closing
-/// hour. `gross - discount = net`, and `net - given_back = taken`. The last page has the totals of all.
+/// hour. `gross - discount = net`, and `net - refunded = taken`. The last page has the totals of all.
 #[utoipa::path(
     get,
     operation_id = "reportTakings",
@@ -117,8 +117,8 @@ pub async fn get(
             break;
         }
         if corrections.0 != Some(date) {
-            let (given_back, looked_at) = given_back(&app, &tenant, date).await?;
-            corrections = (Some(date), given_back);
+            let (refunded, looked_at) = refunded(&app, &tenant, date).await?;
+            corrections = (Some(date), refunded);
             read += looked_at;
         }
         let (mut tills, sales) = sold(&app, &tenant, one, date).await?;
@@ -145,7 +145,7 @@ struct Asked {
 impl TakingsParameters {
     async fn read(self, app: &App, caller: &Caller) -> Result<Asked, Problem> {
         let mut errors = Vec::new();
-        let whose = parameter::id(self.concessionaire.as_deref(), "concessionaire", &mut errors);
+        let whose = parameter::id(self.concessionaire_id.as_deref(), "concessionaire_id", &mut errors);
         let to = parameter::date(self.to.as_deref(), "to", &mut errors);
         let from = parameter::date(self.from.as_deref(), "from", &mut errors);
         if !errors.is_empty() {
@@ -216,7 +216,7 @@ async fn sold(
 
 /// What was given back on a date, by whomever, each correction read with the sale that it is of; and how many entries
 /// of the audit were looked at for it.
-async fn given_back(app: &App, tenant: &Tenant, date: Date) -> Result<(Tills, usize), Problem> {
+async fn refunded(app: &App, tenant: &Tenant, date: Date) -> Result<(Tills, usize), Problem> {
     let (mut tills, mut looked_at) = (Tills::new(), 0);
     let Some((from, to)) = tenant.business_day.hours_of(date) else { return Ok((tills, 0)) };
     // Where clocks go back past the closing hour, a date has hours on the other side of it.

@@ -35,7 +35,7 @@ use uuid::Uuid;
 pub(crate) struct TenantRequest {
     #[schema(min_length = 1, max_length = 100)]
     name: String,
-    /// An ISO 4217 code; it stays what it was first.
+    /// An ISO 4217 code; it stays what it was first, and amounts have as many decimals as it has.
     #[schema(pattern = "^[A-Z]{3}$")]
     currency: String,
     /// A name of the IANA database.

@@ -65,7 +65,7 @@ mod tests {
             expires_at: Timestamp::from_millisecond(1_700_000_000_000).unwrap(),
         };
         let sealed = ticket.seal(&key, &place("7"));
-        // As the first release gave it out.
+        // As version 1 gave it out.
         let golden = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAAGLz-VoAPVIguB31YkKEgYLIVnXWUo";
         assert_eq!(sealed, golden);
         assert_eq!(Ticket::open(&key, &place("7"), &sealed), Some(ticket));

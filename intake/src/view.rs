@@ -17,7 +17,7 @@ mod webhook;
 pub use admin::{AuditView, ConcessionaireView, ReceiptView, StationView, TenantView, UserView};
 pub use booking::{BookingView, CorrectionView, MovementView, StatementView};
 pub use checkout::{CheckoutView, QuoteView, UndecidedView};
-pub use cutoff::{CutoffView, LineView, PolicyView, TotalsView};
+pub use cutoff::{CutoffLineView, CutoffTotalsView, CutoffView, PolicyView};
 pub use employee::{EmployeeView, MeView, ProfileView};
 pub use import::ImportView;
 pub use menu::MenuView;

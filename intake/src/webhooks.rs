@@ -142,7 +142,7 @@ pub async fn rotate(office: Office, Path(webhook): Path<String>, _: NoBody) -> R
     office.submit(id, Change::RotateWebhookSecret { id: webhook }).await
 }
 
-/// Have a webhook told something of which nothing follows: once, whatever comes of it.
+/// Send a webhook a test event: once, whatever comes of it.
 #[utoipa::path(
     post,
     operation_id = "testWebhook",

@@ -12,7 +12,7 @@ pub struct WindowParameters {
     /// An instant as RFC 3339 has it; what happened just then is included.
     #[param(value_type = Option<String>, format = DateTime)]
     from: Option<String>,
-    /// An instant as RFC 3339 has it; now unless given.
+    /// An instant as RFC 3339 has it; what happened just then is not included. Now unless given.
     #[param(value_type = Option<String>, format = DateTime)]
     to: Option<String>,
 }

@@ -74,7 +74,7 @@ async fn what_is_withdrawn_is_refused_at_once() {
     rejected(&resting, "badge-resting");
     assert!(resting.body["rejection"]["until"].is_string(), "{resting:?}");
 
-    let found = admin.get(&format!("/v1/employees?badge={new}"), &[]).await;
+    let found = admin.get(&format!("/v1/employees?rfid={new}"), &[]).await;
     assert_eq!(found.body["items"][0]["employee_number"], number.as_str(), "{found:?}");
     let badges = json!({ &new: "active" });
     assert_eq!(admin.get(&employee, &[]).await.body["badges"], badges);
@@ -250,8 +250,14 @@ async fn every_list_has_pages() {
     }
     applied(&admin.command("PATCH", "/v1/employees/100034", &json!({})).await);
     applied(&admin.command("PATCH", "/v1/employees/100034", &json!({})).await);
-    let lists =
-        ["employees", "checkouts?concessionaire=coffee-bar", "audit", "users", "stations", "concessionaires"];
+    let lists = [
+        "employees",
+        "checkouts?concessionaire_id=coffee-bar",
+        "audit",
+        "users",
+        "stations",
+        "concessionaires",
+    ];
     for list in lists {
         let path = format!("/v1/{list}{}limit=1", if list.contains('?') { "&" } else { "?" });
         let page = admin.get(&path, &[]).await;

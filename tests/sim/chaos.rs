@@ -68,7 +68,7 @@ pub enum Kind {
     IndexLag,
     /// A function of the next release writes what this one has never seen.
     NextRelease,
-    /// A message comes as the first release wrote it.
+    /// A message comes as version 1 wrote it.
     FirstRelease,
     /// A webhook's receiver does not take what it is told.
     ReceiverDown,

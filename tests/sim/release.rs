@@ -3,7 +3,7 @@
 use domain::command::Kind;
 use serde_json::{Map, Value};
 
-/// A message of the first release, as it was written.
+/// A message of version 1, as it was written.
 pub fn golden(kind: Kind) -> &'static str {
     match kind {
         Kind::PostCheckout => include_str!("../../shared/domain/src/golden/post_checkout_v1.json"),
@@ -20,7 +20,7 @@ pub fn golden(kind: Kind) -> &'static str {
     }
 }
 
-/// What the first release would have written: without the fields that it did not know.
+/// What version 1 would have written: without the fields that it did not know.
 pub fn as_the_first_wrote(body: &str) -> Option<String> {
     let mut message: Map<String, Value> = serde_json::from_str(body).ok()?;
     let kind: Kind = serde_json::from_value(message.get("kind")?.clone()).ok()?;

@@ -191,7 +191,7 @@ impl<W: Worker + Clone + Send + Sync + 'static> Crew<W> {
             Outcome::Booking(place) => self.sim.oracle().bookings.contains_key(place),
             Outcome::Receipt(papers) => self.sim.oracle().receipts.contains_key(papers),
             Outcome::Part(part) => {
-                table.get(&keys::chunk(&part.tenant, part.date, part.round, part.chunk)).is_some()
+                table.get(&keys::cutoff_part(&part.tenant, part.date, part.round, part.part)).is_some()
             }
             Outcome::Look(part) => {
                 let progress = table.get(&keys::reconciliation_part(&part.tenant, part.date, part.part));
@@ -278,7 +278,7 @@ fn outcome(record: &SqsMessage, group: &str) -> Option<Outcome> {
         }
         Command::OpenCutoff(tick) => (keys::cutoff_group(&tick.tenant), Outcome::Nothing),
         Command::Replenish(part) => {
-            (keys::chunk_group(&part.tenant, part.date, part.round, part.chunk), Outcome::Part(part))
+            (keys::cutoff_part_group(&part.tenant, part.date, part.round, part.part), Outcome::Part(part))
         }
         Command::OpenReconciliation(tick) => (keys::reconciliation_group(&tick.tenant), Outcome::Nothing),
         Command::Reconcile(part) => {

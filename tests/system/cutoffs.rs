@@ -545,8 +545,8 @@ fn event(command: &Command) -> SqsEvent {
         Some("arn:aws:sqs:eu-west-1:000000000000:pos-local-acme-replenishment.fifo".to_owned());
     let group = match command {
         Command::OpenCutoff(OpenCutoff { tenant, .. }) => keys::cutoff_group(tenant),
-        Command::Replenish(Replenish { tenant, date, round, chunk, .. }) => {
-            keys::chunk_group(tenant, *date, *round, *chunk)
+        Command::Replenish(Replenish { tenant, date, round, part, .. }) => {
+            keys::cutoff_part_group(tenant, *date, *round, *part)
         }
         _ => unreachable!("a command of replenishment"),
     };
@@ -628,8 +628,8 @@ async fn world_parts(world: &World, date: Date, round: u32) -> Vec<Replenish> {
         let employees: Vec<_> =
             page.into_iter().map(|item| items::listed_employee(item).unwrap().number).collect();
         if !employees.is_empty() {
-            let chunk = u32::try_from(parts.len()).unwrap();
-            parts.push(Replenish { tenant: acme(), date, round, chunk, employees });
+            let part = u32::try_from(parts.len()).unwrap();
+            parts.push(Replenish { tenant: acme(), date, round, part, employees });
         }
     }
     parts

@@ -172,7 +172,7 @@ async fn a_menu_is_edited_meal_by_meal() {
 
     // Sold out until it is there again.
     let until = world.clock.now() + SignedDuration::from_hours(2);
-    let sold_out = json!({ "sold_out": true, "until": until.to_string() });
+    let sold_out = json!({ "sold_out": true, "sold_out_until": until.to_string() });
     assert_eq!(edit(&cashier, "PUT", "CHAI/availability", None, &sold_out).await, done(200, "applied"));
     assert_eq!(sell("CHAI").await, "sold-out");
     world.clock.advance(SignedDuration::from_hours(3));
@@ -318,7 +318,7 @@ async fn long_lists_are_complete_and_a_page_costs_what_a_page_costs() {
     }
     seed::create(&table, created).await.unwrap();
     let admin = world.terminal("acme-admin").await;
-    let day = "/v1/checkouts?concessionaire=kitchen&date=2027-01-15";
+    let day = "/v1/checkouts?concessionaire_id=kitchen&date=2027-01-15";
     let count = usize::try_from(MANY).unwrap();
     check_list(&world, &admin, "/v1/employees?", "employee_number", count + 200).await;
     check_list(&world, &admin, day, "id", count).await;

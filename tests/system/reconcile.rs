@@ -132,7 +132,7 @@ async fn what_agrees_is_reported_as_such_once_a_day() {
     .await;
 
     let report = reconciled(&world, &admin, 3).await;
-    assert_eq!((&report["discrepancies"], &report["findings"]), (&json!(0), &json!([])), "{report}");
+    assert_eq!((&report["finding_count"], &report["findings"]), (&json!(0), &json!([])), "{report}");
     assert_eq!((&report["expected"], &report["employees"]), (&json!(EMPLOYEES), &json!(EMPLOYEES)));
     assert_eq!(report["movements"], 2 * EMPLOYEES + OF_A_DAY);
     world.settle().await;
@@ -141,7 +141,7 @@ async fn what_agrees_is_reported_as_such_once_a_day() {
 
     world.clock.advance(A_DAY);
     let next = reconciled(&world, &admin, 1).await;
-    assert_eq!(next["discrepancies"], 0, "{next}");
+    assert_eq!(next["finding_count"], 0, "{next}");
     let listed = admin.get("/v1/reconciliations?limit=1", &[]).await.body;
     assert_eq!(listed["items"][0]["date"], next["date"]);
     let cursor = listed["next_cursor"].as_str().unwrap();
@@ -261,7 +261,7 @@ async fn what_was_changed_past_the_workers_is_found_and_left_alone() {
     let expected =
         expected.map(|(whose, types)| (whose.to_owned(), types.into_iter().map(str::to_owned).collect()));
     assert_eq!(found(&report), expected.into(), "{report}");
-    assert_eq!((&report["discrepancies"], &report["not_listed"]), (&json!(12), &json!(0)));
+    assert_eq!((&report["finding_count"], &report["not_listed"]), (&json!(12), &json!(0)));
     assert_eq!(report["by_type"]["movement-missing"], 2);
     let of = |kind: &str| {
         report["findings"].as_array().unwrap().iter().find(|found| found["type"] == kind).unwrap()
@@ -284,7 +284,7 @@ async fn what_was_changed_past_the_workers_is_found_and_left_alone() {
     intruder.set(&wallet("100001"), "b", AttributeValue::N("500000".to_owned())).await;
     world.clock.advance(A_DAY);
     let next = reconciled(&world, &admin, 1).await;
-    assert_eq!(next["discrepancies"], 11, "{next}");
+    assert_eq!(next["finding_count"], 11, "{next}");
     assert!(!found(&next).contains_key("100001"), "{next}");
     world.settle().await;
 }
@@ -312,7 +312,7 @@ async fn lunch_is_no_finding() {
             report
         };
         let (report, ..) = tokio::join!(run, lunch(100_001), lunch(100_002), lunch(100_003), lunch(100_004));
-        assert_eq!(report["discrepancies"], 0, "{report}");
+        assert_eq!(report["finding_count"], 0, "{report}");
         assert_eq!(report["employees"], EMPLOYEES);
         // What is sold next is sold under keys of real time, which two days do not make too old.
         world.clock.advance(A_DAY);

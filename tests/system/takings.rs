@@ -51,7 +51,7 @@ async fn report(reader: &Terminal, query: &str) -> Value {
 
 /// Date, station, user, sales, net, corrections, given back, taken.
 fn rows(report: &Value) -> Vec<Value> {
-    let shown = ["business_date", "station", "user", "sales", "net", "corrections", "given_back", "taken"];
+    let shown = ["business_date", "station", "user", "sales", "net", "corrections", "refunded", "taken"];
     let lines = report["items"].as_array().unwrap();
     lines.iter().map(|line| shown.iter().map(|name| line[*name].clone()).collect()).collect()
 }
@@ -89,13 +89,12 @@ async fn a_date_came_to_what_was_sold_less_what_was_given_back_on_it() {
         json!([second, "coffee-bar-1", "acme-manager", 0, 0, 1, 4_500, -4_500]),
     ];
     assert_eq!(rows(&report(&cashier, &both).await), own);
-    assert_eq!(rows(&report(&admin, &format!("{both}&concessionaire=coffee-bar")).await), own);
+    assert_eq!(rows(&report(&admin, &format!("{both}&concessionaire_id=coffee-bar")).await), own);
     assert_eq!(rows(&report(&manager, "").await), own[1..], "today's, of whoever asks");
-    let foreign = cashier.get(&format!("/v1/reports/takings?{both}&concessionaire=kitchen"), &[]).await;
+    let foreign = cashier.get(&format!("/v1/reports/takings?{both}&concessionaire_id=kitchen"), &[]).await;
     assert_eq!(foreign.status, 404, "{foreign:?}");
-    let day = second.clone();
-    for list in ["reports/takings?", "corrections?", &format!("checkouts?date={day}&")] {
-        let of = async |id: &str| admin.get(&format!("/v1/{list}concessionaire={id}"), &[]).await.status;
+    for list in ["reports/takings?", "corrections?", &format!("checkouts?date={second}&")] {
+        let of = async |id: &str| admin.get(&format!("/v1/{list}concessionaire_id={id}"), &[]).await.status;
         assert_eq!(
             (of("kitchen").await, of("kitchn").await),
             (200, 404),
@@ -116,7 +115,7 @@ async fn a_date_came_to_what_was_sold_less_what_was_given_back_on_it() {
     let adjusted = json!(["adjustment", "acme-admin", null, null, -100, null]);
     let again = json!(["void", "acme-cashier", "coffee-bar", "acme-cashier", null, "already-voided"]);
     assert_eq!(corrections(&admin, "limit=2").await, [again.clone(), adjusted, refund.clone(), void.clone()]);
-    assert_eq!(corrections(&admin, "concessionaire=coffee-bar").await, [again, refund, void]);
+    assert_eq!(corrections(&admin, "concessionaire_id=coffee-bar").await, [again, refund, void]);
     let table = manager.get("/v1/corrections?limit=1", &[("accept", "text/csv")]).await;
     assert!(table.header("link").is_some_and(|link| link.contains("limit=1&cursor=")), "{table:?}");
     assert!(table.body.as_str().unwrap().starts_with("id,kind,at,by,reason,"), "{table:?}");
@@ -208,7 +207,7 @@ async fn takings_are_asked_for_by_dates() {
             errors.map(|error| error["parameter"].clone()).collect::<Vec<_>>()
         }
     };
-    assert_eq!(wrong("from=today&to=1&concessionaire=").await, ["concessionaire", "to", "from"]);
+    assert_eq!(wrong("from=today&to=1&concessionaire_id=").await, ["concessionaire_id", "to", "from"]);
     assert_eq!(wrong("from=2026-03-02&to=2026-03-01").await, ["from"]);
     assert_eq!(wrong("from=2026-01-01&to=2026-04-03").await, ["from"]);
     assert_eq!(wrong("limit=501").await, ["limit"]);

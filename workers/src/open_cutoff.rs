@@ -149,7 +149,7 @@ impl CutoffOpener {
         let Stored { value: mut stored, mut revision } = open;
         let started = Instant::now();
         let mut walk = Walk::behind(&self.table, tenant, stored.behind.clone());
-        while !stored.cutoff.round.is_fanned_out {
+        while !stored.cutoff.round.is_handed_out {
             if started.elapsed() > BUDGET {
                 self.tick_again(tenant).await?;
                 return Ok(self.still_open(&stored.cutoff, Awaits::Tick));
@@ -210,13 +210,13 @@ impl CutoffOpener {
                 tenant: tenant.clone(),
                 date: cutoff.date,
                 round: round.number,
-                chunk: round.chunks,
+                part: round.parts,
                 employees,
             };
-            round.chunks += 1;
+            round.parts += 1;
             self.publish(Command::Replenish(part)).await?;
         }
-        cutoff.round.is_fanned_out = is_last;
+        cutoff.round.is_handed_out = is_last;
         Ok(StoredCutoff { behind, ..StoredCutoff::new(cutoff) })
     }
 
@@ -227,10 +227,10 @@ impl CutoffOpener {
         let (date, round) = (cutoff.date, cutoff.round);
         let (parts, totals) = self.done(tenant, date, round).await?;
         let is_early = planted::is(Planted::CutoffClosedEarly);
-        if parts < u64::from(round.chunks) && !is_early {
+        if parts < u64::from(round.parts) && !is_early {
             return Ok(self.still_open(&cutoff, Awaits::Parts));
         }
-        let adds_up = parts == u64::from(round.chunks) && totals.employees() == round.expected;
+        let adds_up = parts == u64::from(round.parts) && totals.employees() == round.expected;
         let roster = self.table.read_one(&keys::roster(tenant)).await?;
         let roster = roster.ok_or_else(|| Failure::malformed("close a cutoff", "no roster"))?;
         let (from, now) = (items::revision(&roster)?, self.clock.now());
@@ -286,9 +286,9 @@ impl CutoffOpener {
     /// How many parts of a round are done, and what they come to.
     async fn done(&self, tenant: &TenantId, date: Date, round: Round) -> Result<(u64, Totals), Failure> {
         let (mut parts, mut totals) = (0, Totals::default());
-        for item in self.table.query_all(&keys::chunks(tenant, date, round.number)).await? {
+        for item in self.table.query_all(&keys::cutoff_parts(tenant, date, round.number)).await? {
             parts += 1;
-            totals.add(&items::stored_chunk(item)?);
+            totals.add(&items::stored_cutoff_part(item)?);
         }
         Ok((parts, totals))
     }

@@ -176,11 +176,11 @@ impl ReconciliationOpener {
                 continue;
             };
             let (mut parts, mut sum) = (0, Totals::default());
-            for item in self.table.query_all(&keys::chunks(tenant, date, round.number)).await? {
+            for item in self.table.query_all(&keys::cutoff_parts(tenant, date, round.number)).await? {
                 parts += 1;
-                sum.add(&items::stored_chunk(item)?);
+                sum.add(&items::stored_cutoff_part(item)?);
             }
-            if parts != round.chunks || sum != totals {
+            if parts != round.parts || sum != totals {
                 found.push(Finding::CutoffDiffers { date });
             }
         }

@@ -132,18 +132,18 @@ impl ReplenishWorker {
 
     /// Who was booked in an earlier round was told of then, unless this part `is_again` here.
     async fn replenish(&self, part: &Replenish, is_again: bool) -> Result<(), Failure> {
-        let Replenish { tenant, date, round, chunk, employees } = part;
-        let (chunk_key, cutoff_key) =
-            (keys::chunk(tenant, *date, *round, *chunk), keys::cutoff(tenant, *date));
-        let mut found = self.table.read([chunk_key.clone(), cutoff_key.clone()]).await?;
-        if found.take(&chunk_key).is_some() {
+        let Replenish { tenant, date, round, part: number, employees } = part;
+        let (part_key, cutoff_key) =
+            (keys::cutoff_part(tenant, *date, *round, *number), keys::cutoff(tenant, *date));
+        let mut found = self.table.read([part_key.clone(), cutoff_key.clone()]).await?;
+        if found.take(&part_key).is_some() {
             return Ok(());
         }
         let cutoff = found.take(&cutoff_key);
         let cutoff = cutoff.ok_or_else(|| Failure::malformed("replenish", "there is no such cutoff"))?;
         let cutoff = items::stored_cutoff(*date, cutoff)?.cutoff;
         if planted::is(Planted::PartNotedFirst) {
-            let noted = Write::Create(items::chunk(chunk_key.clone(), &Totals::default())?);
+            let noted = Write::Create(items::cutoff_part(part_key.clone(), &Totals::default())?);
             self.table.commit(vec![noted]).await.map_err(|error| error.alone("note a part"))?;
         }
         let mut tally = Tally::default();
@@ -161,7 +161,7 @@ impl ReplenishWorker {
         if planted::is(Planted::PartNotedFirst) {
             return Ok(());
         }
-        let done = Write::Create(items::chunk(chunk_key, &tally.totals)?);
+        let done = Write::Create(items::cutoff_part(part_key, &tally.totals)?);
         self.table.commit(vec![done]).await.map_err(|error| error.alone("note a part"))
     }
 

@@ -217,6 +217,8 @@ pub struct TenantView {
     #[schema(value_type = TenantStatusName)]
     status: TenantStatus,
     currency: String,
+    /// Decimals that the currency has: 4500 of one with two is 45.00.
+    minor_digits: u32,
     time_zone: String,
     closing_hour: u8,
     /// In minor units of `currency`.
@@ -235,6 +237,7 @@ impl TenantView {
             name: tenant.name.clone(),
             status: tenant.status,
             currency: tenant.currency.clone().into(),
+            minor_digits: tenant.currency.minor_digits(),
             time_zone: tenant.business_day.zone_name().to_owned(),
             closing_hour: tenant.business_day.closing_hour(),
             overdraft_limit: tenant.overdraft_limit.minor(),

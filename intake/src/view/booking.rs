@@ -6,7 +6,7 @@ use crate::window::Window;
 use domain::booking::{Booking, BookingKind, BookingOutcome};
 use domain::checkout::{Checkout, Outcome};
 use domain::id::EmployeeNumber;
-use domain::tenant::Currency;
+use domain::tenant::{BusinessDay, Currency};
 use domain::wallet::Wallet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,8 +28,9 @@ pub enum BookingView {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BookedView {
     #[serde(flatten)]
-    asked: AskedView,
-    /// What it added; negative if it took.
+    asked: BookingHeadView,
+    /// What it added; negative if it took. Of a void, 0 says that there was nothing to give back: a free sale, or none of this id
+    /// of this employee, which nobody can settle from then on.
     amount: i64,
     balance: i64,
     wallet_version: u64,
@@ -44,12 +45,12 @@ pub struct BookedView {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RejectedBookingView {
     #[serde(flatten)]
-    asked: AskedView,
+    asked: BookingHeadView,
     rejection: RejectionView,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AskedView {
+pub struct BookingHeadView {
     id: String,
     #[schema(value_type = BookingKindName)]
     kind: BookingKind,
@@ -70,7 +71,7 @@ impl BookingView {
         let cause = booking.cause.as_ref();
         let items =
             cause.map(|cause| cause.items.iter().map(|(code, qty)| (code.to_string(), qty.get())).collect());
-        let asked = AskedView {
+        let asked = BookingHeadView {
             id: booking.id.to_string(),
             kind: booking.kind,
             employee_number: employee.to_string(),
@@ -109,6 +110,9 @@ pub struct CorrectionView {
     by: String,
     reason: Option<String>,
     employee_number: String,
+    /// That it counts on.
+    #[schema(format = Date)]
+    business_date: String,
     /// What the wallet was given; negative if it was taken, nothing if it was rejected.
     amount: Option<i64>,
     #[schema(value_type = Option<RejectionType>)]
@@ -121,7 +125,12 @@ pub struct CorrectionView {
 
 impl CorrectionView {
     /// `sale` is the checkout that it is of.
-    pub fn of(employee: &EmployeeNumber, booking: &Booking, sale: Option<&Checkout>) -> Self {
+    pub fn of(
+        employee: &EmployeeNumber,
+        booking: &Booking,
+        sale: Option<&Checkout>,
+        day: &BusinessDay,
+    ) -> Self {
         let cause = booking.cause.as_ref();
         Self {
             id: booking.id.to_string(),
@@ -130,6 +139,7 @@ impl CorrectionView {
             by: booking.by.to_string(),
             reason: cause.map(|cause| cause.reason.to_string()),
             employee_number: employee.to_string(),
+            business_date: day.date_of(booking.at).to_string(),
             amount: booking.entry().map(|entry| entry.amount.minor()),
             rejection_type: match &booking.outcome {
                 BookingOutcome::Booked { .. } => None,

@@ -16,10 +16,10 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum CheckoutView {
-    Settled(Box<SettledView>),
+    Settled(Box<SettledCheckoutView>),
     /// Sold and undone again, or undone before it was decided.
-    Voided(Box<VoidedView>),
-    Rejected(Box<RejectedView>),
+    Voided(Box<VoidedCheckoutView>),
+    Rejected(Box<RejectedCheckoutView>),
     /// Accepted; the outcome is on its way.
     Pending(UndecidedView),
     /// Accepted, and nothing came of it in time: nobody was charged, nor will be for that request.
@@ -29,7 +29,7 @@ pub enum CheckoutView {
 
 /// Amounts are minor units of `currency`.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SettledView {
+pub struct SettledCheckoutView {
     id: String,
     employee: BuyerView,
     station: String,
@@ -54,7 +54,7 @@ pub struct SettledView {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct VoidedView {
+pub struct VoidedCheckoutView {
     id: String,
     employee: BuyerView,
     concessionaire_id: String,
@@ -66,11 +66,11 @@ pub struct VoidedView {
     voided_by: String,
     /// What had been sold; absent if it was undone before it was decided.
     #[serde(skip_serializing_if = "Option::is_none")]
-    sale: Option<SettledView>,
+    sale: Option<SettledCheckoutView>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct RejectedView {
+pub struct RejectedCheckoutView {
     id: String,
     rejection: RejectionView,
     employee: BuyerView,
@@ -119,13 +119,13 @@ pub struct SoldItemView {
 impl CheckoutView {
     pub fn of(checkout: Checkout, employee: &Employee, currency: &Currency) -> Self {
         match (&checkout.outcome, &checkout.returned.voided) {
-            (Outcome::Settled { bill, after }, None) => {
-                CheckoutView::Settled(Box::new(SettledView::of(&checkout, bill, *after, employee, currency)))
-            }
+            (Outcome::Settled { bill, after }, None) => CheckoutView::Settled(Box::new(
+                SettledCheckoutView::of(&checkout, bill, *after, employee, currency),
+            )),
             (Outcome::Settled { bill, after }, Some(voided)) => {
-                let sale = SettledView::of(&checkout, bill, *after, employee, currency);
+                let sale = SettledCheckoutView::of(&checkout, bill, *after, employee, currency);
                 let (at, by) = (voided.at, &voided.by);
-                CheckoutView::Voided(Box::new(VoidedView::of(
+                CheckoutView::Voided(Box::new(VoidedCheckoutView::of(
                     &checkout,
                     at,
                     by,
@@ -136,11 +136,13 @@ impl CheckoutView {
             }
             (Outcome::Withdrawn, _) => {
                 let (at, by) = (checkout.decided_at, &checkout.caller);
-                CheckoutView::Voided(Box::new(VoidedView::of(&checkout, at, by, None, employee, currency)))
+                CheckoutView::Voided(Box::new(VoidedCheckoutView::of(
+                    &checkout, at, by, None, employee, currency,
+                )))
             }
-            (Outcome::Rejected(rejection), _) => {
-                CheckoutView::Rejected(Box::new(RejectedView::of(&checkout, rejection, employee, currency)))
-            }
+            (Outcome::Rejected(rejection), _) => CheckoutView::Rejected(Box::new(RejectedCheckoutView::of(
+                &checkout, rejection, employee, currency,
+            ))),
         }
     }
 
@@ -166,7 +168,7 @@ impl BuyerView {
     }
 }
 
-impl SettledView {
+impl SettledCheckoutView {
     fn of(checkout: &Checkout, bill: &Bill, after: Wallet, employee: &Employee, currency: &Currency) -> Self {
         Self {
             id: checkout.id.to_string(),
@@ -189,7 +191,7 @@ impl SettledView {
     }
 }
 
-impl RejectedView {
+impl RejectedCheckoutView {
     fn of(checkout: &Checkout, rejection: &Rejection, employee: &Employee, currency: &Currency) -> Self {
         Self {
             id: checkout.id.to_string(),
@@ -205,12 +207,12 @@ impl RejectedView {
     }
 }
 
-impl VoidedView {
+impl VoidedCheckoutView {
     fn of(
         checkout: &Checkout,
         at: Timestamp,
         by: &UserName,
-        sale: Option<SettledView>,
+        sale: Option<SettledCheckoutView>,
         employee: &Employee,
         currency: &Currency,
     ) -> Self {

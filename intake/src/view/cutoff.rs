@@ -1,9 +1,7 @@
 //! What clients read of policies and cutoffs.
 
 use domain::booking::{Booking, BookingOutcome};
-use domain::cutoff::{
-    self, Cutoff, DayOfMonth, Method, NegativeBalance, Policy, Schedule, StandingPolicy, Totals,
-};
+use domain::cutoff::{self, Cutoff, DayOfMonth, Method, NegativeBalance, Policy, StandingPolicy, Totals};
 use domain::id::EmployeeNumber;
 use domain::money::Money;
 use domain::tenant::Currency;
@@ -50,20 +48,16 @@ impl PolicyView {
     pub fn of(standing: &StandingPolicy, upcoming: &[(Date, Timestamp)], currency: &Currency) -> Self {
         let Policy { schedule, at, method, negative_balance, default_limit, prorates_joiners } =
             standing.policy.clone();
-        let (method, amount, cap) = match method {
-            Method::Reset => ("reset", None, None),
-            Method::TopUp { amount, cap } => ("top_up", Some(amount.minor()), Some(cap.minor())),
-            Method::RaiseTo => ("raise_to", None, None),
+        let (amount, cap) = match method {
+            Method::TopUp { amount, cap } => (Some(amount.minor()), Some(cap.minor())),
+            Method::Reset | Method::RaiseTo => (None, None),
         };
         let next =
             |(date, at): &(Date, Timestamp)| NextCutoffView { date: date.to_string(), at: at.to_string() };
         Self {
-            days: match schedule {
-                Schedule::Monthly { day } => vec![day],
-                Schedule::SemiMonthly { first, second } => vec![first, second],
-            },
+            days: schedule.days(),
             time: at.into(),
-            method,
+            method: method.name(),
             amount,
             cap,
             negative_balance,
@@ -86,12 +80,12 @@ pub struct CutoffView {
     opened_at: String,
     #[schema(format = DateTime)]
     closed_at: Option<String>,
-    /// Employees handed out to be replenished, or counted; not all yet, unless `is_fanned_out`.
+    /// Employees handed out to be replenished, or counted; not all yet, unless `is_handed_out`.
     expected: u64,
-    is_fanned_out: bool,
+    is_handed_out: bool,
     /// Of a closed cutoff, and of another that is asked for by its date: so far.
     #[serde(skip_serializing_if = "Option::is_none")]
-    totals: Option<TotalsView>,
+    totals: Option<CutoffTotalsView>,
     currency: String,
 }
 
@@ -108,7 +102,7 @@ enum CutoffStatus {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TotalsView {
+pub struct CutoffTotalsView {
     /// Wallets that were booked.
     booked: u64,
     granted: i64,
@@ -132,14 +126,14 @@ impl CutoffView {
             opened_at: cutoff.opened_at.to_string(),
             closed_at: cutoff.closed.as_ref().map(|(at, _)| at.to_string()),
             expected: cutoff.round.expected,
-            is_fanned_out: cutoff.round.is_fanned_out,
-            totals: totals.map(|totals| TotalsView::of(totals, cutoff.round.expected)),
+            is_handed_out: cutoff.round.is_handed_out,
+            totals: totals.map(|totals| CutoffTotalsView::of(totals, cutoff.round.expected)),
             currency: currency.clone().into(),
         }
     }
 }
 
-impl TotalsView {
+impl CutoffTotalsView {
     pub fn of(totals: &Totals, expected: u64) -> Self {
         Self {
             booked: totals.booked,
@@ -153,7 +147,7 @@ impl TotalsView {
 
 /// What a cutoff does to one employee's wallet.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub struct LineView {
+pub struct CutoffLineView {
     employee_number: String,
     status: LineStatus,
     /// Of what is booked: `reset`, `topped-up`, `topped-up-to-cap`, `raised`, `above-limit` or
@@ -176,7 +170,7 @@ enum LineStatus {
     Missing,
 }
 
-impl LineView {
+impl CutoffLineView {
     pub fn of(number: &EmployeeNumber, policy: &Policy, booking: Option<&Booking>) -> Self {
         let line = |status, why| Self {
             employee_number: number.to_string(),

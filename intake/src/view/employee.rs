@@ -128,6 +128,10 @@ pub struct MeView {
     /// That business days and cutoffs are of, as IANA names it.
     #[schema(example = "Asia/Manila")]
     time_zone: String,
+    /// Of all amounts.
+    currency: String,
+    /// Decimals that the currency has: 4500 of one with two is 45.00.
+    minor_digits: u32,
     #[serde(flatten)]
     role: RoleView,
     /// Of an employee.
@@ -145,6 +149,8 @@ impl MeView {
             tenant_id: tenant.id.to_string(),
             tenant_name: tenant.name.clone(),
             time_zone: tenant.business_day.zone_name().to_owned(),
+            currency: tenant.currency.clone().into(),
+            minor_digits: tenant.currency.minor_digits(),
             role: RoleView::of(&caller.role),
             calories_today: account.as_ref().map(|account| calories_on(account, today)),
             employee: account.map(|account| EmployeeView::of(account, caller, tenant)),

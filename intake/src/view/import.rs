@@ -17,12 +17,12 @@ pub enum ImportView {
     /// Nothing was looked at yet, or no file came yet.
     Queued(UndecidedView),
     /// Rows are looked at; nothing is written.
-    Validating(Box<RunView>),
+    Validating(Box<ImportRunView>),
     /// Rows are written. A menu is still the old one.
-    Applying(Box<RunView>),
-    Applied(Box<RunView>),
+    Applying(Box<ImportRunView>),
+    Applied(Box<ImportRunView>),
     /// Nothing was changed; or, of a roster, what its detail says.
-    Refused(Box<RunView>),
+    Refused(Box<ImportRunView>),
     /// No file came in time.
     Expired(UndecidedView),
 }
@@ -57,18 +57,18 @@ impl UploadView {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct RunView {
+pub struct ImportRunView {
     id: String,
     #[serde(flatten)]
-    target: TargetView,
+    target: ImportTargetView,
     #[serde(flatten)]
-    options: OptionsView,
+    options: ImportOptionsView,
     /// Who asked for it; absent if the file was put there by other means.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
     /// The file's size.
     bytes: u64,
-    rows: RowsView,
+    rows: ImportRowsView,
     /// Rows that are written so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     done: Option<u64>,
@@ -77,9 +77,9 @@ pub struct RunView {
     #[schema(format = DateTime)]
     updated_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    effect: Option<EffectView>,
+    effect: Option<ImportEffectView>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    refusal: Option<RefusalView>,
+    refusal: Option<ImportRefusalView>,
     /// The bad rows as CSV, with the reason in a last column, for five minutes: to be mended and sent again.
     #[serde(skip_serializing_if = "Option::is_none")]
     bad_rows_url: Option<String>,
@@ -87,13 +87,13 @@ pub struct RunView {
 
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "target", rename_all = "snake_case")]
-pub enum TargetView {
+pub enum ImportTargetView {
     Menu { concessionaire_id: String },
     Employees,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct OptionsView {
+pub struct ImportOptionsView {
     #[schema(value_type = crate::imports::ModeName)]
     mode: Mode,
     #[schema(value_type = crate::imports::StrictnessName)]
@@ -107,7 +107,7 @@ pub struct OptionsView {
 
 /// Rows, as far as they were looked at.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct RowsView {
+pub struct ImportRowsView {
     good: u64,
     bad: u64,
     /// Of the bad ones, how many are listed with their reasons.
@@ -116,7 +116,7 @@ pub struct RowsView {
 
 /// What became of an import. Which members there are depends on what it was for.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub struct EffectView {
+pub struct ImportEffectView {
     /// What stations sell from.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "3.0")]
@@ -142,7 +142,7 @@ pub struct EffectView {
 
 /// Why nothing was changed.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct RefusalView {
+pub struct ImportRefusalView {
     /// Stable; what clients tell refusals apart by.
     #[serde(rename = "type")]
     #[schema(value_type = ImportRefusalType, example = "bad-rows")]
@@ -157,13 +157,13 @@ impl ImportView {
     }
 
     pub fn of(import: Import, bad_rows_url: Option<String>) -> Self {
-        let mut view = RunView {
+        let mut view = ImportRunView {
             id: import.id.to_string(),
-            target: TargetView::of(&import.target),
-            options: OptionsView::of(&import.options),
+            target: ImportTargetView::of(&import.target),
+            options: ImportOptionsView::of(&import.options),
             by: import.by.map(String::from),
             bytes: import.bytes,
-            rows: RowsView { good: import.rows.good, bad: import.rows.bad, listed: import.rows.listed },
+            rows: ImportRowsView { good: import.rows.good, bad: import.rows.bad, listed: import.rows.listed },
             done: None,
             begun_at: import.begun_at.to_string(),
             updated_at: import.updated_at.to_string(),
@@ -178,29 +178,29 @@ impl ImportView {
                 ImportView::Applying(Box::new(view))
             }
             Stage::Applied(effect) => {
-                view.effect = Some(EffectView::of(effect));
+                view.effect = Some(ImportEffectView::of(effect));
                 ImportView::Applied(Box::new(view))
             }
             Stage::Refused(Refused { reason, detail }) => {
-                view.refusal = Some(RefusalView { kind: reason.as_str(), detail });
+                view.refusal = Some(ImportRefusalView { kind: reason.as_str(), detail });
                 ImportView::Refused(Box::new(view))
             }
         }
     }
 }
 
-impl TargetView {
+impl ImportTargetView {
     fn of(target: &Target) -> Self {
         match target {
             Target::Menu(concessionaire) => {
-                TargetView::Menu { concessionaire_id: concessionaire.to_string() }
+                ImportTargetView::Menu { concessionaire_id: concessionaire.to_string() }
             }
-            Target::Roster => TargetView::Employees,
+            Target::Roster => ImportTargetView::Employees,
         }
     }
 }
 
-impl OptionsView {
+impl ImportOptionsView {
     fn of(options: &Options) -> Self {
         Self {
             mode: options.mode,
@@ -211,7 +211,7 @@ impl OptionsView {
     }
 }
 
-impl EffectView {
+impl ImportEffectView {
     fn of(effect: Effect) -> Self {
         match effect {
             Effect::Menu { version, meals, kept, is_unchanged } => Self {

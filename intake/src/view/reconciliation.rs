@@ -24,7 +24,7 @@ pub struct ReconciliationView {
     employees: u64,
     movements: u64,
     /// How much does not agree.
-    discrepancies: u64,
+    finding_count: u64,
     /// The same by type.
     by_type: BTreeMap<String, u64>,
 }
@@ -93,7 +93,7 @@ impl ReconciliationView {
             expected: run.expected,
             employees: tally.employees,
             movements: tally.movements,
-            discrepancies: tally.findings(),
+            finding_count: tally.findings(),
             by_type: tally.found.clone(),
         }
     }

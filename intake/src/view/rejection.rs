@@ -153,7 +153,10 @@ impl From<Refusal> for RejectionView {
             Refusal::PreconditionFailed => {
                 ("Changed meanwhile", "Somebody changed it since it was read.".into())
             }
-            Refusal::CurrencyFixed => ("Currency is fixed", "Wallets hold amounts of the old one.".into()),
+            Refusal::CurrencyFixed => (
+                "Currency is fixed",
+                "Prices, limits and wallets are amounts of the one that the tenant was opened with.".into(),
+            ),
             Refusal::LastAdmin => ("Last administrator", "Nobody would be left to administer.".into()),
             Refusal::UserNameTaken => ("Name is taken", "The pool of users has that name already.".into()),
             Refusal::UnknownConcessionaire => ("No such concessionaire", "There is none of that id.".into()),
@@ -252,7 +255,7 @@ fn words(rejection: &Rejection) -> (&'static str, String) {
             ("Price changed", format!("The price displayed is not today's: {}.", listed(&codes)))
         }
         Rejection::InsufficientCredit { .. } => {
-            ("Not enough credit", "The sale comes to more than the wallet holds.".to_owned())
+            ("Not enough credit", "The sale comes to more than the wallet may spend.".to_owned())
         }
     }
 }

@@ -88,7 +88,7 @@ pub struct TakingsLineView {
     net: i64,
     /// Voids and refunds, booked on this date.
     corrections: u64,
-    given_back: i64,
+    refunded: i64,
     taken: i64,
 }
 
@@ -100,14 +100,14 @@ pub struct TakingsTotalsView {
     discount: i64,
     net: i64,
     corrections: u64,
-    given_back: i64,
+    refunded: i64,
     taken: i64,
     currency: String,
 }
 
 impl TakingsLineView {
     pub fn of(till: &Till, takings: &Takings) -> Self {
-        let Takings { sales, gross, discount, corrections, given_back } = *takings;
+        let Takings { sales, gross, discount, corrections, refunded } = *takings;
         Self {
             business_date: till.business_date.to_string(),
             concessionaire_id: till.concessionaire.to_string(),
@@ -118,7 +118,7 @@ impl TakingsLineView {
             discount,
             net: takings.net(),
             corrections,
-            given_back,
+            refunded,
             taken: takings.taken(),
         }
     }
@@ -126,14 +126,14 @@ impl TakingsLineView {
 
 impl TakingsTotalsView {
     pub fn of(takings: &Takings, currency: &Currency) -> Self {
-        let Takings { sales, gross, discount, corrections, given_back } = *takings;
+        let Takings { sales, gross, discount, corrections, refunded } = *takings;
         Self {
             sales,
             gross,
             discount,
             net: takings.net(),
             corrections,
-            given_back,
+            refunded,
             taken: takings.taken(),
             currency: currency.clone().into(),
         }

@@ -177,7 +177,7 @@ fn group(command: &Command) -> Result<String, Failure> {
         Command::PostBooking(booking) => keys::wallet_group(&booking.tenant, &booking.employee),
         Command::Administer(asked) => keys::admin_group(&asked.tenant, &asked.change.subject()),
         Command::OpenCutoff(tick) => keys::cutoff_group(&tick.tenant),
-        Command::Replenish(part) => keys::chunk_group(&part.tenant, part.date, part.round, part.chunk),
+        Command::Replenish(part) => keys::cutoff_part_group(&part.tenant, part.date, part.round, part.part),
         Command::ImportFile(dropped) => {
             let Dropped { tenant, target, .. } = Dropped::parse(&dropped.key)
                 .filter(|parsed| parsed.tenant == dropped.tenant)

@@ -28,8 +28,8 @@ pub use account::enter;
 pub use booking::{booking, stored_booking};
 pub use checkout::{checkout, stored_checkout};
 pub use cutoff::{
-    Roster, StoredCutoff, chunk, cutoff, listed_cutoff, policy, roster, stored_chunk, stored_cutoff,
-    stored_policy, stored_roster,
+    Roster, StoredCutoff, cutoff, cutoff_part, listed_cutoff, policy, roster, stored_cutoff,
+    stored_cutoff_part, stored_policy, stored_roster,
 };
 pub use employee::{
     Account, badge, employee, listed_employee, listed_number, stored_account, stored_badge, stored_employee,

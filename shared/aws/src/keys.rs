@@ -19,7 +19,7 @@
 //! | badge         | `T#<ten>#B#<rfid>`   | `BADGE`               | checkout intake                      |
 //! | menu          | `T#<ten>#M#<con>`    | `MENU`                | workers, `GET menu`                  |
 //! | meal          | `T#<ten>#M#<con>#V#<version>` | `MEAL#<code>` | workers, once a version              |
-//! | chunk of a cutoff | `T#<ten>#K#<date>` | `CHUNK#<round>#<number>` | `replenish`, `open_cutoff`      |
+//! | part of a cutoff  | `T#<ten>#K#<date>` | `CHUNK#<round>#<number>` | `replenish`, `open_cutoff`      |
 //! | reconciliation | `T#<ten>`           | `RECONCILIATION#<date>` | `reconcile`, `GET reconciliation`  |
 //! | part of a reconciliation | `T#<ten>#P#<date>` | `PART#<number>` | `reconcile`                       |
 //! | session       | `T#<ten>#L#<uuid>`   | `SESSION`             | `listen`                             |
@@ -66,7 +66,7 @@ pub struct Key {
     pub(crate) sk: String,
 }
 
-/// What a secret is bound to that is good for this item alone.
+/// Names the item in what is sealed for it alone.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.pk, self.sk)
@@ -137,20 +137,20 @@ pub fn cutoff(tenant: &TenantId, date: Date) -> Key {
 }
 
 /// What one part of a roster came to in one round.
-pub fn chunk(tenant: &TenantId, date: Date, round: u32, number: u32) -> Key {
-    key(chunks_pk(tenant, date), format!("{}{number:06}", round_prefix(round)))
+pub fn cutoff_part(tenant: &TenantId, date: Date, round: u32, number: u32) -> Key {
+    key(cutoff_parts_pk(tenant, date), format!("{}{number:06}", round_prefix(round)))
 }
 
 /// What every part of a round came to that is done.
-pub fn chunks(tenant: &TenantId, date: Date, round: u32) -> Partition {
-    Partition { pk: chunks_pk(tenant, date), sk_from: round_prefix(round) }
+pub fn cutoff_parts(tenant: &TenantId, date: Date, round: u32) -> Partition {
+    Partition { pk: cutoff_parts_pk(tenant, date), sk_from: round_prefix(round) }
 }
 
 fn round_prefix(round: u32) -> String {
-    format!("{CHUNK_PREFIX}{round:06}#")
+    format!("{CUTOFF_PART_PREFIX}{round:06}#")
 }
 
-fn chunks_pk(tenant: &TenantId, date: Date) -> String {
+fn cutoff_parts_pk(tenant: &TenantId, date: Date) -> String {
     format!("{}#K#{date}", tenant_pk(tenant))
 }
 
@@ -386,13 +386,14 @@ pub fn account(tenant: &TenantId, employee: &EmployeeNumber) -> Span {
     Span::of(false, employee_pk(tenant, employee), "")
 }
 
-/// What was administered and corrected within a time.
+/// What was administered and corrected from one instant on and before another.
 pub fn audit(tenant: &TenantId, is_platforms: bool, from: Timestamp, to: Timestamp) -> Span {
     Span {
         is_index: true,
         pk: audit_pk(tenant, is_platforms),
         from: sortable_ms(from),
-        to: format!("{}{LAST}", sortable_ms(to)),
+        // Keys go on behind the instant.
+        to: sortable_ms(to),
     }
 }
 
@@ -450,8 +451,8 @@ pub fn cutoff_group(tenant: &TenantId) -> String {
 }
 
 /// The message group of a part of a roster: parts are replenished side by side.
-pub fn chunk_group(tenant: &TenantId, date: Date, round: u32, number: u32) -> String {
-    format!("{}#{round}#{number}", chunks_pk(tenant, date))
+pub fn cutoff_part_group(tenant: &TenantId, date: Date, round: u32, number: u32) -> String {
+    format!("{}#{round}#{number}", cutoff_parts_pk(tenant, date))
 }
 
 /// The message group of whatever opens and closes a tenant's reconciliations: one after the other.
@@ -518,7 +519,7 @@ const BOOKING_PREFIX: &str = "BOOKING#";
 const MEAL_PREFIX: &str = "MEAL#";
 const CONCESSIONAIRE_PREFIX: &str = "CONCESSIONAIRE#";
 const CUTOFF_PREFIX: &str = "CUTOFF#";
-const CHUNK_PREFIX: &str = "CHUNK#";
+const CUTOFF_PART_PREFIX: &str = "CHUNK#";
 const RECONCILIATION_PREFIX: &str = "RECONCILIATION#";
 const PART_PREFIX: &str = "PART#";
 const IMPORT_PREFIX: &str = "IMPORT#";
@@ -669,10 +670,14 @@ mod tests {
             webhooks(tenant),
             delivery(tenant, hook_id(), &"001772434800000-e".parse().unwrap()),
             cutoff(tenant, jiff::civil::date(2026, 3, 15)),
-            chunk(tenant, jiff::civil::date(2026, 3, 15), 1, 7),
+            cutoff_part(tenant, jiff::civil::date(2026, 3, 15), 1, 7),
             reconciliation(tenant, jiff::civil::date(2026, 3, 15)),
             reconciliation_part(tenant, jiff::civil::date(2026, 3, 15), 7),
             receipt(tenant, "01900000-0000-7000-8000-000000000000".parse().unwrap()),
+            newest_file(tenant, &Target::Roster),
+            session(tenant, Uuid::nil()),
+            audience(tenant, &Audience::Tenant),
+            told(tenant, Timestamp::UNIX_EPOCH, "e"),
             user(tenant, &"ann".parse().unwrap()),
             employee(tenant, &number),
             wallet(tenant, &number),
@@ -717,7 +722,27 @@ mod tests {
             sales,
             bookings,
         ];
-        assert!(spans.iter().all(|span| begins(&span.pk)));
+        let told = told_between(&acme, now, now + jiff::SignedDuration::from_hours(1));
+        assert!(spans.iter().chain(&told).all(|span| begins(&span.pk)));
+        let partitions = [
+            cutoff_parts(&acme, date, 0),
+            reconciliation_parts(&acme, date),
+            super::bookings(&acme, &number),
+            checkouts(&acme, &number),
+        ];
+        assert!(partitions.iter().all(|partition| begins(&partition.pk)));
+    }
+
+    #[test]
+    fn a_time_of_the_audit_ends_where_the_next_begins() {
+        let (acme, id) = ("acme".parse().unwrap(), "01900000-0000-7000-8000-000000000000");
+        let at = |ms| Timestamp::from_millisecond(ms).unwrap();
+        let sk = audited(&acme, false, at(7), &id).sk;
+        let holds = |from, to| {
+            let span = audit(&acme, false, at(from), at(to));
+            (span.from..=span.to).contains(&sk)
+        };
+        assert_eq!([holds(6, 7), holds(7, 8), holds(7, 7), holds(0, 9)], [false, true, false, true]);
     }
 
     #[test]

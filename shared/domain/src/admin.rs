@@ -132,7 +132,7 @@ pub enum Change {
     RotateWebhookSecret {
         id: WebhookId,
     },
-    /// Tells it something of which nothing follows.
+    /// Sends it a test event.
     TestWebhook {
         id: WebhookId,
     },

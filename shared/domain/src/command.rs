@@ -229,7 +229,7 @@ impl From<FormatVersion> for u8 {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     pub tenant: TenantId,
-    /// The first release's probes say nothing of it; they came through what only let checkouts through.
+    /// Version 1's probes say nothing of it; they came through what only let checkouts through.
     #[serde(default = "of_the_first_release")]
     pub of: Kind,
     /// Another one each time, or the topic would swallow it as a resend.
@@ -264,7 +264,8 @@ pub struct Replenish {
     /// Which walk through the roster, from 0.
     pub round: u32,
     /// Which part of the roster it is, from 0.
-    pub chunk: u32,
+    #[serde(rename = "chunk")]
+    pub part: u32,
     pub employees: Vec<EmployeeNumber>,
 }
 
@@ -499,7 +500,7 @@ mod tests {
             tenant: acme,
             date: jiff::civil::date(2026, 3, 15),
             round: 1,
-            chunk: 7,
+            part: 7,
             employees: vec!["100001".parse().unwrap(), "100002".parse().unwrap()],
         };
         check(Command::Replenish(part), include_str!("golden/replenish_v1.json"));

@@ -141,11 +141,11 @@ pub struct Round {
     pub started_at: Timestamp,
     pub roster: Sighting,
     /// How many parts of the roster were handed out.
-    pub chunks: u32,
+    pub parts: u32,
     /// How many employees are in them.
     pub expected: u64,
     /// Whether that was the whole roster.
-    pub is_fanned_out: bool,
+    pub is_handed_out: bool,
 }
 
 /// A revision of the roster's item, which changes whenever somebody joins the roster or moves in it while a cutoff
@@ -170,7 +170,7 @@ pub enum Verdict {
 
 impl Round {
     fn new(number: u32, roster: Sighting, now: Timestamp) -> Self {
-        Self { number, started_at: now, roster, chunks: 0, expected: 0, is_fanned_out: false }
+        Self { number, started_at: now, roster, parts: 0, expected: 0, is_handed_out: false }
     }
 
     /// Whether nobody joined the roster or moved in it for a while before the round, nor since.

@@ -83,7 +83,7 @@ pub enum EventKind {
     ChangeApplied,
     #[serde(rename = "internal-pos.change.rejected.v1")]
     ChangeRejected,
-    /// Nothing: somebody asked to be told something.
+    /// Nothing: an administrator tests a webhook.
     #[serde(rename = "internal-pos.webhook.tested.v1")]
     WebhookTested,
     /// A webhook's receiver is gone, and it is told no more.
@@ -355,7 +355,7 @@ impl Event {
         }
     }
 
-    /// What a webhook is told by whom who asks to be told something.
+    /// The test event that an administrator has sent to a webhook.
     pub fn of_test(tenant: &TenantId, webhook: WebhookId, by: CommandId, at: Timestamp) -> Self {
         Self {
             id: by.to_string(),

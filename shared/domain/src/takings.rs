@@ -26,7 +26,7 @@ pub struct Takings {
     pub discount: i64,
     /// Voids and refunds.
     pub corrections: u64,
-    pub given_back: i64,
+    pub refunded: i64,
 }
 
 impl Takings {
@@ -45,8 +45,8 @@ impl Takings {
         else {
             return None;
         };
-        let given_back = booking.entry()?.amount.minor();
-        let takings = Self { corrections: 1, given_back, ..Self::default() };
+        let refunded = booking.entry()?.amount.minor();
+        let takings = Self { corrections: 1, refunded, ..Self::default() };
         Some((till(sale, business_date, &booking.by)?, takings))
     }
 
@@ -56,7 +56,7 @@ impl Takings {
 
     /// What stays.
     pub fn taken(&self) -> i64 {
-        self.net().saturating_sub(self.given_back)
+        self.net().saturating_sub(self.refunded)
     }
 
     /// A million sales at the highest price stay inside an `i64`.
@@ -66,7 +66,7 @@ impl Takings {
         for (sum, amount) in [
             (&mut self.gross, other.gross),
             (&mut self.discount, other.discount),
-            (&mut self.given_back, other.given_back),
+            (&mut self.refunded, other.refunded),
         ] {
             *sum = sum.saturating_add(amount);
         }

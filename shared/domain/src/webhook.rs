@@ -27,6 +27,7 @@ pub const MAX_WEBHOOKS: usize = 5;
 pub const LANES: u8 = 4;
 /// How long after a rotation what is told is signed with the secret before as well.
 pub const ROTATION: SignedDuration = SignedDuration::from_hours(24);
+
 /// A system that is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {

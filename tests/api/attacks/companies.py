@@ -132,8 +132,8 @@ class Company:
         return read
 
     def pages(self, operation: Operation, path: str):
-        narrowed = f"?concessionaire={self.common['concessionaires']}&limit={PAGE}"
-        asked = path + (narrowed if "concessionaire" in operation.query else f"?limit={PAGE}")
+        narrowed = f"?concessionaire_id={self.common['concessionaires']}&limit={PAGE}"
+        asked = path + (narrowed if "concessionaire_id" in operation.query else f"?limit={PAGE}")
         if "cursor" not in operation.query:
             answer = self.ask("admin", "GET", path)
             return (answer.status, steady(answer.json() or answer.body.decode(errors="replace")))

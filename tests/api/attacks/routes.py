@@ -13,12 +13,10 @@ from keys import key
 CALLERS = ["admin", "manager", "cashier", "employee", "platform"]
 # What holds an id: in a path what stands before it, in a query or a body the name of the field.
 IDS = {
-    "badge": "badges",
     "rfid": "badges",
     "employee_number": "employees",
     "station": "stations",
     "code": "meals",
-    "concessionaire": "concessionaires",
     "concessionaire_id": "concessionaires",
     "username": "users",
     "replaces": "badges",
@@ -81,7 +79,7 @@ STAND_INS = {
     "patchUser": {"users": "acme.nobody"},
 }
 # Without which a list is of nothing.
-QUERIES = {"listCheckouts": "?concessionaire=coffee-bar"}
+QUERIES = {"listCheckouts": "?concessionaire_id=coffee-bar"}
 
 
 @dataclass

@@ -114,9 +114,9 @@ def id_columns(arena: Arena, operation: Operation, column: str, foe: Company, ca
 def query_ids(arena: Arena, operation: Operation):
     own = arena.globex.own
     foreign = {
-        "concessionaire": own["concessionaires"],
+        "concessionaire_id": own["concessionaires"],
         "station": own["stations"],
-        "badge": own["badges"],
+        "rfid": own["badges"],
         "name": f"{arena.globex.mark} Quill",
     }
     for name in operation.query:

@@ -24,7 +24,7 @@ def attack(arena):
         "getCheckout": (f"/v1/employees/{mine['employees']}/checkouts/{own['checkouts']}", own["checkouts"], "cashier"),
         "getUser": (f"/v1/users/{own['users']}", own["users"], "admin"),
         "getWebhook": (f"/v1/webhooks/{own['webhooks']}", own["webhooks"], "admin"),
-        "listEmployees": (f"/v1/employees?badge={own['badges']}", own["badges"], "admin"),
+        "listEmployees": (f"/v1/employees?rfid={own['badges']}", own["badges"], "admin"),
         "getTenant": (f"/v1/tenants/{own['tenants']}", own["tenants"], "admin"),
     }
     draw = random.Random(1)

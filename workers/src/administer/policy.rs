@@ -7,10 +7,10 @@ use aws::stored::{put, take};
 use aws::table::Table;
 use aws::{items, keys};
 use domain::admin::Refusal;
-use domain::cutoff::{Policy, StandingPolicy};
+use domain::cutoff::{Method, Policy, StandingPolicy};
 use domain::id::TenantId;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub async fn set(
     table: &Table,
@@ -31,10 +31,24 @@ pub async fn set(
     if let Some(date) = owed.and_then(|owed| owed.to_open(&company.business_day, latest, now)) {
         return Ok(Decision::rejected(Refusal::CutoffDue { date }));
     }
-    let snapshot = |policy: &Policy| {
-        serde_json::to_value(policy).map_err(|error| Failure::malformed("tell a policy", error))
-    };
-    let told = before.map_or(Ok(Value::Null), |before| snapshot(&before.policy))?;
+    let snapshot_before = before.map_or(Value::Null, |before| snapshot(&before.policy));
     let writes = vec![put(items::policy(tenant, &standing)?, stored.as_ref())];
-    Ok(Decision::applied(told, snapshot(policy)?, writes))
+    Ok(Decision::applied(snapshot_before, snapshot(policy), writes))
+}
+
+/// As the API has it: whoever wants it back sends it as it is told.
+fn snapshot(policy: &Policy) -> Value {
+    let mut snapshot = json!({
+        "days": policy.schedule.days(),
+        "time": policy.at,
+        "method": policy.method.name(),
+        "negative_balance": policy.negative_balance,
+        "default_limit": policy.default_limit,
+        "prorates_joiners": policy.prorates_joiners,
+    });
+    if let Method::TopUp { amount, cap } = policy.method {
+        snapshot["amount"] = json!(amount);
+        snapshot["cap"] = json!(cap);
+    }
+    snapshot
 }

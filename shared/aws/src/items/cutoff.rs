@@ -95,10 +95,10 @@ pub fn cutoff(tenant: &TenantId, stored: &StoredCutoff) -> Result<Item, Failure>
         ra: cutoff.round.started_at.into(),
         w0: cutoff.round.roster.revision,
         ws: cutoff.round.roster.since.into(),
-        c: cutoff.round.chunks,
+        c: cutoff.round.parts,
         n: cutoff.round.expected,
         at: behind.clone(),
-        f: cutoff.round.is_fanned_out,
+        f: cutoff.round.is_handed_out,
         ca: cutoff.closed.as_ref().map(|(at, _)| (*at).into()),
         t: cutoff.closed.as_ref().map(|(_, totals)| totals.clone()),
         u: *is_untold,
@@ -117,9 +117,9 @@ pub fn stored_cutoff(date: Date, item: Item) -> Result<StoredCutoff, Failure> {
             number: stored.r,
             started_at: stored.ra.try_into()?,
             roster: Sighting { revision: stored.w0, since: stored.ws.try_into()? },
-            chunks: stored.c,
+            parts: stored.c,
             expected: stored.n,
-            is_fanned_out: stored.f,
+            is_handed_out: stored.f,
         },
         closed: closed.transpose()?,
     };
@@ -133,10 +133,10 @@ pub fn listed_cutoff(item: Item) -> Result<StoredCutoff, Failure> {
     stored_cutoff(date, item)
 }
 
-pub fn chunk(key: Key, totals: &Totals) -> Result<Item, Failure> {
+pub fn cutoff_part(key: Key, totals: &Totals) -> Result<Item, Failure> {
     to_item(key, totals)
 }
 
-pub fn stored_chunk(item: Item) -> Result<Totals, Failure> {
+pub fn stored_cutoff_part(item: Item) -> Result<Totals, Failure> {
     from_item(item)
 }

@@ -52,7 +52,7 @@ impl Listening {
 }
 
 impl Listeners {
-    /// Of an audience that nobody was in.
+    /// An audience without listeners; what it is told is kept from `since` on.
     pub fn none_until(since: Timestamp) -> Self {
         Self { since, sessions: BTreeMap::new() }
     }

@@ -55,7 +55,7 @@ pub fn stored_tenant(id: &TenantId, item: Item) -> Result<Tenant, Failure> {
     })
 }
 
-/// The first release's mark of the checkout queue stands for the one kind that went there.
+/// Version 1's mark of the checkout queue stands for the one kind that went there.
 fn is_reached(marks: &BTreeSet<String>, kind: Kind) -> bool {
     marks.contains(kind.as_str()) || (kind == Kind::PostCheckout && marks.contains("checkouts"))
 }

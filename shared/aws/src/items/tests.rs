@@ -76,7 +76,7 @@ fn a_checkout_reads_back() {
     }
 }
 
-/// The first release's items, readable for ever: what is stored changes only by addition.
+/// Items of version 1, readable for ever: what is stored changes only by addition.
 #[test]
 fn items_are_stored_as_they_always_were() {
     let rejection =
@@ -525,8 +525,8 @@ fn cutoffs_and_listeners_are_stored_as_ever() {
         let read = stored_cutoff(date, item).unwrap();
         assert_eq!(read, stored);
     }
-    let item = as_ever("chunk", chunk(keys::chunk(&acme(), date, 0, 7), &totals).unwrap());
-    assert_eq!(stored_chunk(item).unwrap(), totals);
+    let item = as_ever("chunk", cutoff_part(keys::cutoff_part(&acme(), date, 0, 7), &totals).unwrap());
+    assert_eq!(stored_cutoff_part(item).unwrap(), totals);
 
     let user: UserName = "acme.ann".parse().unwrap();
     let id = Uuid::from_u128(7);

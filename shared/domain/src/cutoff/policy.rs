@@ -36,6 +36,17 @@ pub enum Method {
     RaiseTo,
 }
 
+impl Method {
+    /// Its public name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Method::Reset => "reset",
+            Method::TopUp { .. } => "top_up",
+            Method::RaiseTo => "raise_to",
+        }
+    }
+}
+
 /// What becomes of a debt at a cutoff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -111,6 +111,14 @@ impl LocalTime {
 }
 
 impl Schedule {
+    /// Its days, the earlier first.
+    pub fn days(&self) -> Vec<DayOfMonth> {
+        match *self {
+            Schedule::Monthly { day } => vec![day],
+            Schedule::SemiMonthly { first, second } => vec![first, second],
+        }
+    }
+
     /// Two days that are different in every month: of February, too.
     pub fn semi_monthly(first: DayOfMonth, second: DayOfMonth) -> Result<Self, InvalidSchedule> {
         /// The shortest month has so many days; from there on, days fall together.
