@@ -111,12 +111,11 @@ impl Sim {
     }
 
     fn change_policy(&self, tenant: &TenantId) {
-        let key = keys::policy(tenant);
-        let Some(item) = self.table.get(&key) else { return };
+        let Some(item) = self.table.get(&keys::policy(tenant)) else { return };
         let mut standing = items::stored_policy(item).unwrap();
         standing.policy.default_limit = Money::from_minor(self.chaos().rng.i64(0..5_000));
         self.log(format_args!("{tenant} grants {} by now", standing.policy.default_limit));
-        self.table.replace(&key, items::policy(tenant, &standing).unwrap());
+        self.office().set_policy(&self.table, tenant, standing, self.clock.now_ms());
     }
 
     pub fn give_credit(&self, pk: &str) {

@@ -6,7 +6,7 @@ use super::office::{Office, offset};
 use super::oracle::{Asked, Invariant, Verdict};
 use domain::booking::{self, Booking, BookingOutcome};
 use domain::checkout::{Checkout, Outcome, Rejection};
-use domain::cutoff::{Method, NegativeBalance, Policy};
+use domain::cutoff::{Method, NegativeBalance, Policy, StandingPolicy};
 use domain::employee::BadgeStatus;
 use domain::id::{EmployeeNumber, TenantId};
 use domain::ledger::Entry;
@@ -14,6 +14,7 @@ use domain::money::Money;
 use domain::role::Status;
 use domain::tenant::{Tenant, TenantStatus};
 use jiff::civil::Date;
+use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 /// A decision rests on reads of its own batch's time, and a worker may have stood still in between.
@@ -85,14 +86,19 @@ pub fn check_grant(
         BookingOutcome::Booked { after, .. } => employees.any(|employee| {
             let limit = employee.limit.unwrap_or(policy.default_limit).minor();
             let lapsed = if policy.method == Method::Reset { before.max(0) } else { 0 };
-            let holds = if is_joining && policy.prorates_joiners {
-                let joined = offset(office.tenants[tenant].current()).to_datetime(booking.at).date();
-                share(policy, limit, joined, date)
+            let holds = after.balance.minor();
+            let is_right = if is_joining && policy.prorates_joiners {
+                let zone = offset(office.tenants[tenant].current());
+                let mut standing = office.policies[tenant].within(from_ms, to_ms);
+                standing.any(|standing| {
+                    let next = next_cutoff(standing, zone, date, booking.at);
+                    share(policy, limit, zone.to_datetime(booking.at).date(), (date, next)) == holds
+                })
             } else {
-                replenished(policy, before, limit)
+                replenished(policy, before, limit) == holds
             };
             employee.status == Status::Active
-                && after.balance.minor() == holds
+                && is_right
                 && booking.replenished.is_some_and(|replenished| replenished.expired.minor() == lapsed)
         }),
         BookingOutcome::Rejected(booking::Rejection::EmployeeInactive) => {
@@ -124,13 +130,27 @@ fn replenished(policy: &Policy, before: i64, limit: i64) -> i64 {
     }
 }
 
+/// What comes after a cutoff: the last that is due by now, unless its days were only set later, or else the first that is not.
+fn next_cutoff(standing: &StandingPolicy, zone: Offset, latest: Date, now: Timestamp) -> Date {
+    let StandingPolicy { policy, since } = standing;
+    let mut due = None;
+    let mut date = latest;
+    loop {
+        date = policy.schedule.after(date).expect("another cutoff");
+        let at = zone.to_timestamp(policy.at.on(date)).expect("an instant");
+        if at > now {
+            return due.filter(|(_, at)| at > since).map_or(date, |(due, _)| due);
+        }
+        due = Some((date, at));
+    }
+}
+
 /// What whoever joins has of a cutoff: by the days that are left until the next one.
-fn share(policy: &Policy, limit: i64, joined: Date, date: Date) -> i64 {
+fn share(policy: &Policy, limit: i64, joined: Date, (date, next): (Date, Date)) -> i64 {
     let whole = match policy.method {
         Method::Reset | Method::RaiseTo => limit,
         Method::TopUp { amount, cap } => amount.minor().min(cap.minor()),
     };
-    let next = policy.schedule.after(date).expect("another cutoff");
     let days = |from: Date| i64::from((next - from).get_days()).max(0);
     whole * days(joined.max(date)) / days(date)
 }

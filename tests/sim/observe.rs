@@ -62,6 +62,7 @@ impl Sim {
             (Some("M"), Some(stall), "MENU") => {
                 self.office().learn_menu(&self.table, &tenant, &stall.parse().unwrap(), item, now_ms);
             }
+            (None, None, "POLICY") => self.office().learn_policy(&tenant, item, now_ms),
             (None, None, "STATION") => self.office().learn_station(&tenant, item, now_ms),
             (Some("R"), Some(_), "RECEIPT") => return self.see_receipt(item),
             (None, None, "CUTOFF") => return self.see_cutoff(&tenant, &sk, item, is_asked),

@@ -80,6 +80,8 @@ pub struct Office {
     pub menus: BTreeMap<Of<ConcessionaireId>, Timeline<MenuHead>>,
     pub meals: BTreeMap<(TenantId, ConcessionaireId, u32), Meals>,
     pub stations: BTreeMap<Of<StationId>, Timeline<Station>>,
+    /// Of whoever replenishes credit.
+    pub policies: BTreeMap<TenantId, Timeline<StandingPolicy>>,
     /// Good rows of files, by the file's tag: what meals cost, or the limits of employees.
     pub dropped: BTreeMap<String, BTreeMap<String, i64>>,
     /// What tenants are told over, for as long as nobody changes it.
@@ -117,6 +119,7 @@ impl Office {
             menus: BTreeMap::new(),
             meals: BTreeMap::new(),
             stations: BTreeMap::new(),
+            policies: BTreeMap::new(),
             dropped: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             bookings: 0,
@@ -176,7 +179,7 @@ impl Office {
             let since = now - SignedDuration::from_hours(48);
             let began = offset(self.tenants[tenant].current()).to_datetime(now).time();
             let policy = serde_json::from_value(policy(began, rng)).unwrap();
-            table.put(&items::policy(tenant, &StandingPolicy { policy, since }).unwrap());
+            self.set_policy(table, tenant, StandingPolicy { policy, since }, now_ms);
         }
         if rng.u32(0..3) == 0 {
             let id: WebhookId = WEBHOOK.parse().unwrap();
@@ -201,6 +204,21 @@ impl Office {
     pub fn learn_station(&mut self, tenant: &TenantId, item: Item, now_ms: i64) {
         let learned = items::listed_station(item).unwrap();
         learn(&mut self.stations, (tenant.clone(), learned.id.clone()), learned, now_ms);
+    }
+
+    pub fn learn_policy(&mut self, tenant: &TenantId, item: Item, now_ms: i64) {
+        learn(&mut self.policies, tenant.clone(), items::stored_policy(item).unwrap(), now_ms);
+    }
+
+    pub fn set_policy(
+        &mut self,
+        table: &TableModel,
+        tenant: &TenantId,
+        standing: StandingPolicy,
+        now_ms: i64,
+    ) {
+        table.replace(&keys::policy(tenant), items::policy(tenant, &standing).unwrap());
+        learn(&mut self.policies, tenant.clone(), standing, now_ms);
     }
 
     /// Every cashier has their station, open.
