@@ -11,7 +11,7 @@ use domain::planted::{self, Planted};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Meals kept, of all versions together; some tens of megabytes. A tenant has a handful of concessionaires with
+/// Meals in memory, of all versions together and in part; some tens of megabytes. A tenant has a handful of concessionaires with
 /// hundreds of meals each, and a warm function serves few tenants.
 const MAX_MEALS: usize = 200_000;
 
@@ -19,8 +19,6 @@ const MAX_MEALS: usize = 200_000;
 pub const MAX_BYTES: usize = 48 * 1024 * 1024;
 /// Meals that are read in one call: more than fit into one.
 const PAGE: i32 = 50_000;
-/// Versions that are read in part: whoever begins another after so many lost interest in some of them.
-const MAX_PARTS: usize = 8;
 
 type Version = (TenantId, ConcessionaireId, u32);
 
@@ -106,33 +104,36 @@ impl Shelf {
         if let Some(meals) = self.kept.get(version) {
             return Some(meals.clone());
         }
-        if self.parts.len() >= MAX_PARTS && !self.parts.contains_key(version) {
-            self.parts.clear();
-        }
+        // Whoever reads one version of a menu sells from no older one.
+        self.parts.retain(|of, _| of == version || (&of.0, &of.1) != (&version.0, &version.1));
         let part = self.parts.entry(version.clone()).or_default();
-        // Otherwise somebody else has put it by, and goes on from there.
-        if part.next == from {
-            part.meals.extend(page);
-            part.next = next;
-            if part.next.is_none() {
-                let meals = std::mem::take(&mut part.meals);
-                self.parts.remove(version);
-                return Some(self.keep(version, meals));
-            }
+        if part.next != from {
+            // Somebody else has put it by, and goes on from there.
+            return None;
         }
-        None
-    }
-
-    /// A version is kept even if it is larger than what is kept together: whoever reads it would read it again for every sale.
-    fn keep(&mut self, version: &Version, meals: Meals) -> Arc<Meals> {
-        let meals = Arc::new(meals);
-        if self.kept.values().map(|meals| meals.len()).sum::<usize>() + meals.len() > MAX_MEALS {
-            self.kept.clear();
+        part.meals.extend(page);
+        part.next = next;
+        let is_whole = part.next.is_none();
+        self.make_room(version);
+        if !is_whole {
+            return None;
         }
+        let meals = Arc::new(self.parts.remove(version).unwrap_or_default().meals);
         // Nothing to sell is read again: it is cheap, and a mistake that gets mended.
         if !meals.is_empty() {
             self.kept.insert(version.clone(), meals.clone());
         }
-        meals
+        Some(meals)
+    }
+
+    /// A version has room even if it is larger than all may be together: whoever sells from it would read it again for every
+    /// sale.
+    fn make_room(&mut self, version: &Version) {
+        let kept = self.kept.values().map(|meals| meals.len());
+        let meals: usize = kept.chain(self.parts.values().map(|part| part.meals.len())).sum();
+        if meals > MAX_MEALS {
+            self.kept.clear();
+            self.parts.retain(|of, _| of == version);
+        }
     }
 }
