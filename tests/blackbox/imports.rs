@@ -138,6 +138,12 @@ async fn a_place_for_a_file_is_asked_for_properly() {
     let listed = admin.get("/v1/imports?limit=50", &[]).await.body;
     let ids: Vec<_> = listed["items"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect();
     assert!(ids.contains(&json!(key)), "{listed}");
+    for (user, sees_it) in [(&stall.manager, true), (&target.terminal("acme-manager").await, false)] {
+        let listed = user.get("/v1/imports?limit=50", &[]).await.body;
+        let of_it =
+            listed["items"].as_array().unwrap().iter().filter(|item| item["id"] == json!(key)).count();
+        assert_eq!(of_it, usize::from(sees_it), "{listed}");
+    }
     let audit = admin.get("/v1/audit?limit=50", &[]).await.body;
     let audited = audit["items"].as_array().unwrap().iter().find(|line| line["id"] == json!(key)).unwrap();
     assert_eq!(

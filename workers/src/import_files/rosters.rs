@@ -72,7 +72,7 @@ pub async fn import(run: &mut Run, company: &Tenant) -> Result<Judged, Failure> 
     // Things may have changed since they were looked at.
     checked.refuse(lost);
     run.list(&mut checked).await?;
-    // Whoever was hired meanwhile stays: nobody counted them among those who may be missing.
+    // Whoever was hired since they were counted stays. (A worker that dies is followed by one that counts again.)
     effect.deactivated = run.noting(&AtomicU64::new(0), desk.let_go(missing), |_, _| ()).await?;
     let after = json!({
         "created": effect.created,
@@ -252,7 +252,7 @@ impl Desk {
         Ok((missing, active))
     }
 
-    /// How many of these it let go: all who are active still.
+    /// How many of these it let go: all who were active still.
     async fn let_go(&self, missing: Vec<EmployeeNumber>) -> Result<u64, Failure> {
         if planted::is(Planted::LeaversKept) {
             return Ok(0);
@@ -264,18 +264,21 @@ impl Desk {
 
     async fn let_one_go(&self, number: EmployeeNumber) -> Result<bool, Failure> {
         let (tenant, key) = (&self.company.id, keys::employee(&self.company.id, &number));
-        let mut pauses = Policy::WORKER.pauses();
+        let (mut pauses, mut may_be_gone) = (Policy::WORKER.pauses(), false);
         loop {
             let mut found = self.table.read([key.clone()]).await?;
             let stored = take(&mut found, &key, |item| items::stored_employee(&number, item))?;
             let Some(stored) = stored.filter(|stored| stored.value.status == Status::Active) else {
-                return Ok(false);
+                return Ok(may_be_gone);
             };
             let gone = Employee { status: Status::Inactive, ..stored.value.clone() };
             let write = put(items::employee(tenant, &gone)?, Some(&stored));
             let failure = match self.table.commit(vec![write]).await {
                 Ok(()) => return Ok(true),
-                Err(error) => error.alone("let an employee go"),
+                Err(error) => {
+                    may_be_gone |= matches!(error, NotCommitted::Failure(_));
+                    error.alone("let an employee go")
+                }
             };
             if !failure.is_transient() || !pauses.pause().await {
                 return Err(failure);
