@@ -245,6 +245,11 @@ async fn a_suspended_tenant_sells_nothing_and_says_why() {
         "name": "Nowhere", "currency": "EUR", "time_zone": "UTC", "closing_hour": 0, "overdraft_limit": 0,
     });
     assert_eq!(platform.command("PUT", "/v1/tenants/nowhere", &founded).await.outcome(), "applied");
+    let mistyped = json!({
+        "name": "Nippon", "currency": "JPN", "time_zone": "UTC", "closing_hour": 0, "overdraft_limit": 0,
+    });
+    let mistyped = platform.command("PUT", "/v1/tenants/nippon", &mistyped).await;
+    assert_eq!(mistyped.outcome(), "unknown-currency", "{mistyped:?}");
     let probed = platform.post("/v1/tenants/nowhere/probe", &[], "").await;
     assert_eq!((probed.status, probed.problem()), (409, "no-place"));
     // The platform's audit has it, and no tenant's.

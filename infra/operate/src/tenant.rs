@@ -84,12 +84,12 @@ pub async fn open(stage: &Stage, arguments: Arguments) -> Result<String, OpenErr
         reached: [].into(),
     };
     let stored = stage.table().read_one(&keys::tenant(&id)).await?;
-    let stored = stored.map(|item| items::stored_tenant(&id, item)).transpose()?;
-    let is_another = |stored: &Tenant| {
-        stored.currency != tenant.currency || (stored.reached.is_empty() && stored.name != tenant.name)
-    };
-    if let Some(stored) = stored.filter(is_another) {
-        return Err(OpenError::Other { id, stored: Box::new(stored) });
+    match stored.map(|item| items::stored_tenant(&id, item)).transpose()? {
+        Some(stored) if is_another(&stored, &tenant) => {
+            return Err(OpenError::Other { id, stored: Box::new(stored) });
+        }
+        None if !tenant.currency.is_listed() => return Err(InvalidTenant::UnlistedCurrency.into()),
+        _ => {}
     }
     let role = if platform { Role::Platform } else { Role::Admin };
     let user = User { name: admin.clone(), status: Status::Active, role };
@@ -104,6 +104,12 @@ pub async fn open(stage: &Stage, arguments: Arguments) -> Result<String, OpenErr
         users::ensure_user(&stage.cognito, &stage.pool, admin.as_str(), &password, id.as_str()).await?;
     let key = if has_new_password { format!("with the password {password}") } else { "as before".to_owned() };
     Ok(format!("{id} is open; {admin} signs in {key}"))
+}
+
+/// Whether it is another company than is to be opened. One that is open may be called otherwise by now.
+fn is_another(stored: &Tenant, asked: &Tenant) -> bool {
+    let is_closed = stored.reached.is_empty();
+    stored.currency != asked.currency || (is_closed && stored.name != asked.name)
 }
 
 fn password() -> Result<String, OpenError> {

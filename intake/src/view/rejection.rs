@@ -153,6 +153,7 @@ impl From<Refusal> for RejectionView {
             Refusal::PreconditionFailed => {
                 ("Changed meanwhile", "Somebody changed it since it was read.".into())
             }
+            Refusal::UnknownCurrency => ("Unknown currency", "ISO 4217 lists no such currency.".into()),
             Refusal::CurrencyFixed => (
                 "Currency is fixed",
                 "Prices, limits and wallets are amounts of the one that the tenant was opened with.".into(),
@@ -213,6 +214,7 @@ impl From<Refusal> for RejectionView {
             | Refusal::AlreadyExists
             | Refusal::PreconditionFailed
             | Refusal::CurrencyFixed
+            | Refusal::UnknownCurrency
             | Refusal::LastAdmin
             | Refusal::UserNameTaken
             | Refusal::UnknownConcessionaire

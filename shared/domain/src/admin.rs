@@ -301,6 +301,8 @@ pub enum Refusal {
     PreconditionFailed,
     /// Wallets hold amounts of the old currency.
     CurrencyFixed,
+    /// ISO 4217 does not list it.
+    UnknownCurrency,
     LastAdmin,
     /// The pool of users has this name for somebody else.
     UserNameTaken,

@@ -15,8 +15,12 @@ pub async fn set(table: &Table, asked: &SetTenant) -> Result<Decision, Failure> 
     let key = keys::tenant(&asked.tenant_id);
     let mut found = table.read([key.clone()]).await?;
     let stored = take(&mut found, &key, |item| items::stored_tenant(&asked.tenant_id, item))?;
-    if stored.as_ref().is_some_and(|stored| stored.value.currency != asked.currency) {
-        return Ok(Decision::rejected(Refusal::CurrencyFixed));
+    match &stored {
+        Some(stored) if stored.value.currency != asked.currency => {
+            return Ok(Decision::rejected(Refusal::CurrencyFixed));
+        }
+        None if !asked.currency.is_listed() => return Ok(Decision::rejected(Refusal::UnknownCurrency)),
+        _ => {}
     }
     let tenant = Tenant {
         id: asked.tenant_id.clone(),
