@@ -11,25 +11,30 @@ use aws::keys::{self, Key};
 use aws::table::Found;
 use aws::user_pool::TENANT_ATTRIBUTE;
 use axum::extract::FromRequestParts;
+use axum::http::Uri;
 use axum::http::request::Parts;
 use domain::id::{TenantId, UserName};
 use domain::role::{Caller, Role, RoleKind, Status};
 use domain::tenant::Tenant;
 use lambda_http::request::RequestContext;
 use serde_json::Value;
+use std::sync::LazyLock;
 
 const USER_CLAIM: &str = "cognito:username";
 
-/// The roles that a route admits; every route carries one, see `routes`.
+/// Whom a route admits, and what may be asked for in its query; every route carries them, see `routes`.
 #[derive(Debug, Clone, Copy)]
-pub struct Admits(pub &'static [RoleKind]);
+pub struct Terms {
+    pub admits: &'static [RoleKind],
+    pub parameters: &'static LazyLock<Vec<String>>,
+}
 
 /// Who the token says is asking. Worth nothing until it became a [`Caller`].
 #[derive(Debug, Clone)]
 pub struct Identity {
     tenant: TenantId,
     user: UserName,
-    admits: Admits,
+    admits: &'static [RoleKind],
 }
 
 impl FromRequestParts<App> for Identity {
@@ -43,8 +48,22 @@ impl FromRequestParts<App> for Identity {
         }
         let tenant: TenantId = claim(TENANT_ATTRIBUTE)?.parse().map_err(|_| Problem::Unauthorized)?;
         tracing::Span::current().record("tenant.id", tenant.as_str());
-        let admits = *parts.extensions.get::<Admits>().ok_or(Problem::Forbidden)?;
-        Ok(Self { tenant, user: claim(USER_CLAIM)?.parse().map_err(|_| Problem::Unauthorized)?, admits })
+        let user = claim(USER_CLAIM)?.parse().map_err(|_| Problem::Unauthorized)?;
+        let terms = parts.extensions.get::<Terms>().ok_or(Problem::Forbidden)?;
+        terms.check(&parts.uri)?;
+        Ok(Self { tenant, user, admits: terms.admits })
+    }
+}
+
+impl Terms {
+    /// A parameter that nobody reads is refused: a filter that is misspelt would let everything through.
+    fn check(&self, uri: &Uri) -> Result<(), Problem> {
+        let Some(query) = uri.query().filter(|query| !query.is_empty()) else { return Ok(()) };
+        let names = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
+        let unknown = names.filter(|name| !self.parameters.iter().any(|known| known == name));
+        let wrong = |name| FieldError::at_parameter(name, "is no parameter of this operation");
+        let errors: Vec<_> = unknown.map(wrong).collect();
+        if errors.is_empty() { Ok(()) } else { Err(Problem::BadInput(errors)) }
     }
 }
 
@@ -85,7 +104,7 @@ impl Identity {
         let [user_key, tenant_key] = self.keys();
         let stored = found.take(&user_key).map(|item| items::stored_user(&self.user, item)).transpose()?;
         let user = stored.filter(|user| user.status == Status::Active).ok_or(Problem::Forbidden)?;
-        if !self.admits.0.contains(&user.role.kind()) {
+        if !self.admits.contains(&user.role.kind()) {
             return Err(Problem::Forbidden);
         }
         let tenant =

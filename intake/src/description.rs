@@ -24,6 +24,13 @@ pub fn complete(roles: &[RoleKind], mut route: UtoipaMethodRouter<App>) -> Utoip
     route
 }
 
+/// What may stand in the query of an operation.
+pub fn parameters(operation: &Operation) -> Vec<String> {
+    let parameters = operation.parameters.iter().flatten().filter_map(inline);
+    let asked = parameters.filter(|parameter| matches!(parameter.parameter_in, ParameterIn::Query));
+    asked.map(|parameter| parameter.name.clone()).collect()
+}
+
 fn describe_read(operation: &mut Operation) {
     let known = header("If-None-Match", Required::False, "The `ETag` of what the client has.");
     operation.parameters.get_or_insert_default().push(known.into());

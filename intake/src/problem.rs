@@ -52,7 +52,7 @@ pub struct FieldError {
     pub header: Option<&'static str>,
     /// Of the query or the path.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parameter: Option<&'static str>,
+    pub parameter: Option<String>,
     pub detail: String,
 }
 
@@ -65,8 +65,8 @@ impl FieldError {
         Self { pointer: None, header: Some(header), parameter: None, detail: detail.to_string() }
     }
 
-    pub fn at_parameter(parameter: &'static str, detail: impl ToString) -> Self {
-        Self { pointer: None, header: None, parameter: Some(parameter), detail: detail.to_string() }
+    pub fn at_parameter(parameter: impl Into<String>, detail: impl ToString) -> Self {
+        Self { pointer: None, header: None, parameter: Some(parameter.into()), detail: detail.to_string() }
     }
 }
 

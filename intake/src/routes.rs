@@ -3,7 +3,7 @@
 
 use crate::app::App;
 use crate::body::MAX_BODY_BYTES;
-use crate::caller::Admits;
+use crate::caller::Terms;
 use crate::problem::{FieldError, PROBLEM_JSON, Problem};
 use crate::{
     badges, bookings, checkouts, corrections, credit, cutoffs, description, employees, etag, events, imports,
@@ -48,7 +48,12 @@ macro_rules! table {
             router$(.route(
                 &described_by!($module $handler path()),
                 on(filter(described_by!($module $handler methods())), $module::$handler)
-                    .layer(Extension(Admits($roles))),
+                    .layer(Extension(Terms { admits: $roles, parameters: {
+                        static PARAMETERS: LazyLock<Vec<String>> = LazyLock::new(|| {
+                            description::parameters(&described_by!($module $handler operation()))
+                        });
+                        &PARAMETERS
+                    } })),
             ))*
         }
 

@@ -536,6 +536,28 @@ async fn a_joiner_gets_the_share_of_the_days_that_are_left() {
     world.settle().await;
 }
 
+/// A policy that was set by mistake is taken back by sending what the audit says of the one before.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_tells_a_policy_as_it_is_sent() {
+    let world = World::start().await;
+    let admin = world.terminal("acme-admin").await;
+    let set = async |policy: &Value| {
+        let set = admin.command("PUT", "/v1/credit-policy", policy).await;
+        assert_eq!(set.outcome(), "applied", "{set:?}");
+        set.body["after"].clone()
+    };
+    let mut top_up = policy("top_up");
+    (top_up["amount"], top_up["cap"]) = (json!(1_000), json!(LIMIT));
+    for asked in [top_up, policy("reset")] {
+        let first = set(&asked).await;
+        set(&policy("raise_to")).await;
+        let audit = admin.get("/v1/audit?limit=1", &[]).await.body;
+        let before = &audit["items"][0]["before"];
+        assert_eq!((before, before), (&first, &asked), "{audit}");
+        assert_eq!(set(before).await, first);
+    }
+}
+
 fn event(command: &Command) -> SqsEvent {
     let mut record = SqsMessage::default();
     record.message_id = Some("0".to_owned());

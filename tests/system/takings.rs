@@ -100,6 +100,13 @@ async fn a_date_came_to_what_was_sold_less_what_was_given_back_on_it() {
             (200, 404),
             "{list}: nobody is paid for a typo"
         );
+        let misspelt = admin.get(&format!("/v1/{list}concessionaire=kitchen&x"), &[]).await;
+        let wrong = misspelt.body["errors"].as_array().unwrap().iter().map(|error| &error["parameter"]);
+        assert_eq!(
+            (misspelt.status, wrong.collect::<Vec<_>>()),
+            (400, vec![&json!("concessionaire"), &json!("x")]),
+            "{list}"
+        );
     }
 
     // Who gave back what, newest first, in pages of one.

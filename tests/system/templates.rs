@@ -432,7 +432,6 @@ fn the_dashboard_shows_metrics_that_are_emitted() {
     serde_json::from_str::<Value>(&filled).unwrap();
 }
 
-/// Named actions on named resources: no star, no scan.
 /// Lambda publishes no version of what has not changed, and CloudFormation sees no secret's value change: of each release
 /// every function says that it is another.
 #[test]
@@ -451,6 +450,7 @@ fn every_release_publishes_every_function() {
     assert_eq!(functions, 9);
 }
 
+/// Named actions on named resources: no star, no scan.
 #[test]
 fn roles_grant_nothing_at_large() {
     for name in ["api.yaml", "sockets.yaml", "tenant.yaml", "workers.yaml"] {
