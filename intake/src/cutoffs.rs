@@ -13,7 +13,7 @@ use crate::sheet::{Leaf, Sheet, SheetParameters};
 use crate::view::{CutoffLineView, CutoffTotalsView, CutoffView};
 use aws::failure::Failure;
 use aws::table::Order;
-use aws::{items, keys};
+use aws::{items, keys, parts};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, RawQuery, State};
@@ -69,13 +69,11 @@ pub async fn get(
     let mut found = app.table.read(identity.keys().into_iter().chain([key.clone()])).await?;
     let (_, tenant) = identity.admit(&mut found)?;
     let cutoff = items::stored_cutoff(date, found.take(&key).ok_or(Problem::NotFound)?)?.cutoff;
-    let mut so_far = Totals::default();
-    if cutoff.closed.is_none() {
-        for item in app.table.query_all(&keys::cutoff_parts(&tenant.id, date, cutoff.round.number)).await? {
-            so_far.add(&items::stored_cutoff_part(item)?);
-        }
-    }
-    Ok(Json(CutoffView::of(&cutoff, Some(&so_far), &tenant.currency)))
+    let so_far = match cutoff.closed {
+        Some(_) => None,
+        None => Some(parts::of_cutoff(&app.table, &tenant.id, date, cutoff.round.number).await?.1),
+    };
+    Ok(Json(CutoffView::of(&cutoff, so_far.as_ref(), &tenant.currency)))
 }
 
 /// Which cutoff, and why.

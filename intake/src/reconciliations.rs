@@ -7,7 +7,7 @@ use crate::path;
 use crate::problem::{Problem, Problems};
 use crate::view::{ReconciliationReportView, ReconciliationView};
 use aws::table::Order;
-use aws::{items, keys};
+use aws::{items, keys, parts};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -57,11 +57,9 @@ pub async fn get(
     let mut found = app.table.read(identity.keys().into_iter().chain([key.clone()])).await?;
     let (_, tenant) = identity.admit(&mut found)?;
     let run = items::stored_reconciliation(found.take(&key).ok_or(Problem::NotFound)?)?.run;
-    let mut so_far = Tally::default();
-    if run.closed.is_none() {
-        for item in app.table.query_all(&keys::reconciliation_parts(&tenant.id, date)).await? {
-            so_far.add(items::stored_reconciliation_part(item)?.tally);
-        }
-    }
+    let so_far = match run.closed {
+        Some(_) => Tally::default(),
+        None => parts::of_reconciliation(&app.table, &tenant.id, date).await?.1,
+    };
     Ok(Json(ReconciliationReportView::of(&run, &so_far)))
 }

@@ -9,10 +9,10 @@ use aws::clock::Clock;
 use aws::config::Clients;
 use aws::failure::Failure;
 use aws::items::{self, Roster, StoredCutoff};
-use aws::keys;
 use aws::retry::Policy;
 use aws::stored::{Stored, put, take};
 use aws::table::{Order, Table, Write};
+use aws::{keys, parts};
 use domain::command::{Command, Kind, OpenCutoff, Replenish};
 use domain::cutoff::{Cutoff, Round, StandingPolicy, Totals, Verdict};
 use domain::id::TenantId;
@@ -225,12 +225,12 @@ impl CutoffOpener {
     async fn close(&self, tenant: &TenantId, stored: StoredCutoff, revision: u64) -> Result<Ticked, Failure> {
         let StoredCutoff { cutoff, .. } = stored;
         let (date, round) = (cutoff.date, cutoff.round);
-        let (parts, totals) = self.done(tenant, date, round).await?;
+        let (done, totals) = parts::of_cutoff(&self.table, tenant, date, round.number).await?;
         let is_early = planted::is(Planted::CutoffClosedEarly);
-        if parts < u64::from(round.parts) && !is_early {
+        if done < round.parts && !is_early {
             return Ok(self.still_open(&cutoff, Awaits::Parts));
         }
-        let adds_up = parts == u64::from(round.parts) && totals.employees() == round.expected;
+        let adds_up = done == round.parts && totals.employees() == round.expected;
         let roster = self.table.read_one(&keys::roster(tenant)).await?;
         let roster = roster.ok_or_else(|| Failure::malformed("close a cutoff", "no roster"))?;
         let (from, now) = (items::revision(&roster)?, self.clock.now());
@@ -281,16 +281,6 @@ impl CutoffOpener {
     /// Notes that what [`untold`](Self::untold) found was told.
     pub async fn note_told(&self, tenant: &TenantId, cutoff: Cutoff, from: u64) -> Result<(), Failure> {
         self.note(tenant, &StoredCutoff::new(cutoff), from).await
-    }
-
-    /// How many parts of a round are done, and what they come to.
-    async fn done(&self, tenant: &TenantId, date: Date, round: Round) -> Result<(u64, Totals), Failure> {
-        let (mut parts, mut totals) = (0, Totals::default());
-        for item in self.table.query_all(&keys::cutoff_parts(tenant, date, round.number)).await? {
-            parts += 1;
-            totals.add(&items::stored_cutoff_part(item)?);
-        }
-        Ok((parts, totals))
     }
 
     /// Asks for another tick.

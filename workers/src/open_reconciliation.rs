@@ -9,16 +9,16 @@ use aws::clock::Clock;
 use aws::config::Clients;
 use aws::failure::Failure;
 use aws::items::{self, StoredRun};
-use aws::keys;
 use aws::retry::Policy;
 use aws::stored::Stored;
 use aws::table::{Order, Table, Write};
 use aws::telemetry::Metrics;
+use aws::{keys, parts};
 use domain::command::{Command, Kind, OpenReconciliation, Reconcile};
-use domain::cutoff::{Cutoff, Totals};
+use domain::cutoff::Cutoff;
 use domain::id::TenantId;
 use domain::planted::{self, Planted};
-use domain::reconciliation::{Finding, LISTED, Run, Tally};
+use domain::reconciliation::{Finding, LISTED, Run};
 use jiff::civil::Date;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -137,12 +137,8 @@ impl ReconciliationOpener {
         is_over: bool,
     ) -> Result<Ticked, Failure> {
         let StoredRun { mut run, behind } = stored;
-        let (date, mut done, mut tally) = (run.date, 0, Tally::default());
-        for item in self.table.query_all(&keys::reconciliation_parts(tenant, date)).await? {
-            let part = items::stored_reconciliation_part(item)?;
-            done += u64::from(part.is_done);
-            tally.add(part.tally);
-        }
+        let date = run.date;
+        let (done, mut tally) = parts::of_reconciliation(&self.table, tenant, date).await?;
         match run.missing(done) {
             Some(_) if planted::is(Planted::RunClosedEarly) => {}
             Some(_) if !is_over => return Ok(Ticked::Open { date }),
@@ -175,12 +171,8 @@ impl ReconciliationOpener {
             else {
                 continue;
             };
-            let (mut parts, mut sum) = (0, Totals::default());
-            for item in self.table.query_all(&keys::cutoff_parts(tenant, date, round.number)).await? {
-                parts += 1;
-                sum.add(&items::stored_cutoff_part(item)?);
-            }
-            if parts != round.parts || sum != totals {
+            let done = parts::of_cutoff(&self.table, tenant, date, round.number).await?;
+            if done != (round.parts, totals) {
                 found.push(Finding::CutoffDiffers { date });
             }
         }

@@ -9,6 +9,7 @@ pub mod files;
 pub mod items;
 mod lanes;
 pub mod menus;
+pub mod parts;
 pub mod queue;
 pub mod results;
 pub mod seal;

@@ -45,10 +45,7 @@ pub async fn create(
         image_url: asked.image_url.clone().map(String::from),
     };
     let roster = take(&mut found, &roster_key, items::stored_roster)?;
-    let period = match &roster {
-        Some(roster) => Some(period(table, tenant, roster.value).await?),
-        None => None,
-    };
+    let period = period(table, tenant, roster.as_ref()).await?;
     let mut writes = hire(&company, &employee, period.as_ref(), by, now)?;
     writes.push(moves_in(tenant, roster.as_ref())?);
     Ok(Decision::applied(Value::Null, snapshot(&employee), writes))
@@ -89,8 +86,13 @@ pub(crate) fn moves_in(tenant: &TenantId, roster: Option<&Stored<Roster>>) -> Re
 }
 
 /// The period that whoever joins may have a share of, its cutoff as the roster has it: what is committed together is
-/// not always seen together.
-pub(crate) async fn period(table: &Table, tenant: &TenantId, roster: Roster) -> Result<Period, Failure> {
+/// not always seen together. None before the first.
+pub(crate) async fn period(
+    table: &Table,
+    tenant: &TenantId,
+    roster: Option<&Stored<Roster>>,
+) -> Result<Option<Period>, Failure> {
+    let Some(Stored { value: roster, .. }) = roster else { return Ok(None) };
     let (key, policy_key) = (keys::cutoff(tenant, roster.latest), keys::policy(tenant));
     let mut found = table.read([key.clone(), policy_key.clone()]).await?;
     let stored = found.take(&key).map(|item| items::stored_cutoff(roster.latest, item)).transpose()?;
@@ -100,7 +102,7 @@ pub(crate) async fn period(table: &Table, tenant: &TenantId, roster: Roster) -> 
     let cutoff = cutoff.ok_or_else(torn)?;
     let standing = found.take(&policy_key).map(items::stored_policy).transpose()?;
     let lost = || Failure::malformed("read the latest cutoff", "there is no policy");
-    Ok(Period { cutoff, standing: standing.ok_or_else(lost)? })
+    Ok(Some(Period { cutoff, standing: standing.ok_or_else(lost)? }))
 }
 
 pub async fn change(

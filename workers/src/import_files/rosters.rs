@@ -167,10 +167,7 @@ impl Desk {
             rows.iter().filter_map(|Taken { row, .. }| Some(keys::badge(tenant, row.badge.as_ref()?)));
         let mut found = self.table.read(employees.chain(badges).chain([roster_key.clone()])).await?;
         let roster = take(&mut found, &roster_key, items::stored_roster)?;
-        let period = match &roster {
-            Some(roster) => Some(employees::period(&self.table, tenant, roster.value).await?),
-            None => None,
-        };
+        let period = employees::period(&self.table, tenant, roster.as_ref()).await?;
         let (mut taking, mut writes, mut moves) = (Taking::default(), Vec::new(), false);
         for row in rows {
             match self.decide(&mut found, row, period.as_ref())? {
