@@ -92,9 +92,8 @@ impl Office {
     ) -> Result<Response, Problem> {
         let Self { app, identity, headers, base_path } = self;
         let place = keys::receipt(identity.tenant(), id);
-        let wanted = identity.keys().into_iter().chain([place.clone()]).chain(wanted);
-        let mut found = app.table.read(wanted).await?;
-        let (caller, tenant) = identity.admit(&mut found)?;
+        let wanted = [place.clone()].into_iter().chain(wanted);
+        let (caller, tenant, mut found) = identity.admit_with(&app.table, wanted).await?;
         let earlier = match found.take(&place) {
             // What is wanted may have been changed by this very command, while the keys were read one after the other.
             None if N > 0 => app.table.read_one(&place).await?,

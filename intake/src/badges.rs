@@ -2,11 +2,10 @@
 
 use crate::administer::{Administered, Office};
 use crate::body::{Errors, Fields};
-use crate::path;
+use crate::path::{self, Named};
 use crate::problem::{CommandProblems, FieldError, Problem, Problems};
 use crate::request::{self, NoBody};
 use axum::body::Bytes;
-use axum::extract::Path;
 use axum::response::Response;
 use domain::admin::Change;
 use domain::employee::BadgeStatus;
@@ -48,10 +47,9 @@ pub(crate) enum BadgeStatusName {
 )]
 pub async fn put(
     office: Office,
-    Path((number, rfid)): Path<(String, String)>,
+    Named((number, rfid)): Named<(EmployeeNumber, String)>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let number: EmployeeNumber = number.parse().map_err(|_| Problem::NotFound)?;
     let rfid: Rfid = rfid.parse().map_err(|error| Problem::field(FieldError::at_parameter("rfid", error)))?;
     let read = |fields: &mut Fields<'_>, _: &Errors| {
         let status = fields.word::<BadgeStatus>("status", "active or blocked");
@@ -80,11 +78,9 @@ pub async fn put(
 )]
 pub async fn delete(
     office: Office,
-    Path((number, rfid)): Path<(String, String)>,
+    Named((number, rfid)): Named<(EmployeeNumber, Rfid)>,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    let number = number.parse().map_err(|_| Problem::NotFound)?;
-    let rfid = rfid.parse().map_err(|_| Problem::NotFound)?;
     let id = request::bodiless(office.headers(), office.now())?;
     office.submit(id, Change::ReleaseBadge { number, rfid }).await
 }

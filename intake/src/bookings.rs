@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::base_path::BasePath;
 use crate::body::{Errors, Fields};
 use crate::caller::Identity;
-use crate::path;
+use crate::path::{self, Named};
 use crate::problem::{CommandProblems, FieldError, Problem, ProblemDocument, Problems};
 use crate::request;
 use crate::submit::{self, Exchange, Submission, TicketParameter};
@@ -13,17 +13,16 @@ use aws::items::{self, Item};
 use aws::keys;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use domain::booking::{Booking, Correction, PostBooking, Share};
 use domain::command::{COMMAND_LIFETIME, Command, Kind, MAX_LINES};
-use domain::id::{CheckoutId, CommandId, EmployeeNumber, MealCode};
+use domain::id::{BookingId, CheckoutId, CommandId, EmployeeNumber, MealCode};
 use domain::money::{Adjustment, Money, Quantity, Refund};
 use domain::planted::{self, Planted};
 use domain::request::RequestHash;
 use domain::role::{Caller, Role};
-use domain::tenant::Tenant;
 use domain::text::Reason;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -58,11 +57,10 @@ pub async fn void(
     State(app): State<App>,
     identity: Identity,
     base_path: BasePath,
-    Path((number, checkout)): Path<(String, String)>,
+    Named((number, checkout)): Named<(EmployeeNumber, CheckoutId)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let checkout: CheckoutId = checkout.parse().map_err(|_| Problem::NotFound)?;
     let read = |fields: &mut Fields<'_>, _: &Errors| fields.text("reason");
     let (id, reason) = request::command(&headers, &body, app.clock.now(), read)?;
     let correction = |caller: &Caller| match &caller.role {
@@ -76,7 +74,7 @@ pub async fn void(
     };
     let exchange = Exchange { app: &app, headers: &headers, base_path: &base_path };
     let asked = Asked { id, reason, what: json!(["void", checkout]) };
-    submit(exchange, &identity, &number, asked, correction).await
+    submit(exchange, &identity, number, asked, correction).await
 }
 
 /// What is given back of a sale: exactly one of `amount` and `items`.
@@ -154,11 +152,10 @@ pub async fn refund(
     State(app): State<App>,
     identity: Identity,
     base_path: BasePath,
-    Path((number, checkout)): Path<(String, String)>,
+    Named((number, checkout)): Named<(EmployeeNumber, CheckoutId)>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let checkout: CheckoutId = checkout.parse().map_err(|_| Problem::NotFound)?;
     let read = |fields: &mut Fields<'_>, errors: &Errors| {
         let share = share(fields, errors);
         let reason = fields.text("reason");
@@ -175,7 +172,7 @@ pub async fn refund(
         Ok(Correction::Refund { checkout, concessionaire, share })
     };
     let exchange = Exchange { app: &app, headers: &headers, base_path: &base_path };
-    submit(exchange, &identity, &number, asked, correction).await
+    submit(exchange, &identity, number, asked, correction).await
 }
 
 /// What a wallet is corrected by.
@@ -205,7 +202,7 @@ pub async fn adjust(
     State(app): State<App>,
     identity: Identity,
     base_path: BasePath,
-    Path(number): Path<String>,
+    Named(number): Named<EmployeeNumber>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
@@ -219,7 +216,7 @@ pub async fn adjust(
     let correction = |_: &Caller| Ok(Correction::Adjustment { amount });
     let exchange = Exchange { app: &app, headers: &headers, base_path: &base_path };
     let asked = Asked { id, reason, what: json!(["adjustment", amount]) };
-    submit(exchange, &identity, &number, asked, correction).await
+    submit(exchange, &identity, number, asked, correction).await
 }
 
 /// What a client asked for, whoever it was and whatever they are by now.
@@ -233,16 +230,14 @@ struct Asked {
 async fn submit(
     exchange: Exchange<'_>,
     identity: &Identity,
-    number: &str,
+    number: EmployeeNumber,
     Asked { id, reason, what }: Asked,
     correction: impl FnOnce(&Caller) -> Result<Correction, Problem>,
 ) -> Result<Response, Problem> {
-    let number: EmployeeNumber = number.parse().map_err(|_| Problem::NotFound)?;
     let tenant = identity.tenant();
     let (employee_key, place) = (keys::employee(tenant, &number), keys::booking(tenant, &number, &id.into()));
-    let wanted = identity.keys().into_iter().chain([employee_key.clone(), place.clone()]);
-    let mut found = exchange.app.table.read(wanted).await?;
-    let (caller, tenant) = identity.admit(&mut found)?;
+    let (caller, tenant, mut found) =
+        identity.admit_with(&exchange.app.table, [employee_key.clone(), place.clone()]).await?;
     if found.take(&employee_key).is_none() {
         return Err(Problem::NotFound);
     }
@@ -303,15 +298,12 @@ async fn submit(
 pub async fn get(
     State(app): State<App>,
     identity: Identity,
-    Path((number, id)): Path<(String, String)>,
+    Named((number, id)): Named<(EmployeeNumber, BookingId)>,
     Query(ticket): Query<TicketParameter>,
 ) -> Result<Response, Problem> {
-    let number: EmployeeNumber = number.parse().map_err(|_| Problem::NotFound)?;
-    let id = id.parse().map_err(|_| Problem::NotFound)?;
     let tenant = identity.tenant();
     let place = keys::booking(tenant, &number, &id);
-    let mut found = app.table.read(identity.keys().into_iter().chain([place.clone()])).await?;
-    let (caller, tenant): (Caller, Tenant) = identity.admit(&mut found)?;
+    let (caller, tenant, mut found) = identity.admit_with(&app.table, [place.clone()]).await?;
     let ticket = submit::ticket(&app, &place, ticket)?;
     if !caller.sees_wallet_of(&number) {
         return Err(Problem::NotFound);

@@ -8,7 +8,7 @@ use crate::problem::{FieldError, Problem};
 use aws::failure::Failure;
 use aws::items;
 use aws::keys::{self, Key};
-use aws::table::Found;
+use aws::table::{Found, Table};
 use aws::user_pool::TENANT_ATTRIBUTE;
 use axum::extract::FromRequestParts;
 use axum::http::Uri;
@@ -94,14 +94,21 @@ impl Identity {
         &self.tenant
     }
 
-    /// What [`Identity::admit`] needs to have been read.
-    pub fn keys(&self) -> [Key; 2] {
-        [keys::user(&self.tenant, &self.user), keys::tenant(&self.tenant)]
+    /// The caller and their tenant, if the user's item admits them to this route.
+    pub async fn admit(&self, table: &Table) -> Result<(Caller, Tenant), Problem> {
+        let (caller, tenant, _) = self.admit_with(table, []).await?;
+        Ok((caller, tenant))
     }
 
-    /// The caller and their tenant, if the user's item admits them to this route.
-    pub fn admit(&self, found: &mut Found) -> Result<(Caller, Tenant), Problem> {
-        let [user_key, tenant_key] = self.keys();
+    /// The same, and what stands under `wanted`, in one read.
+    pub async fn admit_with(
+        &self,
+        table: &Table,
+        wanted: impl IntoIterator<Item = Key>,
+    ) -> Result<(Caller, Tenant, Found), Problem> {
+        let [user_key, tenant_key] = [keys::user(&self.tenant, &self.user), keys::tenant(&self.tenant)];
+        let own = [user_key.clone(), tenant_key.clone()];
+        let mut found = table.read(own.into_iter().chain(wanted)).await?;
         let stored = found.take(&user_key).map(|item| items::stored_user(&self.user, item)).transpose()?;
         let user = stored.filter(|user| user.status == Status::Active).ok_or(Problem::Forbidden)?;
         if !self.admits.contains(&user.role.kind()) {
@@ -110,6 +117,6 @@ impl Identity {
         let tenant =
             found.take(&tenant_key).ok_or_else(|| Failure::malformed("read a tenant", "it is missing"))?;
         let tenant = items::stored_tenant(&self.tenant, tenant)?;
-        Ok((Caller { tenant: self.tenant.clone(), user: user.name, role: user.role }, tenant))
+        Ok((Caller { tenant: self.tenant.clone(), user: user.name, role: user.role }, tenant, found))
     }
 }

@@ -7,7 +7,7 @@ use crate::caller::Identity;
 use crate::list::{self, Listed, PageParameters};
 use crate::order::{Asked, CheckoutRequest, Order};
 use crate::parameter;
-use crate::path;
+use crate::path::{self, Named};
 use crate::problem::{BodyProblems, CommandProblems, FieldError, Problem, Problems};
 use crate::request;
 use crate::stalls;
@@ -19,7 +19,7 @@ use aws::keys;
 use aws::table::{Found, Order as Sorted};
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use domain::checkout::{self, Checkout};
@@ -124,10 +124,8 @@ async fn till(
             (keys::employee(id, number), sale.map(|sale| keys::checkout(id, number, sale)))
         }
     };
-    let wanted = identity.keys().into_iter().chain([station_key.clone(), buyer_key.clone()]);
-    let wanted = wanted.chain(earlier_key);
-    let mut found = app.table.read(wanted).await?;
-    let (caller, tenant) = identity.admit(&mut found)?;
+    let wanted = [station_key.clone(), buyer_key.clone()].into_iter().chain(earlier_key);
+    let (caller, tenant, mut found) = identity.admit_with(&app.table, wanted).await?;
     let stored = found.take(&station_key).ok_or(Problem::UnknownStation)?;
     let station = items::stored_station(station, stored)?;
     let (employee, read) = match buyer {
@@ -247,16 +245,13 @@ impl Sale {
 pub async fn get(
     State(app): State<App>,
     identity: Identity,
-    Path((number, id)): Path<(String, String)>,
+    Named((number, id)): Named<(EmployeeNumber, CheckoutId)>,
     Query(ticket): Query<TicketParameter>,
 ) -> Result<Response, Problem> {
-    let number: EmployeeNumber = number.parse().map_err(|_| Problem::NotFound)?;
-    let id = id.parse().map_err(|_| Problem::NotFound)?;
     let tenant = identity.tenant();
     let (employee_key, place) = (keys::employee(tenant, &number), keys::checkout(tenant, &number, id));
-    let wanted = identity.keys().into_iter().chain([employee_key.clone(), place.clone()]);
-    let mut found = app.table.read(wanted).await?;
-    let (caller, tenant) = identity.admit(&mut found)?;
+    let (caller, tenant, mut found) =
+        identity.admit_with(&app.table, [employee_key.clone(), place.clone()]).await?;
     if !caller.sees_wallet_of(&number) {
         return Err(Problem::NotFound);
     }
@@ -357,7 +352,7 @@ pub async fn list(
     Query(day): Query<DayParameters>,
     Query(page): Query<PageParameters>,
 ) -> Result<Response, Problem> {
-    let (caller, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let (caller, tenant) = identity.admit(&app.table).await?;
     let Day { concessionaire, station, date } = day.read(&app, &caller, &tenant).await?;
     let named = station.as_ref().map_or("", StationId::as_str);
     let list = format!("{} checkouts {concessionaire} {named} {date}", tenant.id);

@@ -66,7 +66,7 @@ pub async fn list(
     Query(window): Query<WindowParameters>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let (caller, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let (caller, tenant) = identity.admit(&app.table).await?;
     let limit = usize::try_from(LIMITS.read(parameters.limit)?).unwrap_or_default();
     let mut errors = Vec::new();
     let whose = parameter::id(parameters.concessionaire_id.as_deref(), "concessionaire_id", &mut errors);

@@ -169,9 +169,7 @@ pub async fn put(office: Office, body: Bytes) -> Result<Response, Problem> {
 )]
 pub async fn get(State(app): State<App>, identity: Identity) -> Result<Json<PolicyView>, Problem> {
     let [key, roster_key] = [keys::policy(identity.tenant()), keys::roster(identity.tenant())];
-    let wanted = identity.keys().into_iter().chain([key.clone(), roster_key.clone()]);
-    let mut found = app.table.read(wanted).await?;
-    let (_, tenant) = identity.admit(&mut found)?;
+    let (_, tenant, mut found) = identity.admit_with(&app.table, [key.clone(), roster_key.clone()]).await?;
     let standing = items::stored_policy(found.take(&key).ok_or(Problem::NotFound)?)?;
     let latest = found.take(&roster_key).map(items::stored_roster).transpose()?.map(|roster| roster.latest);
     let upcoming = standing.policy.upcoming(&tenant.business_day, app.clock.now(), latest, UPCOMING);

@@ -6,7 +6,7 @@ use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::credit::{self, PolicyRequest};
 use crate::list::{self, Listed, PageParameters};
-use crate::path;
+use crate::path::{self, Named};
 use crate::problem::{BodyProblems, CommandProblems, FieldError, Problem, Problems};
 use crate::request;
 use crate::sheet::{Leaf, Sheet, SheetParameters};
@@ -16,7 +16,7 @@ use aws::table::Order;
 use aws::{items, keys, parts};
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, RawQuery, State};
+use axum::extract::{Query, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::admin::Change;
@@ -41,7 +41,7 @@ pub async fn list(
     identity: Identity,
     Query(page): Query<PageParameters>,
 ) -> Result<Response, Problem> {
-    let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let (_, tenant) = identity.admit(&app.table).await?;
     let view = |item| Ok(CutoffView::of(&items::listed_cutoff(item)?.cutoff, None, &tenant.currency));
     let list = format!("{} cutoffs", tenant.id);
     list::page(&app, &list, page, &keys::cutoffs(&tenant.id), Order::NewestFirst, view).await
@@ -62,12 +62,10 @@ pub async fn list(
 pub async fn get(
     State(app): State<App>,
     identity: Identity,
-    Path(date): Path<String>,
+    Named(date): Named<Date>,
 ) -> Result<Json<CutoffView>, Problem> {
-    let date: Date = date.parse().map_err(|_| Problem::NotFound)?;
     let key = keys::cutoff(identity.tenant(), date);
-    let mut found = app.table.read(identity.keys().into_iter().chain([key.clone()])).await?;
-    let (_, tenant) = identity.admit(&mut found)?;
+    let (_, tenant, mut found) = identity.admit_with(&app.table, [key.clone()]).await?;
     let cutoff = items::stored_cutoff(date, found.take(&key).ok_or(Problem::NotFound)?)?.cutoff;
     let so_far = match cutoff.closed {
         Some(_) => None,
@@ -120,8 +118,7 @@ pub async fn post(office: Office, body: Bytes) -> Result<Response, Problem> {
     responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
-pub async fn resume(office: Office, Path(date): Path<String>, body: Bytes) -> Result<Response, Problem> {
-    let date: Date = date.parse().map_err(|_| Problem::NotFound)?;
+pub async fn resume(office: Office, Named(date): Named<Date>, body: Bytes) -> Result<Response, Problem> {
     let read = |fields: &mut Fields<'_>, _: &Errors| fields.text::<Reason>("reason");
     let (id, reason) = request::command(office.headers(), &body, office.now(), read)?;
     office.submit(id, Change::ResumeCutoff { date, reason }).await
@@ -175,8 +172,7 @@ pub async fn preview(
     };
     let asked = request::query(&headers, &body, read)?;
     let policy_key = keys::policy(identity.tenant());
-    let mut found = app.table.read(identity.keys().into_iter().chain([policy_key.clone()])).await?;
-    let (_, tenant) = identity.admit(&mut found)?;
+    let (_, tenant, mut found) = identity.admit_with(&app.table, [policy_key.clone()]).await?;
     let standing = found.take(&policy_key).map(items::stored_policy).transpose()?;
     let policy = asked.or(standing.map(|standing| standing.policy)).ok_or_else(|| {
         Problem::field(FieldError::at_pointer("/policy", "is required: the tenant has none yet"))
@@ -230,14 +226,12 @@ pub async fn employees(
     State(app): State<App>,
     identity: Identity,
     headers: HeaderMap,
-    Path(date): Path<String>,
+    Named(date): Named<Date>,
     Query(page): Query<SheetParameters>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let date: Date = date.parse().map_err(|_| Problem::NotFound)?;
     let key = keys::cutoff(identity.tenant(), date);
-    let mut found = app.table.read(identity.keys().into_iter().chain([key.clone()])).await?;
-    let (_, tenant) = identity.admit(&mut found)?;
+    let (_, tenant, mut found) = identity.admit_with(&app.table, [key.clone()]).await?;
     let cutoff = items::stored_cutoff(date, found.take(&key).ok_or(Problem::NotFound)?)?.cutoff;
     let name = format!("{} cutoff {date}", tenant.id);
     let mut leaf: Leaf<(u64, Totals)> = page.open(&app, &tenant.id, name).await?;

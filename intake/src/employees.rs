@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::list::{self, Limits, Listed, PageParameters};
-use crate::path;
+use crate::path::{self, Named};
 use crate::problem::{CommandProblems, FieldError, Problem, Problems};
 use crate::request;
 use crate::sheet;
@@ -17,7 +17,7 @@ use aws::keys;
 use aws::table::Order;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, RawQuery, State};
+use axum::extract::{Query, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use domain::admin::{Change, CreateEmployee};
 use domain::employee::{self, EmployeePatch, ImageChange, LimitChange};
@@ -70,12 +70,11 @@ impl RecentParameter {
 pub async fn get(
     State(app): State<App>,
     identity: Identity,
-    Path(number): Path<String>,
+    Named(number): Named<EmployeeNumber>,
     Query(recent): Query<RecentParameter>,
 ) -> Result<Json<EmployeeView>, Problem> {
     let recent = recent.count()?;
-    let number: EmployeeNumber = number.parse().map_err(|_| Problem::NotFound)?;
-    let (caller, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let (caller, tenant) = identity.admit(&app.table).await?;
     if !caller.sees_wallet_of(&number) {
         return Err(Problem::NotFound);
     }
@@ -122,7 +121,7 @@ pub async fn list(
     Query(SearchParameters { name, rfid }): Query<SearchParameters>,
     Query(page): Query<PageParameters>,
 ) -> Result<Response, Problem> {
-    let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let (_, tenant) = identity.admit(&app.table).await?;
     if let Some(rfid) = rfid {
         page.read(&app, &format!("{} badges", tenant.id))?;
         return by_badge(&app, &tenant, &rfid).await;
@@ -171,7 +170,7 @@ pub async fn export(
     Query(page): Query<ExportParameters>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let (_, tenant) = identity.admit(&app.table).await?;
     let name = format!("{} roster", tenant.id);
     let start = list::open(&app, &name, page.cursor)?;
     let (span, limit) = (keys::employees(&tenant.id, ""), EXPORTED.read(page.limit)?);
@@ -278,8 +277,11 @@ pub(crate) struct EmployeePatchRequest {
     responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
-pub async fn patch(office: Office, Path(number): Path<String>, body: Bytes) -> Result<Response, Problem> {
-    let number = number.parse().map_err(|_| Problem::NotFound)?;
+pub async fn patch(
+    office: Office,
+    Named(number): Named<EmployeeNumber>,
+    body: Bytes,
+) -> Result<Response, Problem> {
     let read = |fields: &mut Fields<'_>, _: &Errors| {
         let image = fields.nullable_text::<ImageUrl>("image_url");
         let limit = fields.nullable_integer::<Limit>("credit_limit");

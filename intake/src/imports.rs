@@ -6,7 +6,7 @@ use crate::base_path::BasePath;
 use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::list::{self, Listed, PageParameters};
-use crate::path;
+use crate::path::{self, Named};
 use crate::problem::{CommandProblems, Problem, Problems};
 use crate::request;
 use crate::submit::{self, TicketParameter};
@@ -18,7 +18,7 @@ use aws::keys::{self, Key};
 use aws::table::{Found, Order};
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use domain::command::Kind;
@@ -98,11 +98,10 @@ pub async fn post_menu(
     State(app): State<App>,
     identity: Identity,
     base_path: BasePath,
-    Path(concessionaire): Path<String>,
+    Named(concessionaire): Named<ConcessionaireId>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let concessionaire: ConcessionaireId = concessionaire.parse().map_err(|_| Problem::NotFound)?;
     let read = |fields: &mut Fields<'_>, _: &Errors| {
         let file = File::read(fields, Mode::Replace);
         let default_price = fields.optional_integer("default_price");
@@ -232,9 +231,8 @@ impl Asked<'_> {
         let Self { app, base_path, id, file } = self;
         let place = keys::import(identity.tenant(), id);
         let receipt = keys::receipt(identity.tenant(), id);
-        let wanted = identity.keys().into_iter().chain([place.clone(), receipt.clone()]).chain(wanted);
-        let mut found = app.table.read(wanted).await?;
-        let (caller, tenant) = identity.admit(&mut found)?;
+        let wanted = [place.clone(), receipt.clone()].into_iter().chain(wanted);
+        let (caller, tenant, mut found) = identity.admit_with(&app.table, wanted).await?;
         if !is_there(&caller, &mut found) {
             return Err(Problem::NotFound);
         }
@@ -282,13 +280,11 @@ impl Asked<'_> {
 pub async fn get(
     State(app): State<App>,
     identity: Identity,
-    Path(id): Path<String>,
+    Named(id): Named<CommandId>,
     Query(ticket): Query<TicketParameter>,
 ) -> Result<Response, Problem> {
-    let id: CommandId = id.parse().map_err(|_| Problem::NotFound)?;
     let place = keys::import(identity.tenant(), id);
-    let mut found = app.table.read(identity.keys().into_iter().chain([place.clone()])).await?;
-    let (caller, tenant) = identity.admit(&mut found)?;
+    let (caller, tenant, mut found) = identity.admit_with(&app.table, [place.clone()]).await?;
     let ticket = submit::ticket(&app, &place, ticket)?;
     let Some(item) = found.take(&place) else {
         let undecided = || UndecidedView { id: id.to_string() };
@@ -334,7 +330,7 @@ pub async fn list(
     identity: Identity,
     Query(page): Query<PageParameters>,
 ) -> Result<Response, Problem> {
-    let (caller, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let (caller, tenant) = identity.admit(&app.table).await?;
     let view = |item| {
         let import = items::stored_import(&tenant.id, item)?;
         Ok(may_read(&caller, &import.target).then(|| ImportView::of(import, None)))

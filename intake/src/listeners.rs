@@ -44,7 +44,7 @@ pub async fn post(
     TokenExpiry(expires_at): TokenExpiry,
     _: NoBody,
 ) -> Result<(StatusCode, Json<ListenerTicketView>), Problem> {
-    let (caller, _) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let (caller, _) = identity.admit(&app.table).await?;
     let now = app.clock.now();
     let connect_by = now + CONNECT_WITHIN;
     let ticket = SessionTicket {

@@ -24,7 +24,7 @@ const MAX_RECENT: i32 = 50;
     security(("cognito" = [])),
 )]
 pub async fn get(State(app): State<App>, identity: Identity) -> Result<Json<MeView>, Problem> {
-    let (caller, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let (caller, tenant) = identity.admit(&app.table).await?;
     let account = match &caller.role {
         Role::Employee { employee_number } => {
             Some(employees::account(&app, &caller, &tenant, employee_number, MAX_RECENT).await?)

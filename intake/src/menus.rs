@@ -7,7 +7,7 @@ use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::etag;
 use crate::list::{self, Limits};
-use crate::path;
+use crate::path::{self, Named};
 use crate::problem::{CommandProblems, FieldError, PreconditionProblem, Problem, Problems};
 use crate::request::{self, NoBody};
 use crate::sheet;
@@ -16,7 +16,7 @@ use aws::items::{self, MenuHead};
 use aws::keys;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, RawQuery, State};
+use axum::extract::{Query, RawQuery, State};
 use axum::http::header::ETAG;
 use axum::response::{IntoResponse, Response};
 use domain::admin::{Availability, Change};
@@ -61,13 +61,13 @@ pub struct MealsParameters {
 pub async fn get(
     State(app): State<App>,
     identity: Identity,
-    Path(id): Path<String>,
+    Named(id): Named<ConcessionaireId>,
     Query(page): Query<MealsParameters>,
 ) -> Result<Response, Problem> {
-    let (tenant, concessionaire, menu) = read(&app, &identity, &id).await?;
-    let tag = tag(&tenant.id, &concessionaire, menu.version);
+    let (tenant, menu) = read(&app, &identity, &id).await?;
+    let tag = tag(&tenant.id, &id, menu.version);
     let (meals, next_cursor) = page.turn(&app, &tag, &menu)?;
-    let view = MenuView::of(&menu, &meals, &concessionaire, &tenant.currency, next_cursor);
+    let view = MenuView::of(&menu, &meals, &id, &tenant.currency, next_cursor);
     Ok(([(ETAG, etag::strong(&tag)?)], Json(view)).into_response())
 }
 
@@ -88,12 +88,12 @@ pub async fn get(
 pub async fn export(
     State(app): State<App>,
     identity: Identity,
-    Path(id): Path<String>,
+    Named(id): Named<ConcessionaireId>,
     Query(page): Query<MealsParameters>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let (tenant, concessionaire, menu) = read(&app, &identity, &id).await?;
-    let tag = tag(&tenant.id, &concessionaire, menu.version);
+    let (tenant, menu) = read(&app, &identity, &id).await?;
+    let tag = tag(&tenant.id, &id, menu.version);
     let (meals, next_cursor) = page.turn(&app, &tag, &menu)?;
     let rows = meals.into_iter().map(|(code, meal)| MealRow::write(code, meal, &tenant.currency));
     let file = sheet::export(MealRow::COLUMNS, rows)?;
@@ -122,20 +122,18 @@ impl MealsParameters {
 type Meals<'a> = Vec<(&'a MealCode, &'a Meal)>;
 
 /// The menu that a path names.
-async fn read(app: &App, identity: &Identity, id: &str) -> Result<(Tenant, ConcessionaireId, Menu), Problem> {
-    let concessionaire: ConcessionaireId = id.parse().map_err(|_| Problem::NotFound)?;
-    let menu_key = keys::menu(identity.tenant(), &concessionaire);
-    let vendor_key = keys::concessionaire(identity.tenant(), &concessionaire);
-    let wanted = identity.keys().into_iter().chain([menu_key.clone(), vendor_key.clone()]);
-    let mut found = app.table.read(wanted).await?;
-    let (_, tenant) = identity.admit(&mut found)?;
+async fn read(app: &App, identity: &Identity, id: &ConcessionaireId) -> Result<(Tenant, Menu), Problem> {
+    let menu_key = keys::menu(identity.tenant(), id);
+    let vendor_key = keys::concessionaire(identity.tenant(), id);
+    let (_, tenant, mut found) =
+        identity.admit_with(&app.table, [menu_key.clone(), vendor_key.clone()]).await?;
     let head = match (found.take(&menu_key), found.take(&vendor_key)) {
         (Some(head), _) => items::stored_menu_head(head)?,
         (None, Some(_)) => MenuHead::default(),
         (None, None) => return Err(Problem::NotFound),
     };
-    let menu = app.menus.under(&app.table, &tenant.id, &concessionaire, head).await?;
-    Ok((tenant, concessionaire, menu))
+    let menu = app.menus.under(&app.table, &tenant.id, id, head).await?;
+    Ok((tenant, menu))
 }
 
 /// The same path is another menu for another tenant.
@@ -178,7 +176,7 @@ pub(crate) struct MealRequest {
 )]
 pub async fn put_meal(
     office: Office,
-    Path((id, code)): Path<(String, String)>,
+    Named((id, code)): Named<(ConcessionaireId, String)>,
     body: Bytes,
 ) -> Result<Response, Problem> {
     let code = code.parse().map_err(|error| Problem::field(FieldError::at_parameter("code", error)))?;
@@ -192,7 +190,7 @@ pub async fn put_meal(
     };
     let (key, meal) = request::command(office.headers(), &body, office.now(), read)?;
     let make = |concessionaire_id, if_match| Change::SetMeal { concessionaire_id, code, meal, if_match };
-    edit(office, &id, key, make).await
+    edit(office, id, key, make).await
 }
 
 /// Take a meal off the menu.
@@ -211,12 +209,11 @@ pub async fn put_meal(
 )]
 pub async fn delete_meal(
     office: Office,
-    Path((id, code)): Path<(String, String)>,
+    Named((id, code)): Named<(ConcessionaireId, MealCode)>,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    let code = code.parse().map_err(|_| Problem::NotFound)?;
     let key = request::bodiless(office.headers(), office.now())?;
-    edit(office, &id, key, |concessionaire_id, if_match| Change::RemoveMeal {
+    edit(office, id, key, |concessionaire_id, if_match| Change::RemoveMeal {
         concessionaire_id,
         code,
         if_match,
@@ -253,10 +250,9 @@ pub(crate) struct AvailabilityRequest {
 )]
 pub async fn put_availability(
     office: Office,
-    Path((id, code)): Path<(String, String)>,
+    Named((id, code)): Named<(ConcessionaireId, MealCode)>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let code = code.parse().map_err(|_| Problem::NotFound)?;
     let read = |fields: &mut Fields<'_>, _: &Errors| {
         let sold_out = fields.word::<bool>("sold_out", "true or false");
         let until = fields.optional_instant("sold_out_until");
@@ -276,17 +272,16 @@ pub async fn put_availability(
         availability,
         if_match,
     };
-    edit(office, &id, key, make).await
+    edit(office, id, key, make).await
 }
 
 /// A change of the caller's own menu, as it stands or as `If-Match` has it.
 async fn edit(
     office: Office,
-    id: &str,
+    concessionaire: ConcessionaireId,
     key: CommandId,
     make: impl FnOnce(ConcessionaireId, Option<MenuVersion>) -> Change,
 ) -> Result<Response, Problem> {
-    let concessionaire: ConcessionaireId = id.parse().map_err(|_| Problem::NotFound)?;
     let tenant = office.identity().tenant().clone();
     let prefix = format!("{tenant}.{concessionaire}.");
     let asked = match etag::if_match(office.headers())? {

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::caller::Identity;
-use crate::path;
+use crate::path::{self, Named};
 use crate::problem::{FieldError, Problem, Problems};
 use crate::sheet;
 use crate::view::{MovementView, StatementView};
@@ -11,7 +11,7 @@ use aws::failure::Failure;
 use aws::items::{self, Item};
 use aws::keys::{self, Span};
 use aws::table::Order;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::booking::Booking;
@@ -51,15 +51,13 @@ pub async fn list(
     State(app): State<App>,
     identity: Identity,
     headers: HeaderMap,
-    Path(number): Path<String>,
+    Named(number): Named<EmployeeNumber>,
     Query(window): Query<WindowParameters>,
 ) -> Result<Response, Problem> {
-    let number: EmployeeNumber = number.parse().map_err(|_| Problem::NotFound)?;
     let [employee_key, wallet_key] =
         [keys::employee, keys::wallet].map(|key| key(identity.tenant(), &number));
-    let wanted = identity.keys().into_iter().chain([employee_key.clone(), wallet_key.clone()]);
-    let mut found = app.table.read(wanted).await?;
-    let (caller, tenant) = identity.admit(&mut found)?;
+    let (caller, tenant, mut found) =
+        identity.admit_with(&app.table, [employee_key.clone(), wallet_key.clone()]).await?;
     if !caller.sees_wallet_of(&number) || found.take(&employee_key).is_none() {
         return Err(Problem::NotFound);
     }

@@ -1,14 +1,29 @@
-//! What paths name, for the API's description. Handlers parse it themselves: an id that cannot be is nobody's.
+//! What paths name: parsed, and for the API's description.
 
-#![expect(dead_code, reason = "only its description is used")]
-
+use crate::problem::Problem;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
+
+/// The ids in a path. One that cannot be an id is nobody's: `404`.
+pub(crate) struct Named<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::from_request_parts(parts, state).await;
+        path.map(|Path(ids)| Self(ids)).map_err(|_| Problem::NotFound)
+    }
+}
 
 macro_rules! path {
     ($(#[$doc:meta])* $name:ident { $field:ident, $pattern:literal, $example:literal }) => {
         #[derive(Debug, Deserialize, IntoParams)]
         #[into_params(parameter_in = Path)]
+        #[expect(dead_code, reason = "only its description is used")]
         pub(crate) struct $name {
             $(#[$doc])*
             #[param(pattern = $pattern, example = $example)]

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::caller::Identity;
 use crate::list::{self, Listed, PageParameters};
-use crate::path;
+use crate::path::{self, Named};
 use crate::problem::{Problem, Problems};
 use crate::submit::{self, TicketParameter};
 use crate::view::{AuditView, ReceiptView, UndecidedView};
@@ -11,7 +11,7 @@ use crate::window::WindowParameters;
 use aws::table::Order;
 use aws::{items, keys};
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use domain::admin::Receipt;
 use domain::id::CommandId;
@@ -36,13 +36,11 @@ use domain::role::{Caller, Role};
 pub async fn get(
     State(app): State<App>,
     identity: Identity,
-    Path(id): Path<String>,
+    Named(id): Named<CommandId>,
     Query(ticket): Query<TicketParameter>,
 ) -> Result<Response, Problem> {
-    let id: CommandId = id.parse().map_err(|_| Problem::NotFound)?;
     let place = keys::receipt(identity.tenant(), id);
-    let mut found = app.table.read(identity.keys().into_iter().chain([place.clone()])).await?;
-    let (caller, _) = identity.admit(&mut found)?;
+    let (caller, _, mut found) = identity.admit_with(&app.table, [place.clone()]).await?;
     let ticket = submit::ticket(&app, &place, ticket)?;
     let Some(item) = found.take(&place) else {
         let undecided = || UndecidedView { id: id.to_string() };
@@ -82,7 +80,7 @@ pub async fn audit(
     Query(window): Query<WindowParameters>,
     Query(page): Query<PageParameters>,
 ) -> Result<Response, Problem> {
-    let (caller, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let (caller, tenant) = identity.admit(&app.table).await?;
     let is_platforms = caller.role == Role::Platform;
     let list = format!("{} audit {is_platforms} {}", tenant.id, window.asked());
     let window = window.read(app.clock.now(), None)?;

@@ -3,13 +3,13 @@
 use crate::app::App;
 use crate::caller::Identity;
 use crate::list::{self, Listed, PageParameters};
-use crate::path;
+use crate::path::{self, Named};
 use crate::problem::{Problem, Problems};
 use crate::view::{ReconciliationReportView, ReconciliationView};
 use aws::table::Order;
 use aws::{items, keys, parts};
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::Response;
 use domain::reconciliation::Tally;
 use jiff::civil::Date;
@@ -28,7 +28,7 @@ pub async fn list(
     identity: Identity,
     Query(page): Query<PageParameters>,
 ) -> Result<Response, Problem> {
-    let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let (_, tenant) = identity.admit(&app.table).await?;
     let view = |item| Ok(ReconciliationView::of(&items::stored_reconciliation(item)?.run, None));
     let list = format!("{} reconciliations", tenant.id);
     list::page(&app, &list, page, &keys::reconciliations(&tenant.id), Order::NewestFirst, view).await
@@ -50,12 +50,10 @@ pub async fn list(
 pub async fn get(
     State(app): State<App>,
     identity: Identity,
-    Path(date): Path<String>,
+    Named(date): Named<Date>,
 ) -> Result<Json<ReconciliationReportView>, Problem> {
-    let date: Date = date.parse().map_err(|_| Problem::NotFound)?;
     let key = keys::reconciliation(identity.tenant(), date);
-    let mut found = app.table.read(identity.keys().into_iter().chain([key.clone()])).await?;
-    let (_, tenant) = identity.admit(&mut found)?;
+    let (_, tenant, mut found) = identity.admit_with(&app.table, [key.clone()]).await?;
     let run = items::stored_reconciliation(found.take(&key).ok_or(Problem::NotFound)?)?.run;
     let so_far = match run.closed {
         Some(_) => Tally::default(),

@@ -68,7 +68,7 @@ pub async fn credit(
     Query(page): Query<SheetParameters>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let (_, tenant) = identity.admit(&app.table).await?;
     let name = format!("{} credit {}", tenant.id, window.asked());
     let mut leaf: Leaf<Sums> = page.open(&app, &tenant.id, name).await?;
     let (from, to) = match leaf.sums.time {

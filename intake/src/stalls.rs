@@ -66,7 +66,7 @@ pub async fn list_concessionaires(
     identity: Identity,
     Query(page): Query<PageParameters>,
 ) -> Result<Response, Problem> {
-    let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let (_, tenant) = identity.admit(&app.table).await?;
     let view = |item| Ok(ConcessionaireView::from(items::listed_concessionaire(item)?));
     let list = format!("{} concessionaires", tenant.id);
     list::page(&app, &list, page, &keys::concessionaires(&tenant.id), Order::OldestFirst, view).await
@@ -119,7 +119,7 @@ pub async fn list_stations(
     identity: Identity,
     Query(page): Query<PageParameters>,
 ) -> Result<Response, Problem> {
-    let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let (_, tenant) = identity.admit(&app.table).await?;
     let view = |item| Ok(StationView::from(items::listed_station(item)?));
     let list = format!("{} stations", tenant.id);
     list::page(&app, &list, page, &keys::stations(&tenant.id), Order::OldestFirst, view).await

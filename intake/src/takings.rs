@@ -92,7 +92,7 @@ pub async fn get(
     Query(mut parameters): Query<TakingsParameters>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let (caller, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let (caller, tenant) = identity.admit(&app.table).await?;
     let (limit, cursor) = (LIMITS.read(parameters.limit.take())?, parameters.cursor.take());
     let asked = parameters.read(&app, &caller).await?;
     let name = asked.list(&tenant);

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::list::{self, Listed, PageParameters};
-use crate::path;
+use crate::path::{self, Named};
 use crate::problem::{CommandProblems, Problem, Problems};
 use crate::request::{self, NoBody};
 use crate::view::UserView;
@@ -13,7 +13,7 @@ use aws::table::Order;
 use aws::{items, keys};
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::Response;
 use domain::admin::Change;
 use domain::id::{TenantId, UserName};
@@ -148,8 +148,7 @@ pub fn name(fields: &mut Fields<'_>, tenant: &TenantId) -> Option<UserName> {
     responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
-pub async fn patch(office: Office, Path(name): Path<String>, body: Bytes) -> Result<Response, Problem> {
-    let name: UserName = name.parse().map_err(|_| Problem::NotFound)?;
+pub async fn patch(office: Office, Named(name): Named<UserName>, body: Bytes) -> Result<Response, Problem> {
     let read = |fields: &mut Fields<'_>, _: &Errors| {
         let status: Option<Status> = fields.optional_word("status", STATUSES);
         let asked = fields.optional_word("role", ROLES);
@@ -174,10 +173,9 @@ pub async fn patch(office: Office, Path(name): Path<String>, body: Bytes) -> Res
 )]
 pub async fn reset_password(
     office: Office,
-    Path(name): Path<String>,
+    Named(name): Named<UserName>,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    let name = name.parse().map_err(|_| Problem::NotFound)?;
     let id = request::bodiless(office.headers(), office.now())?;
     office.submit(id, Change::ResetPassword { name }).await
 }
@@ -194,10 +192,9 @@ pub async fn reset_password(
 pub async fn get(
     State(app): State<App>,
     identity: Identity,
-    Path(name): Path<String>,
+    Named(name): Named<UserName>,
 ) -> Result<Json<UserView>, Problem> {
-    let name: UserName = name.parse().map_err(|_| Problem::NotFound)?;
-    let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let (_, tenant) = identity.admit(&app.table).await?;
     let item = app.table.read_one(&keys::user(&tenant.id, &name)).await?.ok_or(Problem::NotFound)?;
     Ok(Json(UserView::of(&items::stored_user(&name, item)?)))
 }
@@ -216,7 +213,7 @@ pub async fn list(
     identity: Identity,
     Query(page): Query<PageParameters>,
 ) -> Result<Response, Problem> {
-    let (_, tenant) = identity.admit(&mut app.table.read(identity.keys()).await?)?;
+    let (_, tenant) = identity.admit(&app.table).await?;
     let view = |item| Ok(UserView::of(&items::listed_user(item)?));
     let list = format!("{} users", tenant.id);
     list::page(&app, &list, page, &keys::users(&tenant.id), Order::OldestFirst, view).await

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::body::{Errors, Fields};
 use crate::caller::Identity;
 use crate::list::{self, Listed, PageParameters};
-use crate::path;
+use crate::path::{self, Named};
 use crate::problem::{CommandProblems, Problem, Problems};
 use crate::request::{self, NoBody};
 use crate::users::STATUSES;
@@ -14,7 +14,7 @@ use aws::table::Order;
 use aws::{items, keys};
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use domain::admin::Change;
 use domain::event::EventKind;
@@ -99,8 +99,12 @@ fn reachable(fields: &mut Fields<'_>, url: WebhookUrl, reach: Reach) -> Option<W
     responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
-pub async fn patch(office: Office, Path(webhook): Path<String>, body: Bytes) -> Result<Response, Problem> {
-    let (webhook, reach) = (parsed(&webhook)?, office.webhook_reach());
+pub async fn patch(
+    office: Office,
+    Named(webhook): Named<WebhookId>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let reach = office.webhook_reach();
     let read = |fields: &mut Fields<'_>, _: &Errors| {
         let url = fields.optional_text("url").and_then(|url| reachable(fields, url, reach));
         let events: Option<Option<BTreeSet<EventKind>>> = fields.optional_words("events", EVENT_TYPES);
@@ -120,8 +124,12 @@ pub async fn patch(office: Office, Path(webhook): Path<String>, body: Bytes) -> 
     responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
-pub async fn delete(office: Office, Path(webhook): Path<String>, _: NoBody) -> Result<Response, Problem> {
-    let (webhook, id) = (parsed(&webhook)?, request::bodiless(office.headers(), office.now())?);
+pub async fn delete(
+    office: Office,
+    Named(webhook): Named<WebhookId>,
+    _: NoBody,
+) -> Result<Response, Problem> {
+    let id = request::bodiless(office.headers(), office.now())?;
     office.submit(id, Change::DeleteWebhook { id: webhook }).await
 }
 
@@ -137,8 +145,12 @@ pub async fn delete(office: Office, Path(webhook): Path<String>, _: NoBody) -> R
     responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
-pub async fn rotate(office: Office, Path(webhook): Path<String>, _: NoBody) -> Result<Response, Problem> {
-    let (webhook, id) = (parsed(&webhook)?, request::bodiless(office.headers(), office.now())?);
+pub async fn rotate(
+    office: Office,
+    Named(webhook): Named<WebhookId>,
+    _: NoBody,
+) -> Result<Response, Problem> {
+    let id = request::bodiless(office.headers(), office.now())?;
     office.submit(id, Change::RotateWebhookSecret { id: webhook }).await
 }
 
@@ -151,8 +163,8 @@ pub async fn rotate(office: Office, Path(webhook): Path<String>, _: NoBody) -> R
     responses(Administered, CommandProblems, Problems),
     security(("cognito" = [])),
 )]
-pub async fn test(office: Office, Path(webhook): Path<String>, _: NoBody) -> Result<Response, Problem> {
-    let (webhook, id) = (parsed(&webhook)?, request::bodiless(office.headers(), office.now())?);
+pub async fn test(office: Office, Named(webhook): Named<WebhookId>, _: NoBody) -> Result<Response, Problem> {
+    let id = request::bodiless(office.headers(), office.now())?;
     office.submit(id, Change::TestWebhook { id: webhook }).await
 }
 
@@ -167,16 +179,11 @@ pub async fn test(office: Office, Path(webhook): Path<String>, _: NoBody) -> Res
 )]
 pub async fn redeliver(
     office: Office,
-    Path((webhook, delivery)): Path<(String, String)>,
+    Named((webhook, delivery)): Named<(WebhookId, DeliveryId)>,
     _: NoBody,
 ) -> Result<Response, Problem> {
-    let delivery: DeliveryId = delivery.parse().map_err(|_| Problem::NotFound)?;
-    let (webhook, id) = (parsed(&webhook)?, request::bodiless(office.headers(), office.now())?);
+    let id = request::bodiless(office.headers(), office.now())?;
     office.submit(id, Change::Redeliver { id: webhook, delivery }).await
-}
-
-fn parsed(id: &str) -> Result<WebhookId, Problem> {
-    id.parse().map_err(|_| Problem::NotFound)
 }
 
 /// Every webhook.
@@ -205,9 +212,9 @@ pub async fn list(State(app): State<App>, identity: Identity) -> Result<Response
 pub async fn get(
     State(app): State<App>,
     identity: Identity,
-    Path(id): Path<String>,
+    Named(id): Named<WebhookId>,
 ) -> Result<Json<WebhookView>, Problem> {
-    let (_, webhook) = one(&app, &identity, &id).await?;
+    let (_, webhook) = one(&app, &identity, id).await?;
     Ok(Json(WebhookView::of(&webhook)))
 }
 
@@ -223,10 +230,10 @@ pub async fn get(
 pub async fn deliveries(
     State(app): State<App>,
     identity: Identity,
-    Path(id): Path<String>,
+    Named(id): Named<WebhookId>,
     Query(page): Query<PageParameters>,
 ) -> Result<Response, Problem> {
-    let (tenant, webhook) = one(&app, &identity, &id).await?;
+    let (tenant, webhook) = one(&app, &identity, id).await?;
     let view = |item| Ok(DeliveryView::of(&items::stored_delivery(item)?));
     let (list, span) = (format!("{tenant} deliveries {}", webhook.id), keys::deliveries(&tenant, webhook.id));
     list::page(&app, &list, page, &span, Order::NewestFirst, view).await
@@ -234,15 +241,13 @@ pub async fn deliveries(
 
 async fn all(app: &App, identity: &Identity) -> Result<(TenantId, Vec<Webhook>), Problem> {
     let key = keys::webhooks(identity.tenant());
-    let mut found = app.table.read(identity.keys().into_iter().chain([key.clone()])).await?;
-    let (_, tenant) = identity.admit(&mut found)?;
+    let (_, tenant, mut found) = identity.admit_with(&app.table, [key.clone()]).await?;
     let webhooks = found.take(&key).map(items::stored_webhooks).transpose()?.unwrap_or_default();
     Ok((tenant.id, webhooks.0.into_values().collect()))
 }
 
-async fn one(app: &App, identity: &Identity, id: &str) -> Result<(TenantId, Webhook), Problem> {
+async fn one(app: &App, identity: &Identity, id: WebhookId) -> Result<(TenantId, Webhook), Problem> {
     let (tenant, webhooks) = all(app, identity).await?;
-    let id = parsed(id)?;
     let webhook = webhooks.into_iter().find(|webhook| webhook.id == id).ok_or(Problem::NotFound)?;
     Ok((tenant, webhook))
 }

@@ -138,7 +138,7 @@ macro_rules! key_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "Uuid", into = "Uuid")]
+        #[serde(try_from = "String", into = "Uuid")]
         pub struct $name(Uuid);
 
         impl $name {
@@ -180,6 +180,14 @@ macro_rules! key_id {
                     return Err(InvalidKey::NotUuidV7);
                 }
                 Uuid::try_parse(text).map_err(|_| InvalidKey::NotUuidV7)?.try_into()
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidKey;
+
+            fn try_from(text: String) -> Result<Self, InvalidKey> {
+                text.parse()
             }
         }
 
