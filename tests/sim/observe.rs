@@ -10,7 +10,7 @@ use super::pool::Member;
 use super::table::item_of;
 use aws::items::{self, Item, MenuHead, Roster, StoredCutoff};
 use aws::keys;
-use domain::admin::{Receipt, ReceiptOutcome, Refusal};
+use domain::admin::{Receipt, ReceiptOutcome, Rejection};
 use domain::command::{COMMAND_LIFETIME, Deliver};
 use domain::cutoff::{Cutoff, StandingPolicy, Totals, booking_id};
 use domain::employee::Employee;
@@ -112,7 +112,7 @@ impl Sim {
         let is_asked = |head: &MenuHead| head.version.to_string() == asked;
         let is_right = match &receipt.outcome {
             ReceiptOutcome::Applied { .. } => menu.before_last().is_some_and(is_asked),
-            ReceiptOutcome::Rejected(Refusal::PreconditionFailed) => !is_asked(menu.current()),
+            ReceiptOutcome::Rejected(Rejection::PreconditionFailed) => !is_asked(menu.current()),
             ReceiptOutcome::Rejected(_) => true,
         };
         if is_right {

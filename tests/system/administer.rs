@@ -6,7 +6,7 @@ use aws::items;
 use aws::keys;
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::admin::{Administer, Change, ReceiptOutcome, Refusal};
+use domain::admin::{Administer, Change, ReceiptOutcome, Rejection};
 use domain::command::{Command, Message};
 use domain::id::{CommandId, TenantId, UserName};
 use domain::request::RequestHash;
@@ -207,7 +207,7 @@ async fn a_user_stands_the_same_in_table_and_pool_wherever_a_worker_dies() {
                     let stored = office.check_step(&name, &when).await;
                     let outcome = office.outcome(&command).await.expect("a receipt");
                     let before = case.is_there.then_some(Status::Active);
-                    let is_expired = outcome == ReceiptOutcome::Rejected(Refusal::Expired);
+                    let is_expired = outcome == ReceiptOutcome::Rejected(Rejection::Expired);
                     assert_eq!(is_expired, is_late && !was_done, "{when}");
                     let expected = if is_expired { before } else { case.after };
                     assert_eq!(stored.map(|user| user.status), expected, "{when}");
@@ -246,10 +246,10 @@ async fn a_name_of_another_tenant_is_not_taken_over() {
     let office = Office::open().await;
     let name: UserName = "globex-cashier".parse().unwrap();
     let created = office.apply(Change::CreateUser { name: name.clone(), role: employee_role() }).await;
-    assert_eq!(created, ReceiptOutcome::Rejected(Refusal::UserNameTaken));
+    assert_eq!(created, ReceiptOutcome::Rejected(Rejection::UserNameTaken));
     assert_eq!((office.stored(&name).await, office.pooled(&name).await), (None, Some(true)));
     let reset = office.apply(Change::ResetPassword { name: name.clone() }).await;
-    assert_eq!(reset, ReceiptOutcome::Rejected(Refusal::NotFound));
+    assert_eq!(reset, ReceiptOutcome::Rejected(Rejection::NotFound));
     office.world.terminal("globex-cashier").await;
 }
 
@@ -275,7 +275,7 @@ async fn the_last_administrator_stays() {
         );
         let outcomes = [office.outcome(&one).await.unwrap(), office.outcome(&other).await.unwrap()];
         let refused =
-            outcomes.iter().filter(|outcome| **outcome == ReceiptOutcome::Rejected(Refusal::LastAdmin));
+            outcomes.iter().filter(|outcome| **outcome == ReceiptOutcome::Rejected(Rejection::LastAdmin));
         assert_eq!(refused.count(), 1, "round {round}: {outcomes:?}");
         office.check_step(&name, "one").await;
         office.check_step(&last, "the other").await;

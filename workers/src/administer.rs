@@ -31,7 +31,7 @@ use aws::user_pool::UserPool;
 use aws::{items, keys};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use decision::Decision;
-use domain::admin::{Administer, Change, Receipt, ReceiptOutcome, Refusal};
+use domain::admin::{Administer, Change, Receipt, ReceiptOutcome, Rejection};
 use domain::command::Command;
 use domain::event::Event;
 use domain::planted::{self, Planted};
@@ -82,7 +82,7 @@ impl AdministerWorker {
         }
         let now = self.clock.now();
         let decision = if now > command.expires_at && !planted::is(Planted::AdminExpiryIgnored) {
-            Decision::rejected(Refusal::Expired)
+            Decision::rejected(Rejection::Expired)
         } else {
             self.decide(command, now).await?
         };
@@ -221,8 +221,8 @@ fn log(receipt: &Receipt) {
     let (id, change) = (receipt.id.to_string(), receipt.change.as_str());
     match &receipt.outcome {
         ReceiptOutcome::Applied { .. } => tracing::info!(receipt.id = id, change, "applied {change}"),
-        ReceiptOutcome::Rejected(refusal) => {
-            let reason = refusal.name();
+        ReceiptOutcome::Rejected(rejection) => {
+            let reason = rejection.name();
             tracing::info!(receipt.id = id, change, reason, "rejected {change}: {reason}");
         }
     }

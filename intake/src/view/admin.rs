@@ -82,8 +82,8 @@ impl ReceiptView {
                 first_password: password,
                 webhook_secret: secret,
             })),
-            ReceiptOutcome::Rejected(refusal) => {
-                ReceiptView::Rejected(Box::new(RejectedChangeView { change, rejection: refusal.into() }))
+            ReceiptOutcome::Rejected(rejection) => {
+                ReceiptView::Rejected(Box::new(RejectedChangeView { change, rejection: rejection.into() }))
             }
         }
     }
@@ -156,7 +156,7 @@ impl AuditView {
     fn of_receipt(receipt: Receipt) -> Self {
         let (before, after, rejection) = match receipt.outcome {
             ReceiptOutcome::Applied { before, after } => (before, after, None),
-            ReceiptOutcome::Rejected(refusal) => (Value::Null, Value::Null, Some(refusal.into())),
+            ReceiptOutcome::Rejected(rejection) => (Value::Null, Value::Null, Some(rejection.into())),
         };
         Self {
             id: receipt.id.to_string(),

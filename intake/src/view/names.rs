@@ -39,7 +39,7 @@ names!(
 names!(
     /// Why the business refuses a sale, a booking or a change.
     RejectionType = BTreeSet::from_iter(
-        [checkout::Rejection::VARIANTS, booking::Rejection::VARIANTS, admin::Refusal::VARIANTS].concat()
+        [checkout::Rejection::VARIANTS, booking::Rejection::VARIANTS, admin::Rejection::VARIANTS].concat()
     )
 );
 

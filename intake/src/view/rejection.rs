@@ -2,7 +2,7 @@
 //! the till to say.
 
 use super::RejectionType;
-use domain::admin::Refusal;
+use domain::admin;
 use domain::badge;
 use domain::booking;
 use domain::checkout::{PriceChange, Rejection};
@@ -142,92 +142,97 @@ impl From<booking::Rejection> for RejectionView {
     }
 }
 
-impl From<Refusal> for RejectionView {
-    fn from(refusal: Refusal) -> Self {
-        let (title, detail): (_, Cow<'static, str>) = match &refusal {
-            Refusal::Expired => {
+impl From<admin::Rejection> for RejectionView {
+    fn from(rejection: admin::Rejection) -> Self {
+        use admin::Rejection;
+        let (title, detail): (_, Cow<'static, str>) = match &rejection {
+            Rejection::Expired => {
                 ("Too late", "It was not applied within five minutes, nor will it be.".into())
             }
-            Refusal::NotFound => ("Not there", "What is to be changed is not there.".into()),
-            Refusal::AlreadyExists => ("Already there", "There is one of that id already.".into()),
-            Refusal::PreconditionFailed => {
+            Rejection::NotFound => ("Not there", "What is to be changed is not there.".into()),
+            Rejection::AlreadyExists => ("Already there", "There is one of that id already.".into()),
+            Rejection::PreconditionFailed => {
                 ("Changed meanwhile", "Somebody changed it since it was read.".into())
             }
-            Refusal::UnknownCurrency => ("Unknown currency", "ISO 4217 lists no such currency.".into()),
-            Refusal::CurrencyFixed => (
+            Rejection::UnknownCurrency => ("Unknown currency", "ISO 4217 lists no such currency.".into()),
+            Rejection::CurrencyFixed => (
                 "Currency is fixed",
                 "Prices, limits and wallets are amounts of the one that the tenant was opened with.".into(),
             ),
-            Refusal::LastAdmin => ("Last administrator", "Nobody would be left to administer.".into()),
-            Refusal::UserNameTaken => ("Name is taken", "The pool of users has that name already.".into()),
-            Refusal::UnknownConcessionaire => ("No such concessionaire", "There is none of that id.".into()),
-            Refusal::UnknownEmployee => ("No such employee", "There is none of that number.".into()),
-            Refusal::BadgeTaken => ("Badge is taken", "It is another employee's; take it back first.".into()),
-            Refusal::BadgeResting { .. } => {
+            Rejection::LastAdmin => ("Last administrator", "Nobody would be left to administer.".into()),
+            Rejection::UserNameTaken => ("Name is taken", "The pool of users has that name already.".into()),
+            Rejection::UnknownConcessionaire => {
+                ("No such concessionaire", "There is none of that id.".into())
+            }
+            Rejection::UnknownEmployee => ("No such employee", "There is none of that number.".into()),
+            Rejection::BadgeTaken => {
+                ("Badge is taken", "It is another employee's; take it back first.".into())
+            }
+            Rejection::BadgeResting { .. } => {
                 let hours = badge::REST.as_hours();
                 let detail = format!("It was another employee's within the last {hours} hours.");
                 ("Badge is resting", detail.into())
             }
-            Refusal::UnknownBadge => ("No such badge", "This employee has no such badge.".into()),
-            Refusal::TooManyBadges => {
+            Rejection::UnknownBadge => ("No such badge", "This employee has no such badge.".into()),
+            Rejection::TooManyBadges => {
                 let detail = format!("An employee has at most {}.", badge::MAX_BADGES);
                 ("Too many badges", detail.into())
             }
-            Refusal::TooManyEdits => {
+            Rejection::TooManyEdits => {
                 ("Too many edits", "A menu of so many meals takes no more single edits.".into())
             }
-            Refusal::NoCreditPolicy => {
+            Rejection::NoCreditPolicy => {
                 ("No credit policy", "Nobody has said how credit is replenished.".into())
             }
-            Refusal::CutoffOpen { date } => {
+            Rejection::CutoffOpen { date } => {
                 ("A cutoff is open", format!("The one of {date} is not closed yet.").into())
             }
-            Refusal::CutoffDue { date } => {
+            Rejection::CutoffDue { date } => {
                 ("A cutoff is due", format!("Open the one of {date} first, or wait for the schedule.").into())
             }
-            Refusal::CutoffPassed { latest } => {
+            Rejection::CutoffPassed { latest } => {
                 ("Cutoff has passed", format!("The one of {latest} was opened already.").into())
             }
-            Refusal::CutoffTooFar { next } => {
+            Rejection::CutoffTooFar { next } => {
                 ("Cutoff is too far ahead", format!("The one of {next} comes before.").into())
             }
-            Refusal::TooManyWebhooks => {
+            Rejection::TooManyWebhooks => {
                 ("Too many webhooks", format!("There are {MAX_WEBHOOKS} already; forget one.").into())
             }
-            Refusal::RotatedLately => {
+            Rejection::RotatedLately => {
                 ("Rotated lately", "For a day, the secret before is good as well; rotate after that.".into())
             }
-            Refusal::WebhookInactive => {
+            Rejection::WebhookInactive => {
                 ("Webhook is inactive", "It is told nothing; enable it first.".into())
             }
-            Refusal::CutoffClosed => ("Cutoff is closed", "Everybody in it is accounted for.".into()),
+            Rejection::CutoffClosed => ("Cutoff is closed", "Everybody in it is accounted for.".into()),
         };
-        let mut view = Self::new(refusal.name(), (title, detail.into_owned()));
-        match refusal {
-            Refusal::BadgeResting { until } => view.until = Some(until.to_string()),
-            Refusal::CutoffOpen { date: cutoff }
-            | Refusal::CutoffDue { date: cutoff }
-            | Refusal::CutoffPassed { latest: cutoff }
-            | Refusal::CutoffTooFar { next: cutoff } => view.cutoff = Some(cutoff.to_string()),
-            Refusal::Expired
-            | Refusal::NotFound
-            | Refusal::AlreadyExists
-            | Refusal::PreconditionFailed
-            | Refusal::CurrencyFixed
-            | Refusal::UnknownCurrency
-            | Refusal::LastAdmin
-            | Refusal::UserNameTaken
-            | Refusal::UnknownConcessionaire
-            | Refusal::UnknownEmployee
-            | Refusal::BadgeTaken
-            | Refusal::UnknownBadge
-            | Refusal::TooManyBadges
-            | Refusal::TooManyEdits
-            | Refusal::NoCreditPolicy
-            | Refusal::CutoffClosed
-            | Refusal::TooManyWebhooks
-            | Refusal::WebhookInactive
-            | Refusal::RotatedLately => {}
+        let mut view = Self::new(rejection.name(), (title, detail.into_owned()));
+        match rejection {
+            Rejection::BadgeResting { until } => view.until = Some(until.to_string()),
+            Rejection::CutoffOpen { date: cutoff }
+            | Rejection::CutoffDue { date: cutoff }
+            | Rejection::CutoffPassed { latest: cutoff }
+            | Rejection::CutoffTooFar { next: cutoff } => view.cutoff = Some(cutoff.to_string()),
+            Rejection::Expired
+            | Rejection::NotFound
+            | Rejection::AlreadyExists
+            | Rejection::PreconditionFailed
+            | Rejection::CurrencyFixed
+            | Rejection::UnknownCurrency
+            | Rejection::LastAdmin
+            | Rejection::UserNameTaken
+            | Rejection::UnknownConcessionaire
+            | Rejection::UnknownEmployee
+            | Rejection::BadgeTaken
+            | Rejection::UnknownBadge
+            | Rejection::TooManyBadges
+            | Rejection::TooManyEdits
+            | Rejection::NoCreditPolicy
+            | Rejection::CutoffClosed
+            | Rejection::TooManyWebhooks
+            | Rejection::WebhookInactive
+            | Rejection::RotatedLately => {}
         }
         view
     }

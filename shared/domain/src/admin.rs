@@ -288,11 +288,11 @@ impl Change {
     }
 }
 
-/// Why a change is refused, in order of precedence.
+/// Why a change is rejected, in order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
-pub enum Refusal {
+pub enum Rejection {
     Expired,
     /// What is to be changed is not there.
     NotFound,
@@ -345,7 +345,7 @@ pub enum Refusal {
     RotatedLately,
 }
 
-impl Refusal {
+impl Rejection {
     /// The stable public name.
     pub fn name(&self) -> &'static str {
         self.into()
@@ -377,7 +377,7 @@ pub enum ReceiptOutcome {
         before: Value,
         after: Value,
     },
-    Rejected(Refusal),
+    Rejected(Rejection),
 }
 
 impl Receipt {

@@ -1,7 +1,7 @@
 //! Badges: each works for one employee at a time, and rests before it goes to another, so that a key
 //! from before leads to nobody else's sale.
 
-use crate::admin::Refusal;
+use crate::admin::Rejection;
 use crate::employee::{BadgeStatus, Employee};
 use crate::id::{EmployeeNumber, Rfid};
 use jiff::{SignedDuration, Timestamp};
@@ -26,12 +26,12 @@ pub fn assign(
     badge: Option<&Badge>,
     replaces: Option<&Rfid>,
     now: Timestamp,
-) -> Result<(Employee, Badge), Refusal> {
+) -> Result<(Employee, Badge), Rejection> {
     match badge {
         Some(badge) if badge.employee != employee.number => match badge.released_at {
-            None => return Err(Refusal::BadgeTaken),
+            None => return Err(Rejection::BadgeTaken),
             Some(released_at) if now < released_at + REST => {
-                return Err(Refusal::BadgeResting { until: released_at + REST });
+                return Err(Rejection::BadgeResting { until: released_at + REST });
             }
             Some(_) => {}
         },
@@ -39,27 +39,27 @@ pub fn assign(
     }
     let mut changed = employee.clone();
     if let Some(replaced) = replaces {
-        let status = changed.badges.get_mut(replaced).ok_or(Refusal::UnknownBadge)?;
+        let status = changed.badges.get_mut(replaced).ok_or(Rejection::UnknownBadge)?;
         *status = BadgeStatus::Blocked;
     }
     changed.badges.insert(rfid.clone(), BadgeStatus::Active);
     if changed.badges.len() > MAX_BADGES {
-        return Err(Refusal::TooManyBadges);
+        return Err(Rejection::TooManyBadges);
     }
     Ok((changed, Badge { employee: employee.number.clone(), released_at: None }))
 }
 
 /// Makes a station refuse a badge.
-pub fn block(employee: &Employee, rfid: &Rfid) -> Result<Employee, Refusal> {
+pub fn block(employee: &Employee, rfid: &Rfid) -> Result<Employee, Rejection> {
     let mut changed = employee.clone();
-    *changed.badges.get_mut(rfid).ok_or(Refusal::UnknownBadge)? = BadgeStatus::Blocked;
+    *changed.badges.get_mut(rfid).ok_or(Rejection::UnknownBadge)? = BadgeStatus::Blocked;
     Ok(changed)
 }
 
 /// Takes a badge back.
-pub fn release(employee: &Employee, rfid: &Rfid, now: Timestamp) -> Result<(Employee, Badge), Refusal> {
+pub fn release(employee: &Employee, rfid: &Rfid, now: Timestamp) -> Result<(Employee, Badge), Rejection> {
     let mut changed = employee.clone();
-    changed.badges.remove(rfid).ok_or(Refusal::UnknownBadge)?;
+    changed.badges.remove(rfid).ok_or(Rejection::UnknownBadge)?;
     Ok((changed, Badge { employee: employee.number.clone(), released_at: Some(now) }))
 }
 
@@ -87,7 +87,7 @@ mod tests {
 
     /// Badge 1001 is given to employee 7 at hour 100.
     #[track_caller]
-    fn check(holder: Option<(&str, Option<i64>)>, expected: Result<(), Refusal>) {
+    fn check(holder: Option<(&str, Option<i64>)>, expected: Result<(), Rejection>) {
         let badge = holder.map(|(number, released)| Badge {
             employee: number.parse().unwrap(),
             released_at: released.map(at),
@@ -101,8 +101,8 @@ mod tests {
         check(None, Ok(()));
         check(Some(("7", None)), Ok(()));
         check(Some(("7", Some(99))), Ok(()));
-        check(Some(("8", None)), Err(Refusal::BadgeTaken));
-        check(Some(("8", Some(28))), Err(Refusal::BadgeResting { until: at(101) }));
+        check(Some(("8", None)), Err(Rejection::BadgeTaken));
+        check(Some(("8", Some(28))), Err(Rejection::BadgeResting { until: at(101) }));
         check(Some(("8", Some(27))), Ok(()));
     }
 
@@ -112,10 +112,10 @@ mod tests {
         let (old, new): (Rfid, Rfid) = ("1001".parse().unwrap(), "1002".parse().unwrap());
         let (changed, _) = assign(&ann, &new, None, Some(&old), at(0)).unwrap();
         assert!(changed.has_active_badge(&new) && !changed.has_active_badge(&old));
-        assert_eq!(assign(&ann, &new, None, Some(&new), at(0)).unwrap_err(), Refusal::UnknownBadge);
+        assert_eq!(assign(&ann, &new, None, Some(&new), at(0)).unwrap_err(), Rejection::UnknownBadge);
         let (released, badge) = release(&changed, &old, at(5)).unwrap();
         assert_eq!((released.badges.len(), badge.released_at), (1, Some(at(5))));
-        assert_eq!(block(&released, &old), Err(Refusal::UnknownBadge));
+        assert_eq!(block(&released, &old), Err(Rejection::UnknownBadge));
     }
 
     #[test]
@@ -123,6 +123,6 @@ mod tests {
         let many: Vec<_> = (0..MAX_BADGES).map(|index| format!("100{index}")).collect();
         let many: Vec<_> = many.iter().map(|rfid| (rfid.as_str(), BadgeStatus::Blocked)).collect();
         let given = assign(&employee("7", &many), &"2001".parse().unwrap(), None, None, at(0));
-        assert_eq!(given.unwrap_err(), Refusal::TooManyBadges);
+        assert_eq!(given.unwrap_err(), Rejection::TooManyBadges);
     }
 }

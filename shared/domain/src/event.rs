@@ -259,9 +259,9 @@ impl Event {
     pub fn of_receipt(receipt: &Receipt) -> Self {
         let (kind, outcome) = match &receipt.outcome {
             ReceiptOutcome::Applied { .. } => (EventKind::ChangeApplied, json!({ "status": "applied" })),
-            ReceiptOutcome::Rejected(refusal) => (
+            ReceiptOutcome::Rejected(rejection) => (
                 EventKind::ChangeRejected,
-                json!({ "status": "rejected", "rejection": { "type": refusal.name() } }),
+                json!({ "status": "rejected", "rejection": { "type": rejection.name() } }),
             ),
         };
         let data = joined(

@@ -1,6 +1,6 @@
 //! Who asks, and in which role.
 
-use crate::admin::Refusal;
+use crate::admin::Rejection;
 use crate::id::{ConcessionaireId, EmployeeNumber, TenantId, UserName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -94,12 +94,12 @@ pub struct Admins(pub BTreeSet<UserName>);
 
 impl Admins {
     /// The administrators once `user` stands as given.
-    pub fn with(&self, user: &User) -> Result<Admins, Refusal> {
+    pub fn with(&self, user: &User) -> Result<Admins, Rejection> {
         let mut admins = self.0.clone();
         if user.is_active_admin() {
             admins.insert(user.name.clone());
         } else if admins.remove(&user.name) && admins.is_empty() {
-            return Err(Refusal::LastAdmin);
+            return Err(Rejection::LastAdmin);
         }
         Ok(Admins(admins))
     }
@@ -158,8 +158,8 @@ mod tests {
     fn the_last_admin_stays() {
         let ann = |status, role| user("acme.ann", status, role);
         let one = Admins::default().with(&ann(Status::Active, Role::Admin)).unwrap();
-        assert_eq!(one.with(&ann(Status::Inactive, Role::Admin)), Err(Refusal::LastAdmin));
-        assert_eq!(one.with(&ann(Status::Active, Role::Platform)), Err(Refusal::LastAdmin));
+        assert_eq!(one.with(&ann(Status::Inactive, Role::Admin)), Err(Rejection::LastAdmin));
+        assert_eq!(one.with(&ann(Status::Active, Role::Platform)), Err(Rejection::LastAdmin));
         let two = one.with(&user("acme.bob", Status::Active, Role::Admin)).unwrap();
         assert_eq!(two.with(&ann(Status::Inactive, Role::Admin)).unwrap().0.len(), 1);
         assert_eq!(two.with(&user("acme.eve", Status::Inactive, Role::Admin)), Ok(two));

@@ -7,7 +7,7 @@ use aws::items::{self, Roster, StoredCutoff};
 use aws::keys;
 use aws::stored::{Stored, take};
 use aws::table::{Table, Write};
-use domain::admin::Refusal;
+use domain::admin::Rejection;
 use domain::id::TenantId;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -15,16 +15,16 @@ use serde_json::{Value, json};
 
 pub async fn open(table: &Table, tenant: &TenantId, date: Date, now: Timestamp) -> Result<Decision, Failure> {
     let Some(ground) = Ground::read(table, tenant).await? else {
-        return Ok(Decision::rejected(Refusal::NotFound));
+        return Ok(Decision::rejected(Rejection::NotFound));
     };
     if let Some(Roster { latest, is_open: true }) = ground.roster() {
-        return Ok(Decision::rejected(Refusal::CutoffOpen { date: latest }));
+        return Ok(Decision::rejected(Rejection::CutoffOpen { date: latest }));
     }
     let Some(standing) = ground.policy() else {
-        return Ok(Decision::rejected(Refusal::NoCreditPolicy));
+        return Ok(Decision::rejected(Rejection::NoCreditPolicy));
     };
-    if let Err(refusal) = standing.by_hand(&ground.business_day, ground.latest(), date, now) {
-        return Ok(Decision::rejected(refusal));
+    if let Err(rejection) = standing.by_hand(&ground.business_day, ground.latest(), date, now) {
+        return Ok(Decision::rejected(rejection));
     }
     let policy = standing.policy.clone();
     let (_, writes) = ground.open(tenant, date, now)?;
@@ -40,11 +40,11 @@ pub async fn resume(
     let key = keys::cutoff(tenant, date);
     let mut found = table.read([key.clone()]).await?;
     let Some(stored) = take(&mut found, &key, |item| items::stored_cutoff(date, item))? else {
-        return Ok(Decision::rejected(Refusal::NotFound));
+        return Ok(Decision::rejected(Rejection::NotFound));
     };
     let Stored { value: StoredCutoff { cutoff, .. }, revision } = stored;
     if cutoff.closed.is_some() {
-        return Ok(Decision::rejected(Refusal::CutoffClosed));
+        return Ok(Decision::rejected(Rejection::CutoffClosed));
     }
     let round = cutoff.round.number;
     let resumed = StoredCutoff::new(cutoff.again(now));

@@ -1,7 +1,7 @@
 //! What a change comes to, and what it stands on.
 
 use aws::table::Write;
-use domain::admin::{ReceiptOutcome, Refusal};
+use domain::admin::{ReceiptOutcome, Rejection};
 use serde_json::Value;
 
 /// What is told of a change, and what has to be written for it.
@@ -12,8 +12,8 @@ pub struct Decision {
 }
 
 impl Decision {
-    pub fn rejected(refusal: Refusal) -> Self {
-        Self { outcome: ReceiptOutcome::Rejected(refusal), writes: vec![] }
+    pub fn rejected(rejection: Rejection) -> Self {
+        Self { outcome: ReceiptOutcome::Rejected(rejection), writes: vec![] }
     }
 
     /// What changes nothing writes nothing.

@@ -7,7 +7,7 @@ use aws::items::{self, Roster};
 use aws::keys;
 use aws::stored::{Stored, put, take};
 use aws::table::{Table, Write};
-use domain::admin::{CreateEmployee, Refusal};
+use domain::admin::{CreateEmployee, Rejection};
 use domain::badge::{self, Badge};
 use domain::booking::Booking;
 use domain::cutoff::Period;
@@ -31,7 +31,7 @@ pub async fn create(
         (keys::employee(tenant, &asked.number), keys::tenant(tenant), keys::roster(tenant));
     let mut found = table.read([key.clone(), tenant_key.clone(), roster_key.clone()]).await?;
     if found.take(&key).is_some() {
-        return Ok(Decision::rejected(Refusal::AlreadyExists));
+        return Ok(Decision::rejected(Rejection::AlreadyExists));
     }
     let company = found.take(&tenant_key).ok_or_else(|| Failure::malformed("hire", "there is no tenant"))?;
     let company = items::stored_tenant(tenant, company)?;
@@ -114,7 +114,7 @@ pub async fn change(
     let (key, roster_key) = (keys::employee(tenant, number), keys::roster(tenant));
     let mut found = table.read([key.clone(), roster_key.clone()]).await?;
     let Some(stored) = take(&mut found, &key, |item| items::stored_employee(number, item))? else {
-        return Ok(Decision::rejected(Refusal::NotFound));
+        return Ok(Decision::rejected(Rejection::NotFound));
     };
     let employee = stored.value.with(patch);
     // The roster is by name.
@@ -136,7 +136,7 @@ pub async fn assign_badge(
     now: Timestamp,
 ) -> Result<Decision, Failure> {
     let Some((stored, held)) = find_with_badge(table, tenant, number, rfid).await? else {
-        return Ok(Decision::rejected(Refusal::NotFound));
+        return Ok(Decision::rejected(Rejection::NotFound));
     };
     let holder = held.as_ref().map(|held| &held.value);
     match badge::assign(&stored.value, rfid, holder, replaces, now) {
@@ -144,7 +144,7 @@ pub async fn assign_badge(
             let badge = put(items::badge(tenant, rfid, &badge)?, held.as_ref());
             becomes(tenant, &stored, &employee, Some(badge))
         }
-        Err(refusal) => Ok(Decision::rejected(refusal)),
+        Err(rejection) => Ok(Decision::rejected(rejection)),
     }
 }
 
@@ -155,11 +155,11 @@ pub async fn block_badge(
     rfid: &Rfid,
 ) -> Result<Decision, Failure> {
     let Some(stored) = find(table, tenant, number).await? else {
-        return Ok(Decision::rejected(Refusal::NotFound));
+        return Ok(Decision::rejected(Rejection::NotFound));
     };
     match badge::block(&stored.value, rfid) {
         Ok(employee) => becomes(tenant, &stored, &employee, None),
-        Err(refusal) => Ok(Decision::rejected(refusal)),
+        Err(rejection) => Ok(Decision::rejected(rejection)),
     }
 }
 
@@ -171,14 +171,14 @@ pub async fn release_badge(
     now: Timestamp,
 ) -> Result<Decision, Failure> {
     let Some((stored, held)) = find_with_badge(table, tenant, number, rfid).await? else {
-        return Ok(Decision::rejected(Refusal::NotFound));
+        return Ok(Decision::rejected(Rejection::NotFound));
     };
     match badge::release(&stored.value, rfid, now) {
         Ok((employee, badge)) => {
             let badge = put(items::badge(tenant, rfid, &badge)?, held.as_ref());
             becomes(tenant, &stored, &employee, Some(badge))
         }
-        Err(refusal) => Ok(Decision::rejected(refusal)),
+        Err(rejection) => Ok(Decision::rejected(rejection)),
     }
 }
 

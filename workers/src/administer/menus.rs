@@ -8,7 +8,7 @@ use aws::menus::Menus;
 use aws::stored::{Stored, put, take};
 use aws::table::{MAX_TRANSACTION, Table, Write};
 use aws::{items, keys};
-use domain::admin::{Availability, Refusal};
+use domain::admin::{Availability, Rejection};
 use domain::id::{ConcessionaireId, MealCode, TenantId};
 use domain::menu::{Meal, Menu, MenuVersion};
 use domain::planted::{self, Planted};
@@ -43,18 +43,18 @@ pub async fn edit(
     let stored = take(&mut found, &key, items::stored_menu_head)?;
     // Whoever has a menu sold before concessionaires were items.
     if stored.is_none() && found.take(&owner).is_none() {
-        return Ok(Decision::rejected(Refusal::UnknownConcessionaire));
+        return Ok(Decision::rejected(Rejection::UnknownConcessionaire));
     }
     let head = stored.as_ref().map(|stored| stored.value.clone()).unwrap_or_default();
     let is_other = if_match.is_some_and(|expected| expected != head.version);
     if is_other && !planted::is(Planted::MatchIgnored) {
-        return Ok(Decision::rejected(Refusal::PreconditionFailed));
+        return Ok(Decision::rejected(Rejection::PreconditionFailed));
     }
     let (begun, made_of) = (head.begun, head.made_of);
     let menu = menus.under(table, tenant, concessionaire, head).await?;
     let before = snapshot(&menu, code);
     if before.is_null() && !matches!(edit, Edit::Set(_)) {
-        return Ok(Decision::rejected(Refusal::NotFound));
+        return Ok(Decision::rejected(Rejection::NotFound));
     }
     let edited = edited(&menu, code, edit);
     let after = snapshot(&edited, code);
@@ -83,7 +83,7 @@ pub async fn edit(
         }
         from = Some(begun);
     } else if head.edits.len() > MAX_EDITS {
-        return Ok(Decision::rejected(Refusal::TooManyEdits));
+        return Ok(Decision::rejected(Rejection::TooManyEdits));
     }
     let writes = vec![put(items::menu_head(tenant, concessionaire, &head)?, from.as_ref())];
     Ok(Decision::applied(before, after, writes))

@@ -6,7 +6,7 @@ use aws::failure::Failure;
 use aws::stored::{put, take};
 use aws::table::Table;
 use aws::{items, keys};
-use domain::admin::Refusal;
+use domain::admin::Rejection;
 use domain::cutoff::{Method, Policy, StandingPolicy};
 use domain::id::TenantId;
 use jiff::Timestamp;
@@ -29,7 +29,7 @@ pub async fn set(
     let latest = roster.map(|roster| roster.latest);
     let owed = before.filter(|before| before.since != standing.since);
     if let Some(date) = owed.and_then(|owed| owed.to_open(&company.business_day, latest, now)) {
-        return Ok(Decision::rejected(Refusal::CutoffDue { date }));
+        return Ok(Decision::rejected(Rejection::CutoffDue { date }));
     }
     let snapshot_before = before.map_or(Value::Null, |before| snapshot(&before.policy));
     let writes = vec![put(items::policy(tenant, &standing)?, stored.as_ref())];

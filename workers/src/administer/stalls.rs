@@ -5,7 +5,7 @@ use aws::failure::Failure;
 use aws::stored::{put, take};
 use aws::table::Table;
 use aws::{items, keys};
-use domain::admin::Refusal;
+use domain::admin::Rejection;
 use domain::id::{ConcessionaireId, StationId, TenantId};
 use domain::role::Status;
 use domain::tenant::{Concessionaire, Station};
@@ -40,7 +40,7 @@ pub async fn set_station(
     let (key, owner) = (keys::station(tenant, id), keys::concessionaire(tenant, concessionaire));
     let mut found = table.read([key.clone(), owner.clone()]).await?;
     if found.take(&owner).is_none() {
-        return Ok(Decision::rejected(Refusal::UnknownConcessionaire));
+        return Ok(Decision::rejected(Rejection::UnknownConcessionaire));
     }
     let stored = take(&mut found, &key, |item| items::stored_station(id, item))?;
     let snapshot =

@@ -5,7 +5,7 @@ use aws::failure::Failure;
 use aws::stored::{put, take};
 use aws::table::Table;
 use aws::{items, keys};
-use domain::admin::{Refusal, SetTenant};
+use domain::admin::{Rejection, SetTenant};
 use domain::id::TenantId;
 use domain::planted::{self, Planted};
 use domain::tenant::{Tenant, TenantStatus};
@@ -17,9 +17,9 @@ pub async fn set(table: &Table, asked: &SetTenant) -> Result<Decision, Failure> 
     let stored = take(&mut found, &key, |item| items::stored_tenant(&asked.tenant_id, item))?;
     match &stored {
         Some(stored) if stored.value.currency != asked.currency => {
-            return Ok(Decision::rejected(Refusal::CurrencyFixed));
+            return Ok(Decision::rejected(Rejection::CurrencyFixed));
         }
-        None if !asked.currency.is_listed() => return Ok(Decision::rejected(Refusal::UnknownCurrency)),
+        None if !asked.currency.is_listed() => return Ok(Decision::rejected(Rejection::UnknownCurrency)),
         _ => {}
     }
     let tenant = Tenant {
@@ -44,7 +44,7 @@ pub async fn set_status(table: &Table, id: &TenantId, status: TenantStatus) -> R
     let key = keys::tenant(id);
     let mut found = table.read([key.clone()]).await?;
     let Some(stored) = take(&mut found, &key, |item| items::stored_tenant(id, item))? else {
-        return Ok(Decision::rejected(Refusal::NotFound));
+        return Ok(Decision::rejected(Rejection::NotFound));
     };
     let status = if planted::is(Planted::SuspensionForgotten) { stored.value.status } else { status };
     let tenant = Tenant { status, ..stored.value.clone() };

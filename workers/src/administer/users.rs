@@ -11,7 +11,7 @@ use aws::stored::{Stored, put, take};
 use aws::table::{Found, Table};
 use aws::user_pool::{self, Entry, Target};
 use aws::{items, keys};
-use domain::admin::{Administer, Change, Refusal};
+use domain::admin::{Administer, Change, Rejection};
 use domain::id::{TenantId, UserName};
 use domain::planted::{self, Planted};
 use domain::role::{Admins, Role, Status, User};
@@ -43,10 +43,10 @@ pub async fn create(
 ) -> Result<Decision, Failure> {
     let mut office = Office::read(table, tenant, name, Some(role)).await?;
     if !office.has_tenant {
-        return Ok(Decision::rejected(Refusal::NotFound));
+        return Ok(Decision::rejected(Rejection::NotFound));
     }
     if office.user.is_some() {
-        return Ok(Decision::rejected(Refusal::AlreadyExists));
+        return Ok(Decision::rejected(Rejection::AlreadyExists));
     }
     let user = User { name: name.clone(), status: Status::Active, role: role.clone() };
     office.becomes(tenant, &user)
@@ -60,7 +60,7 @@ pub async fn change(
     status: Option<Status>,
 ) -> Result<Decision, Failure> {
     let mut office = Office::read(table, tenant, name, role).await?;
-    let Some(stored) = office.own_user() else { return Ok(Decision::rejected(Refusal::NotFound)) };
+    let Some(stored) = office.own_user() else { return Ok(Decision::rejected(Rejection::NotFound)) };
     let user = User {
         name: name.clone(),
         status: status.unwrap_or(stored.value.status),
@@ -72,7 +72,7 @@ pub async fn change(
 /// Nothing in the table changes, and the receipt says so.
 pub async fn reset_password(table: &Table, tenant: &TenantId, name: &UserName) -> Result<Decision, Failure> {
     let office = Office::read(table, tenant, name, None).await?;
-    let Some(stored) = office.own_user() else { return Ok(Decision::rejected(Refusal::NotFound)) };
+    let Some(stored) = office.own_user() else { return Ok(Decision::rejected(Rejection::NotFound)) };
     let same = snapshot(&stored.value);
     Ok(Decision::applied(same.clone(), same, vec![]))
 }
@@ -83,7 +83,7 @@ struct Office {
     user: Option<Stored<User>>,
     admins: Option<Stored<Admins>>,
     /// Why the role is for nobody.
-    unknown: Option<Refusal>,
+    unknown: Option<Rejection>,
 }
 
 impl Office {
@@ -102,7 +102,7 @@ impl Office {
             has_tenant: found.take(&keys::tenant(tenant)).is_some(),
             user: take(&mut found, &user, |item| items::stored_user(name, item))?,
             admins: take(&mut found, &admins, items::stored_admins)?,
-            unknown: scope.and_then(|(key, refusal)| found.take(&key).is_none().then_some(refusal)),
+            unknown: scope.and_then(|(key, rejection)| found.take(&key).is_none().then_some(rejection)),
         })
     }
 
@@ -121,13 +121,13 @@ impl Office {
     }
 
     fn becomes(&mut self, tenant: &TenantId, user: &User) -> Result<Decision, Failure> {
-        if let Some(refusal) = self.unknown.take() {
-            return Ok(Decision::rejected(refusal));
+        if let Some(rejection) = self.unknown.take() {
+            return Ok(Decision::rejected(rejection));
         }
         let before = self.counted();
         let admins = match before.with(user) {
             Ok(admins) => admins,
-            Err(refusal) => return Ok(Decision::rejected(refusal)),
+            Err(rejection) => return Ok(Decision::rejected(rejection)),
         };
         let mut writes = vec![put(items::user(tenant, user)?, self.user.as_ref())];
         // Its revision is what keeps two administrators from going at the same time.
@@ -140,13 +140,13 @@ impl Office {
 }
 
 /// What a role is for, and how it is called when it is not there.
-fn scope(tenant: &TenantId, role: &Role) -> Option<(Key, Refusal)> {
+fn scope(tenant: &TenantId, role: &Role) -> Option<(Key, Rejection)> {
     match role {
         Role::Manager { concessionaire_id } | Role::Cashier { concessionaire_id } => {
-            Some((keys::concessionaire(tenant, concessionaire_id), Refusal::UnknownConcessionaire))
+            Some((keys::concessionaire(tenant, concessionaire_id), Rejection::UnknownConcessionaire))
         }
         Role::Employee { employee_number } => {
-            Some((keys::employee(tenant, employee_number), Refusal::UnknownEmployee))
+            Some((keys::employee(tenant, employee_number), Rejection::UnknownEmployee))
         }
         Role::Platform | Role::Admin => None,
     }
@@ -173,7 +173,7 @@ pub async fn follow(
     };
     let is_reset = !matches!(command.change, Change::ChangeUser { .. });
     match worker.pool.set(tenant, name, target(is_enabled, is_reset)).await? {
-        Entry::Anothers => Ok(Decision::rejected(Refusal::UserNameTaken)),
+        Entry::Anothers => Ok(Decision::rejected(Rejection::UserNameTaken)),
         Entry::Nobody | Entry::Ours { .. } => Ok(decision),
     }
 }

@@ -5,7 +5,7 @@ use aws::failure::Failure;
 use aws::stored::{Stored, put, take};
 use aws::table::Table;
 use aws::{items, keys};
-use domain::admin::{Administer, Change, Receipt, Refusal, SECRET_GENERATION};
+use domain::admin::{Administer, Change, Receipt, Rejection, SECRET_GENERATION};
 use domain::command::Deliver;
 use domain::event::{Event, EventKind};
 use domain::id::{TenantId, WebhookId};
@@ -36,7 +36,7 @@ pub async fn set(
     let before = webhooks.0.get(&id).cloned();
     let after = match becomes(&webhooks, id, before.clone(), asked, now) {
         Ok(after) => after,
-        Err(refusal) => return Ok(Decision::rejected(refusal)),
+        Err(rejection) => return Ok(Decision::rejected(rejection)),
     };
     match &after {
         Some(webhook) => webhooks.0.insert(id, webhook.clone()),
@@ -53,15 +53,15 @@ fn becomes(
     before: Option<Webhook>,
     asked: Asked<'_>,
     now: Timestamp,
-) -> Result<Option<Webhook>, Refusal> {
+) -> Result<Option<Webhook>, Rejection> {
     if let Asked::Create(url, events) = asked {
         return match before {
-            Some(_) => Err(Refusal::AlreadyExists),
-            None if all.0.len() >= MAX_WEBHOOKS => Err(Refusal::TooManyWebhooks),
+            Some(_) => Err(Rejection::AlreadyExists),
+            None if all.0.len() >= MAX_WEBHOOKS => Err(Rejection::TooManyWebhooks),
             None => Ok(Some(Webhook::new(id, url.clone(), events.clone(), now))),
         };
     }
-    let webhook = before.ok_or(Refusal::NotFound)?;
+    let webhook = before.ok_or(Rejection::NotFound)?;
     Ok(match asked {
         Asked::Create(..) | Asked::Delete => None,
         Asked::Change(url, events, status) => Some(Webhook {
@@ -71,7 +71,7 @@ fn becomes(
             disabled: webhook.disabled.filter(|_| status.is_none()),
             ..webhook
         }),
-        Asked::Rotate if webhook.generations(now).count() > 1 => return Err(Refusal::RotatedLately),
+        Asked::Rotate if webhook.generations(now).count() > 1 => return Err(Rejection::RotatedLately),
         Asked::Rotate => {
             Some(Webhook { generation: webhook.generation + 1, rotated_at: Some(now), ..webhook })
         }
@@ -94,8 +94,8 @@ pub async fn tell(table: &Table, tenant: &TenantId, change: &Change) -> Result<D
         Some(webhook) if is_there && webhook.is_active() => {
             Decision::applied(snapshot(&webhook), snapshot(&webhook), vec![])
         }
-        Some(_) if is_there => Decision::rejected(Refusal::WebhookInactive),
-        _ => Decision::rejected(Refusal::NotFound),
+        Some(_) if is_there => Decision::rejected(Rejection::WebhookInactive),
+        _ => Decision::rejected(Rejection::NotFound),
     })
 }
 

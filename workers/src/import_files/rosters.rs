@@ -10,7 +10,7 @@ use aws::keys;
 use aws::retry::Policy;
 use aws::stored::{put, take};
 use aws::table::{Found, NotCommitted, Order, Table, Write};
-use domain::admin::Refusal;
+use domain::admin::Rejection;
 use domain::cutoff::Period;
 use domain::employee::Employee;
 use domain::id::{EmployeeNumber, UserName};
@@ -211,7 +211,7 @@ impl Desk {
         let settled = row.settle(before, held.as_ref().map(|held| &held.value), now);
         let (employee, badge) = match settled {
             Ok(settled) => settled,
-            Err(refusal) => return Ok(Settled::Refused(refused(taken, &refusal))),
+            Err(rejection) => return Ok(Settled::Refused(refused(taken, &rejection))),
         };
         let badge = match (badge, &row.badge) {
             (Some(badge), Some(rfid)) => Some(put(items::badge(tenant, rfid, &badge)?, held.as_ref())),
@@ -295,12 +295,12 @@ impl Taking {
 }
 
 /// A row that reads, and cannot be used as things are.
-fn refused(taken: &Taken<EmployeeRow>, refusal: &Refusal) -> BadRow {
+fn refused(taken: &Taken<EmployeeRow>, rejection: &Rejection) -> BadRow {
     let value = taken.row.badge.as_ref().map(ToString::to_string).unwrap_or_default();
-    let reason = match refusal {
-        Refusal::BadgeTaken => "is another employee's badge".to_owned(),
-        Refusal::BadgeResting { until } => format!("was another employee's badge, and rests until {until}"),
-        Refusal::TooManyBadges => "is one badge too many; take some back".to_owned(),
+    let reason = match rejection {
+        Rejection::BadgeTaken => "is another employee's badge".to_owned(),
+        Rejection::BadgeResting { until } => format!("was another employee's badge, and rests until {until}"),
+        Rejection::TooManyBadges => "is one badge too many; take some back".to_owned(),
         other => other.name().to_owned(),
     };
     let bad = vec![BadCell { column: String::new(), value, reason }];

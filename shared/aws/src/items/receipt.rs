@@ -3,7 +3,7 @@
 use super::{Item, Millis, from_item, index, stored_booking, text, to_item};
 use crate::failure::Failure;
 use crate::keys;
-use domain::admin::{Receipt, ReceiptOutcome, Refusal};
+use domain::admin::{Receipt, ReceiptOutcome, Rejection};
 use domain::booking::Booking;
 use domain::id::{EmployeeNumber, UserName};
 use domain::request::RequestHash;
@@ -30,13 +30,13 @@ struct ReceiptItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ok: Option<(String, String)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    no: Option<Refusal>,
+    no: Option<Rejection>,
 }
 
 pub fn receipt(receipt: &Receipt) -> Result<Item, Failure> {
     let (ok, no) = match &receipt.outcome {
         ReceiptOutcome::Applied { before, after } => (Some((before.to_string(), after.to_string())), None),
-        ReceiptOutcome::Rejected(refusal) => (None, Some(refusal.clone())),
+        ReceiptOutcome::Rejected(rejection) => (None, Some(rejection.clone())),
     };
     let attributes = ReceiptItem {
         r: *receipt.request.as_bytes(),
@@ -64,7 +64,7 @@ pub fn stored_receipt(item: Item) -> Result<Receipt, Failure> {
         (Some((before, after)), None) => {
             ReceiptOutcome::Applied { before: snapshot(&before)?, after: snapshot(&after)? }
         }
-        (None, Some(refusal)) => ReceiptOutcome::Rejected(refusal),
+        (None, Some(rejection)) => ReceiptOutcome::Rejected(rejection),
         _ => return Err(Failure::malformed("read a receipt", "it has no outcome, or two")),
     };
     Ok(Receipt {

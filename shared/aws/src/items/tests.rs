@@ -2,7 +2,7 @@
 
 use super::*;
 use aws_sdk_dynamodb::primitives::Blob;
-use domain::admin::{Receipt, ReceiptOutcome, Refusal};
+use domain::admin::{self, Receipt, ReceiptOutcome};
 use domain::badge::Badge;
 use domain::booking::{Booking, BookingKind, BookingOutcome, Cause};
 use domain::checkout::{Bill, Checkout, Outcome, Rejection, Returned, SoldLine, Voided};
@@ -395,8 +395,10 @@ fn an_account_is_entered_item_by_item() {
 fn a_receipt_reads_back() {
     let outcomes = [
         ReceiptOutcome::Applied { before: Value::Null, after: json!({ "name": "Kitchen" }) },
-        ReceiptOutcome::Rejected(Refusal::BadgeResting { until: "2026-03-05T06:00:00Z".parse().unwrap() }),
-        ReceiptOutcome::Rejected(Refusal::LastAdmin),
+        ReceiptOutcome::Rejected(admin::Rejection::BadgeResting {
+            until: "2026-03-05T06:00:00Z".parse().unwrap(),
+        }),
+        ReceiptOutcome::Rejected(admin::Rejection::LastAdmin),
     ];
     let names = ["applied", "rejected", "last_admin"];
     for ((outcome, is_platforms), name) in outcomes.into_iter().zip([false, true, false]).zip(names) {

@@ -1,7 +1,7 @@
 //! How a tenant replenishes credit: when a cutoff is due, and what it does to a wallet.
 
 use super::schedule::{LocalTime, Schedule};
-use crate::admin::Refusal;
+use crate::admin::Rejection;
 use crate::money::Money;
 use crate::planted::{self, Planted};
 use crate::tenant::BusinessDay;
@@ -195,15 +195,15 @@ impl StandingPolicy {
         latest: Option<Date>,
         date: Date,
         now: Timestamp,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Rejection> {
         if let Some(latest) = latest.filter(|latest| *latest >= date) {
-            return Err(Refusal::CutoffPassed { latest });
+            return Err(Rejection::CutoffPassed { latest });
         }
         if let Some(due) = self.to_open(day, latest, now).filter(|due| *due < date) {
-            return Err(Refusal::CutoffDue { date: due });
+            return Err(Rejection::CutoffDue { date: due });
         }
         match self.policy.upcoming(day, now, latest, 1).first().filter(|(next, _)| *next < date) {
-            Some((next, _)) => Err(Refusal::CutoffTooFar { next: *next }),
+            Some((next, _)) => Err(Rejection::CutoffTooFar { next: *next }),
             None => Ok(()),
         }
     }

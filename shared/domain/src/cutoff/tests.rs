@@ -1,7 +1,7 @@
 //! Instants worked out by hand, and sums that always hold.
 
 use super::*;
-use crate::admin::Refusal;
+use crate::admin::Rejection;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
@@ -214,7 +214,7 @@ fn ticks_open_each_cutoff_once() {
 
 /// Opened by hand under the 15th and the last day, at a noon of November in UTC.
 #[track_caller]
-fn check_by_hand(latest: Option<&str>, date: &str, expected: Result<(), Refusal>) {
+fn check_by_hand(latest: Option<&str>, date: &str, expected: Result<(), Rejection>) {
     let policy = policy(semi_monthly(15, 31), "06:00");
     let standing = StandingPolicy { policy, since: "2026-11-01T00:00:00Z".parse().unwrap() };
     let utc = BusinessDay::new("UTC", 0).unwrap();
@@ -226,17 +226,17 @@ fn check_by_hand(latest: Option<&str>, date: &str, expected: Result<(), Refusal>
 #[test]
 fn a_cutoff_by_hand_skips_none() {
     let due = "2026-11-15".parse().unwrap();
-    check_by_hand(None, "2026-11-29", Err(Refusal::CutoffDue { date: due }));
-    check_by_hand(Some("2026-11-15"), "2026-11-15", Err(Refusal::CutoffPassed { latest: due }));
+    check_by_hand(None, "2026-11-29", Err(Rejection::CutoffDue { date: due }));
+    check_by_hand(Some("2026-11-15"), "2026-11-15", Err(Rejection::CutoffPassed { latest: due }));
     check_by_hand(Some("2026-11-15"), "2026-11-29", Ok(()));
     check_by_hand(Some("2026-11-15"), "2026-11-30", Ok(()));
     let last = "2026-11-30".parse().unwrap();
-    check_by_hand(Some("2026-11-15"), "2026-12-01", Err(Refusal::CutoffTooFar { next: last }));
+    check_by_hand(Some("2026-11-15"), "2026-12-01", Err(Rejection::CutoffTooFar { next: last }));
     // The last day's was opened before its time: the next is December's.
     check_by_hand(Some("2026-11-30"), "2026-12-01", Ok(()));
     check_by_hand(Some("2026-11-30"), "2026-12-15", Ok(()));
     let next = "2026-12-15".parse().unwrap();
-    check_by_hand(Some("2026-11-30"), "2026-12-16", Err(Refusal::CutoffTooFar { next }));
+    check_by_hand(Some("2026-11-30"), "2026-12-16", Err(Rejection::CutoffTooFar { next }));
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn events() -> Vec<Event> {
         Event::of_import(&import(Target::Roster, refused)).unwrap(),
         Event::of_cutoff(&tenant, "2026-03-15".parse().unwrap(), &totals, at("2026-03-15T00:05:00Z")),
         Event::of_receipt(&receipt(ReceiptOutcome::Applied { before: Value::Null, after: json!({}) })),
-        Event::of_receipt(&receipt(ReceiptOutcome::Rejected(crate::admin::Refusal::PreconditionFailed))),
+        Event::of_receipt(&receipt(ReceiptOutcome::Rejected(crate::admin::Rejection::PreconditionFailed))),
         Event::of_test(&tenant, id.into(), id, at("2026-03-02T07:00:00Z")),
         Event::of_disabled(&tenant, &webhook, &disabled),
     ]

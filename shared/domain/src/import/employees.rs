@@ -1,7 +1,7 @@
 //! A roster's rows.
 
 use super::{BadCell, Column, FileRow, Header, Options, decimal, minor_units, one_line, quote};
-use crate::admin::Refusal;
+use crate::admin::Rejection;
 use crate::badge::{self, Badge};
 use crate::employee::{BadgeStatus, Employee, EmployeePatch, ImageChange, LimitChange};
 use crate::id::{EmployeeNumber, Rfid};
@@ -150,7 +150,7 @@ impl EmployeeRow {
         stored: Option<&Employee>,
         holder: Option<&Badge>,
         now: Timestamp,
-    ) -> Result<(Employee, Option<Badge>), Refusal> {
+    ) -> Result<(Employee, Option<Badge>), Rejection> {
         let employee = match stored {
             Some(stored) => stored.with(&self.patch()),
             None => Employee {
@@ -236,9 +236,9 @@ mod tests {
         let row = read(&["7", "Ada", "RF7001"]).unwrap();
         let others = |released_at| Badge { employee: "8".parse().unwrap(), released_at };
         let settle = |holder: Option<&Badge>| row.settle(Some(&stored), holder, now + hour * 100);
-        assert_eq!(settle(Some(&others(None))), Err(Refusal::BadgeTaken));
+        assert_eq!(settle(Some(&others(None))), Err(Rejection::BadgeTaken));
         let until = now + hour * 50 + badge::REST;
-        assert_eq!(settle(Some(&others(Some(now + hour * 50)))), Err(Refusal::BadgeResting { until }));
+        assert_eq!(settle(Some(&others(Some(now + hour * 50)))), Err(Rejection::BadgeResting { until }));
         let (moved, badge) = settle(Some(&others(Some(now)))).unwrap();
         assert_eq!(badge.unwrap().employee.as_str(), "7");
         assert!(moved.has_active_badge(&new) && !moved.has_active_badge(&old));
