@@ -38,7 +38,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 use tower::ServiceExt;
 use uuid::Uuid;
-use workers::post_checkouts::PostCheckouts;
+use workers::post_checkouts::PostCheckoutsWorker;
 
 /// Sales that each figure is made from.
 const SALES: usize = 1_000;
@@ -109,7 +109,7 @@ struct Shop<'a> {
     system: &'a System,
     app: App,
     router: Router,
-    worker: Arc<PostCheckouts>,
+    worker: Arc<PostCheckoutsWorker>,
     demo: Tenant,
     rush: Rush,
     now: Timestamp,
@@ -153,7 +153,7 @@ impl<'a> Shop<'a> {
             system,
             router: routes::router(app.clone()),
             app,
-            worker: Arc::new(PostCheckouts::new(&system.clients, clock, metrics)),
+            worker: Arc::new(PostCheckoutsWorker::new(&system.clients, clock, metrics)),
             demo: demos.remove(0).tenant,
             rush: Rush::by_hand(BUYERS),
             now,

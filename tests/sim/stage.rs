@@ -39,12 +39,12 @@ use std::sync::{Arc, Mutex, Weak};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use workers::administer::AdministerWorker;
-use workers::announce::Announcer;
+use workers::announce::AnnounceWorker;
 use workers::deliver::DeliverWorker;
 use workers::import_files::ImportWorker;
 use workers::lambda::Worker;
 use workers::listen::Listen;
-use workers::post_checkouts::PostCheckouts;
+use workers::post_checkouts::PostCheckoutsWorker;
 use workers::reconcile::ReconcileWorker;
 use workers::replenish::ReplenishWorker;
 
@@ -207,7 +207,7 @@ fn staff(
     tenants: &[TenantId],
 ) {
     let office = Staff { sim, engine, names, queues, tenants };
-    office.put(pumps, Purpose::Checkouts, Arc::new(PostCheckouts::new));
+    office.put(pumps, Purpose::Checkouts, Arc::new(PostCheckoutsWorker::new));
     office.put(
         pumps,
         Purpose::Admin,
@@ -222,7 +222,7 @@ fn staff(
     office.put(
         pumps,
         Purpose::Results,
-        Arc::new(|clients, clock, metrics| Announcer::new(clients, SOCKETS_URL, clock, metrics)),
+        Arc::new(|clients, clock, metrics| AnnounceWorker::new(clients, SOCKETS_URL, clock, metrics)),
     );
     let receivers = Receivers(sim.clone());
     office.put(

@@ -21,7 +21,7 @@ use tests::terminal::coffee;
 use tests::{WORKERS, World, audit, eventually};
 use tokio::task::JoinSet;
 use uuid::Uuid;
-use workers::post_checkouts::PostCheckouts;
+use workers::post_checkouts::PostCheckoutsWorker;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reused_key_is_refused_to_who_changed_the_body() {
@@ -110,7 +110,7 @@ async fn what_was_refused_for_a_moment_settles_a_moment_later() {
     });
     let clients = Clients::over(world.system.clients.config().clone(), http_client);
     let metrics = Metrics::to(Clock::system(), "test", |_| ());
-    let worker = Arc::new(PostCheckouts::new(&clients, Clock::system(), metrics));
+    let worker = Arc::new(PostCheckoutsWorker::new(&clients, Clock::system(), metrics));
     let source = Source::new(&clients, &"acme".parse().unwrap(), Purpose::Checkouts);
     let mut pumps = JoinSet::new();
     pump::start(&mut pumps, &source, 1, &worker);

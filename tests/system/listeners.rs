@@ -20,7 +20,7 @@ use tests::terminal::{Terminal, coffee, next_frame};
 use tests::{PATIENCE, World};
 use tokio::time::timeout;
 use uuid::Uuid;
-use workers::announce::Announcer;
+use workers::announce::AnnounceWorker;
 use workers::lambda::Worker;
 
 /// Long enough for what is on its way on this machine, where nothing is expected.
@@ -227,7 +227,7 @@ async fn who_sits_down_between_the_steps_of_an_announcement_hears_it() {
     let url = config.cloud.endpoint_url.clone().unwrap();
     let clients = Clients::over(config, faults::rewriting(torn));
     let clock = Clock::system();
-    let announcer = Announcer::new(&clients, &url, clock.clone(), Metrics::to(clock, "test", |_| ()));
+    let announcer = AnnounceWorker::new(&clients, &url, clock.clone(), Metrics::to(clock, "test", |_| ()));
     assert_eq!(announcer.handle(told).await, SqsBatchResponse::default());
     assert!(is_torn.load(Ordering::SeqCst));
     for listener in [&mut first, &mut late] {

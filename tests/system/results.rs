@@ -14,7 +14,7 @@ use tests::faults::{self, Fault};
 use tests::terminal::coffee;
 use tests::{World, eventually};
 use uuid::Uuid;
-use workers::post_checkouts::PostCheckouts;
+use workers::post_checkouts::PostCheckoutsWorker;
 
 /// A queue of somebody's own on the topic of results.
 struct Subscriber<'a> {
@@ -133,7 +133,7 @@ async fn dies_with(world: &World, batch: &SqsEvent, call: u32, is_carried_out: b
     let death = if is_carried_out { Fault::Freeze } else { Fault::Hang };
     let died = faults::until_death(world.system.clients.config(), call, death, batch.clone(), |clients| {
         let clock = Clock::system();
-        PostCheckouts::new(clients, clock.clone(), Metrics::to(clock, "test", |_| ()))
+        PostCheckoutsWorker::new(clients, clock.clone(), Metrics::to(clock, "test", |_| ()))
     })
     .await;
     let Some(response) = died else { return true };

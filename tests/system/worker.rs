@@ -25,7 +25,7 @@ use tests::faults::{self, Fault};
 use tests::{World, audit};
 use uuid::Uuid;
 use workers::lambda::Worker;
-use workers::post_checkouts::PostCheckouts;
+use workers::post_checkouts::PostCheckoutsWorker;
 use workers::probe::Probes;
 
 fn now() -> Timestamp {
@@ -85,7 +85,10 @@ fn handed_back(response: &SqsBatchResponse) -> Vec<&str> {
 
 /// A worker of the world's whose calls meet faults; `choice` sees operation, body, and how many
 /// calls of that operation there were before.
-fn faulty(world: &World, choice: impl Fn(&str, &str, u32) -> Fault + Send + Sync + 'static) -> PostCheckouts {
+fn faulty(
+    world: &World,
+    choice: impl Fn(&str, &str, u32) -> Fault + Send + Sync + 'static,
+) -> PostCheckoutsWorker {
     let commits = AtomicU32::new(0);
     let http_client = faults::http_client(move |operation, body| {
         let count =
@@ -94,17 +97,17 @@ fn faulty(world: &World, choice: impl Fn(&str, &str, u32) -> Fault + Send + Sync
     });
     let clients = Clients::over(world.system.clients.config().clone(), http_client);
     let clock = Clock::system();
-    PostCheckouts::new(&clients, clock.clone(), Metrics::to(clock, "test", |_| ()))
+    PostCheckoutsWorker::new(&clients, clock.clone(), Metrics::to(clock, "test", |_| ()))
 }
 
 /// A worker whose answers from the table are rewritten.
 fn faulty_replies(
     world: &World,
     rewrite: impl Fn(&str, String) -> String + Send + Sync + 'static,
-) -> PostCheckouts {
+) -> PostCheckoutsWorker {
     let clients = Clients::over(world.system.clients.config().clone(), faults::rewriting(rewrite));
     let clock = Clock::system();
-    PostCheckouts::new(&clients, clock.clone(), Metrics::to(clock, "test", |_| ()))
+    PostCheckoutsWorker::new(&clients, clock.clone(), Metrics::to(clock, "test", |_| ()))
 }
 
 /// Records which employees' partitions each commit writes to.
@@ -125,7 +128,7 @@ impl Commits {
     }
 }
 
-fn commits(worker: &PostCheckouts) -> u64 {
+fn commits(worker: &PostCheckoutsWorker) -> u64 {
     worker.table().usage().reading().calls.get("TransactWriteItems").copied().unwrap_or_default()
 }
 

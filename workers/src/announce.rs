@@ -4,7 +4,8 @@
 //! Invariant: what somebody listens to is kept before it is announced, so that who loses their connection can hear
 //! it later.
 
-use crate::fifo::{self, BATCH_BUDGET, Group, HandBack, Message};
+use crate::batch::{Batch, Batches};
+use crate::fifo::{BATCH_BUDGET, Group, HandBack, Message};
 use crate::frame::Frame;
 use crate::lambda::Worker;
 use aws::bus::{Bus, Names, NotPublished};
@@ -14,7 +15,6 @@ use aws::connections::{Connections, Posted};
 use aws::failure::{Failure, chain};
 use aws::items::{self, Listeners};
 use aws::keys;
-use aws::queue::Queues;
 use aws::retry::Policy;
 use aws::stored::{put, take};
 use aws::table::{Found, Table};
@@ -33,7 +33,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
-use tracing::Instrument;
 use uuid::Uuid;
 
 /// Groups of one batch at the same time: all that it may have.
@@ -44,14 +43,13 @@ const AT_ONCE: usize = 50;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
-pub struct Announcer {
+pub struct AnnounceWorker {
     table: Table,
     bus: Bus,
     connections: Connections,
-    queues: Queues,
+    batches: Batches,
     names: Names,
     clock: Clock,
-    metrics: Metrics,
 }
 
 /// An event on its way to whoever listens.
@@ -73,16 +71,15 @@ struct Room {
     gone: Mutex<BTreeSet<(Audience, Uuid)>>,
 }
 
-impl Announcer {
+impl AnnounceWorker {
     pub fn new(clients: &Clients, connections_url: &str, clock: Clock, metrics: Metrics) -> Self {
         Self {
             table: clients.table(Policy::WORKER),
             bus: clients.bus(Policy::INTAKE),
             connections: clients.connections(connections_url, Policy::INTAKE),
-            queues: clients.queues(),
+            batches: Batches::new(clients, metrics),
             names: clients.config().names.clone(),
             clock,
-            metrics,
         }
     }
 
@@ -91,7 +88,7 @@ impl Announcer {
         &self.table
     }
 
-    async fn work_off(&self, queue_arn: &str, groups: &[Group]) -> SqsBatchResponse {
+    async fn work_off<'a>(&self, queue_arn: &str, groups: &'a [Group]) -> Vec<HandBack<'a>> {
         let deadline = Instant::now() + BATCH_BUDGET;
         let (mut left, mut lanes) = (Vec::new(), Vec::new());
         let mut at = self.clock.now();
@@ -141,7 +138,7 @@ impl Announcer {
                 }
             }
         }
-        fifo::hand_back(&self.queues, &self.metrics, queue_arn, &left).await
+        left
     }
 
     /// Reads who listens, and keeps what they listen to.
@@ -340,18 +337,11 @@ impl Room {
     }
 }
 
-impl Worker for Announcer {
+impl Worker for AnnounceWorker {
     async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
-        let messages = event.records.len();
-        let (queue_arn, groups) = fifo::groups(event);
-        let tenant = groups.iter().find_map(|group| keys::tenant_of_group(&group.id));
-        let tenant_id = tenant.as_ref().map(TenantId::as_str);
-        let span = tracing::info_span!("batch", tenant.id = tenant_id, queue.arn = queue_arn);
-        let response = Box::pin(self.work_off(&queue_arn, &groups)).instrument(span).await;
-        if let Some(tenant) = tenant {
-            self.metrics.batch(&tenant, messages, response.batch_item_failures.len());
-        }
-        response
+        let batch = Batch::of(event);
+        let work = Box::pin(self.work_off(&batch.queue_arn, &batch.groups));
+        self.batches.work_off(&batch, work).await
     }
 }
 

@@ -12,6 +12,7 @@ pub mod probe;
 pub mod reconcile;
 pub mod replenish;
 
+mod batch;
 pub mod fifo;
 pub mod frame;
 pub mod lambda;

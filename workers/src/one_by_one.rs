@@ -1,27 +1,21 @@
 //! Workers that take commands one at a time: some groups side by side, each in order, until the time is up.
 
-use crate::fifo::{self, BATCH_BUDGET, Group, HandBack, Message};
-use crate::probe::Probes;
+use crate::batch::{Batch, Batches};
+use crate::fifo::{BATCH_BUDGET, Group, HandBack, Message};
 use aws::bus::Names;
 use aws::config::Clients;
 use aws::failure::Failure;
-use aws::keys;
-use aws::queue::Queues;
 use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::command::Command;
-use domain::id::TenantId;
 use futures_util::stream::{self, StreamExt};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-use tracing::Instrument;
 
 /// What works off a batch besides the work itself.
 #[derive(Debug, Clone)]
 pub struct OneByOne {
-    queues: Queues,
-    probes: Probes,
-    metrics: Metrics,
+    batches: Batches,
     /// Groups that are worked on at the same time.
     side_by_side: usize,
     /// Time for one batch.
@@ -50,13 +44,7 @@ pub trait WorkOff {
 
 impl OneByOne {
     pub fn new(clients: &Clients, metrics: Metrics, side_by_side: usize) -> Self {
-        Self {
-            queues: clients.queues(),
-            probes: Probes::new(clients, metrics.clone()),
-            metrics,
-            side_by_side,
-            budget: BATCH_BUDGET,
-        }
+        Self { batches: Batches::new(clients, metrics), side_by_side, budget: BATCH_BUDGET }
     }
 
     /// The same with another time for each batch.
@@ -66,26 +54,12 @@ impl OneByOne {
 
     /// Gives each message to `worker`, and names what is handed back.
     pub async fn handle(&self, event: SqsEvent, worker: &(impl WorkOff + Sync)) -> SqsBatchResponse {
-        let (deadline, messages) = (Instant::now() + self.budget, event.records.len());
-        let (queue_arn, groups) = fifo::groups(event);
-        let (probes, groups): (Vec<_>, Vec<_>) =
-            groups.into_iter().partition(|group| keys::is_probe_group(&group.id));
-        let tenant = groups.iter().find_map(|group| keys::tenant_of_group(&group.id));
-        let tenant_id = tenant.as_ref().map(TenantId::as_str);
-        let span = tracing::info_span!("batch", tenant.id = tenant_id, queue.arn = queue_arn);
-        let worked = async {
-            let mut left = self.probes.work_off(&queue_arn, &probes).await;
-            let works: Vec<_> =
-                groups.iter().map(|group| in_order(group, &queue_arn, deadline, worker)).collect();
-            let works = stream::iter(works).buffer_unordered(self.side_by_side).collect::<Vec<_>>();
-            left.extend(works.await.into_iter().flatten());
-            fifo::hand_back(&self.queues, &self.metrics, &queue_arn, &left).await
-        };
-        let response = worked.instrument(span).await;
-        if let Some(tenant) = tenant {
-            self.metrics.batch(&tenant, messages, response.batch_item_failures.len());
-        }
-        response
+        let (deadline, batch) = (Instant::now() + self.budget, Batch::of(event));
+        let works: Vec<_> =
+            batch.groups.iter().map(|group| in_order(group, &batch.queue_arn, deadline, worker)).collect();
+        let works = stream::iter(works).buffer_unordered(self.side_by_side).collect::<Vec<_>>();
+        let work = async { works.await.into_iter().flatten().collect() };
+        self.batches.work_off(&batch, work).await
     }
 }
 

@@ -8,16 +8,14 @@ pub mod plan;
 pub mod state;
 pub mod work;
 
-use crate::fifo::{self, BATCH_BUDGET};
+use crate::batch::{Batch, Batches};
+use crate::fifo::BATCH_BUDGET;
 use crate::lambda::Worker;
-use crate::probe::Probes;
 use aws::bus::Names;
 use aws::clock::Clock;
 use aws::config::Clients;
 use aws::failure::Failure;
-use aws::keys;
 use aws::menus::Menus;
-use aws::queue::Queues;
 use aws::results::{Lane, Results};
 use aws::retry::Policy;
 use aws::table::{NotCommitted, Reason, Table, Write};
@@ -25,26 +23,23 @@ use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::booking::{Booking, BookingOutcome};
 use domain::checkout::{Checkout, Outcome};
-use domain::id::TenantId;
 use domain::planted::{self, Planted};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use plan::Plan;
 use state::State;
-use tokio::time::Instant;
-use tracing::Instrument;
+use tokio::time::{Instant, timeout_at};
 use work::Work;
 
 /// Whole calls that may fail before the wallets of a transaction go alone.
 const SHARED_FAILURES: u32 = 2;
 
 #[derive(Debug, Clone)]
-pub struct PostCheckouts {
+pub struct PostCheckoutsWorker {
     table: Table,
     results: Results,
-    queues: Queues,
-    probes: Probes,
+    batches: Batches,
     menus: Menus,
     names: Names,
     clock: Clock,
@@ -60,14 +55,13 @@ struct Round {
     has_failed: bool,
 }
 
-impl PostCheckouts {
+impl PostCheckoutsWorker {
     pub fn new(clients: &Clients, clock: Clock, metrics: Metrics) -> Self {
         Self {
             // A round is the attempt, and the next one the retry.
             table: clients.table(Policy::ONCE),
             results: clients.results(Policy::ONCE),
-            queues: clients.queues(),
-            probes: Probes::new(clients, metrics.clone()),
+            batches: Batches::new(clients, metrics.clone()),
             menus: Menus::default(),
             names: clients.config().names.clone(),
             clock,
@@ -81,29 +75,16 @@ impl PostCheckouts {
     }
 
     async fn work_off_batch(&self, event: SqsEvent) -> SqsBatchResponse {
-        let (started, messages) = (Instant::now(), event.records.len());
-        let (queue_arn, groups) = fifo::groups(event);
-        let (probes, groups): (Vec<_>, Vec<_>) =
-            groups.into_iter().partition(|group| keys::is_probe_group(&group.id));
-        let mut works: Vec<_> =
-            groups.iter().map(|group| Work::read(group, &queue_arn, &self.names)).collect();
-        let tenant = works.iter().find_map(|work| work.tenant().cloned());
-        let tenant_id = tenant.as_ref().map(TenantId::as_str);
-        let span = tracing::info_span!("batch", tenant.id = tenant_id, queue.arn = queue_arn);
-        let worked = async {
-            let mut left = self.probes.work_off(&queue_arn, &probes).await;
-            let budget = BATCH_BUDGET.saturating_sub(started.elapsed());
-            if tokio::time::timeout(budget, Box::pin(self.work_off(&mut works))).await.is_err() {
+        let (deadline, batch) = (Instant::now() + BATCH_BUDGET, Batch::of(event));
+        let work = async {
+            let mut works: Vec<_> =
+                batch.groups.iter().map(|group| Work::read(group, &batch.queue_arn, &self.names)).collect();
+            if timeout_at(deadline, Box::pin(self.work_off(&mut works))).await.is_err() {
                 tracing::warn!(budget_ms = BATCH_BUDGET.as_millis(), "the batch ran out of time");
             }
-            left.extend(works.into_iter().flat_map(Work::hand_back));
-            fifo::hand_back(&self.queues, &self.metrics, &queue_arn, &left).await
+            works.into_iter().flat_map(Work::hand_back).collect()
         };
-        let response = worked.instrument(span).await;
-        if let Some(tenant) = tenant {
-            self.metrics.batch(&tenant, messages, response.batch_item_failures.len());
-        }
-        response
+        self.batches.work_off(&batch, work).await
     }
 
     async fn work_off(&self, works: &mut [Work<'_>]) {
@@ -228,7 +209,7 @@ impl PostCheckouts {
     }
 }
 
-impl Worker for PostCheckouts {
+impl Worker for PostCheckoutsWorker {
     async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
         self.work_off_batch(event).await
     }

@@ -44,11 +44,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use workers::administer::AdministerWorker;
-use workers::announce::Announcer;
+use workers::announce::AnnounceWorker;
 use workers::deliver::DeliverWorker;
 use workers::import_files::ImportWorker;
 use workers::listen::Listen;
-use workers::post_checkouts::PostCheckouts;
+use workers::post_checkouts::PostCheckoutsWorker;
 use workers::reconcile::ReconcileWorker;
 use workers::replenish::ReplenishWorker;
 
@@ -320,13 +320,13 @@ async fn furnish(clients: &Clients, clock: &Clock) -> Result<PoolIds, StartError
 /// One of each kind of worker.
 #[derive(Debug, Clone)]
 pub struct Workers {
-    pub checkouts: Arc<PostCheckouts>,
+    pub checkouts: Arc<PostCheckoutsWorker>,
     pub admin: Arc<AdministerWorker>,
     /// What it administers with.
     pub administer: AdministerConfig,
     pub replenishment: Arc<ReplenishWorker>,
     pub imports: Arc<ImportWorker>,
-    pub results: Arc<Announcer>,
+    pub results: Arc<AnnounceWorker>,
     pub deliveries: Arc<DeliverWorker>,
     pub reconciliation: Arc<ReconcileWorker>,
     /// What it signs with, and where it may call.
@@ -343,7 +343,7 @@ impl Workers {
     ) -> Self {
         let (clock, metrics) = (&options.clock, &options.metrics);
         Self {
-            checkouts: Arc::new(PostCheckouts::new(clients, clock.clone(), metrics.clone())),
+            checkouts: Arc::new(PostCheckoutsWorker::new(clients, clock.clone(), metrics.clone())),
             admin: Arc::new(AdministerWorker::new(
                 clients,
                 administer.clone(),
@@ -357,7 +357,7 @@ impl Workers {
                 metrics.clone(),
             )),
             imports: Arc::new(ImportWorker::new(clients, clock.clone(), metrics.clone())),
-            results: Arc::new(Announcer::new(
+            results: Arc::new(AnnounceWorker::new(
                 clients,
                 &listen.connections_url,
                 clock.clone(),

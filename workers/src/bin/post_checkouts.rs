@@ -1,9 +1,9 @@
 //! The Lambda that works off checkouts.
 
 use workers::lambda;
-use workers::post_checkouts::PostCheckouts;
+use workers::post_checkouts::PostCheckoutsWorker;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda::run(PostCheckouts::new).await
+    lambda::run(PostCheckoutsWorker::new).await
 }

@@ -36,7 +36,6 @@ impl WalletCommand {
 #[derive(Debug)]
 pub struct Work<'a> {
     group: &'a Group,
-    tenant: Option<TenantId>,
     /// Commands without a durable outcome, in order, each with its message.
     open: VecDeque<(&'a Message, WalletCommand)>,
     /// Messages whose outcome is durable and not told yet, and what to tell of each.
@@ -60,7 +59,6 @@ impl<'a> Work<'a> {
         let is_one_by_one = group.is_one_by_one();
         let mut work = Self {
             group,
-            tenant: None,
             open: VecDeque::new(),
             untold: VecDeque::new(),
             lane: Lane::new(),
@@ -76,12 +74,7 @@ impl<'a> Work<'a> {
                 Err(failure) => work.dead.push((message, failure)),
             }
         }
-        work.tenant = work.open.front().map(|(_, command)| command.tenant().clone());
         work
-    }
-
-    pub fn tenant(&self) -> Option<&TenantId> {
-        self.tenant.as_ref()
     }
 
     /// Whether something of it can never be worked off.
