@@ -1,5 +1,5 @@
-//! `make cutoff-rush`: replenishes many wallets while lunch goes on, and prints what it took. Ends with an audit:
-//! every wallet has one movement of the cutoff, and the sums are exact.
+//! `make cutoff-rush`: replenishes many wallets while lunch goes on, and prints what it took. Ends with an
+//! audit: every wallet has one movement of the cutoff, and the sums are exact.
 
 #![expect(
     clippy::unwrap_used,

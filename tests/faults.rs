@@ -71,8 +71,8 @@ pub fn http_client(choice: impl Fn(&str, &str) -> Fault + Send + Sync + 'static)
 /// Long enough for a call on this machine that is being carried out.
 const CALL: Duration = Duration::from_millis(60);
 
-/// Gives a batch to a worker that dies with its call number `call`, by a [`Fault::Hang`] before that was carried out or
-/// a [`Fault::Freeze`] after; what the worker answers if it makes fewer.
+/// Gives a batch to a worker that dies with its call number `call`, by a [`Fault::Hang`] before that was
+/// carried out or a [`Fault::Freeze`] after; what the worker answers if it makes fewer.
 pub async fn until_death<W: Worker>(
     config: &Config,
     call: u32,
@@ -136,8 +136,9 @@ pub fn unprocessed(table: String, key: Value) -> impl Fn(&str, String) -> String
     }
 }
 
-/// A rewrite of the first batch read that finds something under a sort key: the keys were read one after the other, and some
-/// of the items are, as `change` says, from before what the others tell of. With it, whether there was such a read.
+/// A rewrite of the first batch read that finds something under a sort key: the keys were read one after the
+/// other, and some of the items are, as `change` says, from before what the others tell of. With it, whether
+/// there was such a read.
 pub fn torn(
     sort_key: &'static str,
     change: impl Fn(&mut Vec<Value>) + Send + Sync + 'static,

@@ -1,5 +1,5 @@
-//! `make import-rush`: imports large menus and rosters while lunch goes on, and prints what they took. The worker runs
-//! in a process of its own, as it does in Lambda, so that its memory is nobody else's.
+//! `make import-rush`: imports large menus and rosters while lunch goes on, and prints what they took. The
+//! worker runs in a process of its own, as it does in Lambda, so that its memory is nobody else's.
 
 #![expect(
     clippy::unwrap_used,

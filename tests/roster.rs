@@ -1,5 +1,5 @@
-//! A roster as long as asked for, written behind the API's back: each with a little credit and no limit of their
-//! own. And whether a cutoff gave each of them what it should, once.
+//! A roster as long as asked for, written behind the API's back: each with a little credit and no limit of
+//! their own. And whether a cutoff gave each of them what it should, once.
 
 use aws::table::{Table, Write};
 use aws::{items, keys};
@@ -53,8 +53,8 @@ pub async fn hire(table: &Table, tenant: &TenantId, employees: u32, now: Timesta
         .await;
 }
 
-/// Every wallet of the roster, of which nobody bought: one movement of the cutoff, and the limit. The sum of what
-/// was granted them.
+/// Every wallet of the roster, of which nobody bought: one movement of the cutoff, and the limit. The sum of
+/// what was granted them.
 pub async fn audit(table: &Table, tenant: &TenantId, employees: u32, date: Date, limit: i64) -> i64 {
     let id = booking_id(date);
     let all: Vec<_> = (0..employees).map(number).collect();

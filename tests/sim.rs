@@ -1,5 +1,5 @@
-//! A deterministic simulation of the whole system: the real intake router and every real worker on one thread,
-//! in virtual time, over models of the services, with everything going wrong that can.
+//! A deterministic simulation of the whole system: the real intake router and every real worker on one
+//! thread, in virtual time, over models of the services, with everything going wrong that can.
 //!
 //! One seed is one history, always the same; every commit and every answer is checked.
 
@@ -102,8 +102,8 @@ pub fn run(seed: u64, script: &Script, without: &BTreeSet<Kind>, is_kept: bool) 
     runtime.block_on(play::play(seed, script, without, is_kept))
 }
 
-/// One thread. Whatever comes from another, as a file that is looked at does, waits until there is nothing else to do, so
-/// that it comes at the same place in every run.
+/// One thread. Whatever comes from another, as a file that is looked at does, waits until there is nothing
+/// else to do, so that it comes at the same place in every run.
 fn runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_time().start_paused(true).global_queue_interval(u32::MAX).build();

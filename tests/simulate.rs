@@ -1,6 +1,6 @@
 //! `make simulate` and `make mutants`: seeds by the thousand on every core, one seed in full, or every
-//! planted bug until it is caught. Fails on a violation, on a kind of trouble or an outcome that never happened, and
-//! on a bug that survives.
+//! planted bug until it is caught. Fails on a violation, on a kind of trouble or an outcome that never
+//! happened, and on a bug that survives.
 
 #![expect(clippy::print_stdout, reason = "a tool for people")]
 
@@ -20,8 +20,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// From so many seeds on, a kind of trouble that never happened is a mistake, and so is an outcome.
 const ENOUGH_SEEDS: u64 = 300;
-/// What comes of sales, corrections and changes dozens of times in so many seeds: a worker that refuses everything, or takes
-/// everything, breaks no other invariant.
+/// What comes of sales, corrections and changes dozens of times in so many seeds: a worker that refuses
+/// everything, or takes everything, breaks no other invariant.
 const COMMON: [&str; 35] = [
     "settled",
     "voided",

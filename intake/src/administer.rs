@@ -95,7 +95,8 @@ impl Office {
         let wanted = [place.clone()].into_iter().chain(wanted);
         let (caller, tenant, mut found) = identity.admit_with(&app.table, wanted).await?;
         let earlier = match found.take(&place) {
-            // What is wanted may have been changed by this very command, while the keys were read one after the other.
+            // What is wanted may have been changed by this very command, while the keys were read one after
+            // the other.
             None if N > 0 => app.table.read_one(&place).await?,
             earlier => earlier,
         };

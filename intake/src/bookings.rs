@@ -42,8 +42,9 @@ pub(crate) enum Corrected {
 /// Undo a sale of the same business day.
 ///
 /// For a cashier of the concessionaire within 15 minutes of the sale, for its manager until the day closes. A
-/// sale that is not decided yet is undone, too: if it arrives later, it finds itself voided. Only its id and employee say which: of
-/// another employee's number this is `booked` with an `amount` of 0, and the sale stays.
+/// sale that is not decided yet is undone, too: if it arrives later, it finds itself voided. Only its id and
+/// employee say which: of another employee's number this is `booked` with an `amount` of 0, and the sale
+/// stays.
 #[utoipa::path(
     post,
     operation_id = "voidCheckout",
@@ -181,7 +182,8 @@ pub async fn refund(
 #[schema(example = json!({ "amount": 100_000, "reason": "first credit" }))]
 #[expect(dead_code, reason = "only its description is used")]
 pub(crate) struct AdjustmentRequest {
-    /// In minor units; negative takes, and is rejected whole if it passes the floor of the wallet. Never zero.
+    /// In minor units; negative takes, and is rejected whole if it passes the floor of the wallet. Never
+    /// zero.
     #[schema(minimum = -1_000_000_000_000_i64, maximum = 1_000_000_000_000_i64)]
     amount: i64,
     #[schema(min_length = 1, max_length = 200)]

@@ -107,8 +107,8 @@ struct Till {
     read: Option<Found>,
 }
 
-/// One read: user, tenant, station, and the badge or employee. Who is named by number is looked up together with what came
-/// of `sale` before.
+/// One read: user, tenant, station, and the badge or employee. Who is named by number is looked up together
+/// with what came of `sale` before.
 async fn till(
     app: &App,
     identity: &Identity,
@@ -152,7 +152,8 @@ struct Sale {
 }
 
 impl Sale {
-    /// The second and last read, if the first could not tell: the buyer, and what came of the same sale before.
+    /// The second and last read, if the first could not tell: the buyer, and what came of the same sale
+    /// before.
     async fn find(
         app: &App,
         till: Till,
@@ -180,8 +181,8 @@ impl Sale {
         Ok(Json(view).into_response())
     }
 
-    /// Whose sale it is: of whoever has the station, unless the sale may have been accepted before that changed, and
-    /// settle yet.
+    /// Whose sale it is: of whoever has the station, unless the sale may have been accepted before that
+    /// changed, and settle yet.
     fn concessionaire(&self, now: Timestamp) -> Result<ConcessionaireId, Problem> {
         let Station { concessionaire, status, .. } = &self.station;
         let Err(refused) = ask_selling(&self.caller, concessionaire, *status) else {
@@ -391,7 +392,8 @@ impl DayParameters {
         if !errors.is_empty() {
             return Err(Problem::BadInput(errors));
         }
-        // A station may have been another concessionaire's on that day than it is now: whoever is named had it.
+        // A station may have been another concessionaire's on that day than it is now: whoever is named had
+        // it.
         let named = match (named, &station) {
             (None, Some(station)) => Some(station_owner(app, tenant, station).await?),
             (named, _) => named,

@@ -1,4 +1,5 @@
-//! `GET /v1/corrections`: voids, refunds and adjustments, so that somebody can look after those who give back.
+//! `GET /v1/corrections`: voids, refunds and adjustments, so that somebody can look after those who give
+//! back.
 
 use crate::app::App;
 use crate::caller::Identity;
@@ -31,7 +32,8 @@ const TOGETHER: i32 = 500;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct CorrectionParameters {
-    /// Of whose sales; of an administrator everybody's unless given, and adjustments, of a manager or cashier their own.
+    /// Of whose sales; of an administrator everybody's unless given, and adjustments, of a manager or cashier
+    /// their own.
     concessionaire_id: Option<String>,
     /// Entries of a page at most, 1 to 500; 100 unless given.
     #[param(value_type = Option<i32>, minimum = 1, maximum = 500)]
@@ -42,8 +44,9 @@ pub struct CorrectionParameters {
 
 /// What was given back or corrected, booked or rejected, newest first.
 ///
-/// A page ends early, also without any entry, once 2,000 entries of the audit were looked at for it: whoever wants all
-/// follows `next_cursor` to its end. With `Accept: text/csv` a page comes as CSV, and the next one is named by its `Link`.
+/// A page ends early, also without any entry, once 2,000 entries of the audit were looked at for it: whoever
+/// wants all follows `next_cursor` to its end. With `Accept: text/csv` a page comes as CSV, and the next one
+/// is named by its `Link`.
 #[utoipa::path(
     get,
     operation_id = "listCorrections",

@@ -31,11 +31,12 @@ const UPCOMING: usize = 5;
 }))]
 #[expect(dead_code, reason = "only its description is used")]
 pub(crate) struct PolicyRequest {
-    /// One day of the month or two, the earlier first: 1 to 31, or `last`. A day that a month lacks is its last.
+    /// One day of the month or two, the earlier first: 1 to 31, or `last`. A day that a month lacks is its
+    /// last.
     #[schema(min_items = 1, max_items = 2)]
     days: Vec<DayName>,
-    /// Local time of the tenant's zone. What daylight saving skips is moved on by as much; of what comes twice
-    /// the first counts.
+    /// Local time of the tenant's zone. What daylight saving skips is moved on by as much; of what comes
+    /// twice the first counts.
     #[schema(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$")]
     time: String,
     method: MethodName,

@@ -80,8 +80,9 @@ pub async fn get(
 #[schema(example = json!({ "date": "2026-03-15", "reason": "paid early: the 15th is a holiday" }))]
 #[expect(dead_code, reason = "only its description is used")]
 pub(crate) struct CutoffRequest {
-    /// After the latest cutoff, and no later than the next of the schedule. The date of `next_cutoffs[0]` of the credit policy opens
-    /// that one early, and it is not due again; any other date is one cutoff more, for everybody.
+    /// After the latest cutoff, and no later than the next of the schedule. The date of `next_cutoffs[0]` of
+    /// the credit policy opens that one early, and it is not due again; any other date is one cutoff more,
+    /// for everybody.
     #[schema(format = Date)]
     date: String,
     #[schema(min_length = 1, max_length = 200)]
@@ -204,8 +205,9 @@ pub async fn preview(
 
 /// What a cutoff gave each employee, by name.
 ///
-/// Who was hired after it was closed has their share of it as `joined`, and is not in its totals. While it is open, each page is as
-/// it was when it was read: of one that closes meanwhile, `missing` counts whoever had nothing yet.
+/// Who was hired after it was closed has their share of it as `joined`, and is not in its totals. While it is
+/// open, each page is as it was when it was read: of one that closes meanwhile, `missing` counts whoever had
+/// nothing yet.
 ///
 /// With `Accept: text/csv` a page comes as CSV, and the next one is named by its `Link`.
 #[utoipa::path(

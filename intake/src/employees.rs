@@ -137,7 +137,8 @@ pub async fn list(
     list::page(&app, &list, page, &keys::employees(&tenant.id, &start), Order::OldestFirst, view).await
 }
 
-/// Employees of an exported page. The longest rows of so many are answered at once by a Lambda, which has 6 MB.
+/// Employees of an exported page. The longest rows of so many are answered at once by a Lambda, which has 6
+/// MB.
 const EXPORTED: Limits = Limits { default: 1_000, max: 1_000 };
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -146,13 +147,15 @@ pub struct ExportParameters {
     /// Employees of a page at most, 1 to 1000; 1000 unless given.
     #[param(value_type = Option<i32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
-    /// As the page before gave it. Pages follow names: whoever is renamed between two of them may be missed, or come twice.
+    /// As the page before gave it. Pages follow names: whoever is renamed between two of them may be missed,
+    /// or come twice.
     cursor: Option<String>,
 }
 
 /// Everybody who buys as CSV, by name: as an import reads it.
 ///
-/// Imported again, it changes nobody. Of several active badges it has the first, and of those that are blocked none.
+/// Imported again, it changes nobody. Of several active badges it has the first, and of those that are
+/// blocked none.
 #[utoipa::path(
     get,
     operation_id = "exportEmployees",
@@ -266,8 +269,8 @@ pub(crate) struct EmployeePatchRequest {
 
 /// Change an employee, or whether they may buy.
 ///
-/// Whoever is let go keeps their balance, which no cutoff touches, and has it again when they come back, without a share of the
-/// period: adjust the wallet where that shall not be.
+/// Whoever is let go keeps their balance, which no cutoff touches, and has it again when they come back,
+/// without a share of the period: adjust the wallet where that shall not be.
 #[utoipa::path(
     patch,
     operation_id = "patchEmployee",

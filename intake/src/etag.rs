@@ -1,5 +1,5 @@
-//! Conditional requests: every read has a strong `ETag`, with `304` for whoever has it already, and some changes are made
-//! only where what was read still stands.
+//! Conditional requests: every read has a strong `ETag`, with `304` for whoever has it already, and some
+//! changes are made only where what was read still stands.
 
 use crate::problem::{FieldError, Problem};
 use aws::failure::Failure;
@@ -13,8 +13,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use utoipa::IntoParams;
 
-/// Answers reads under the `ETag` that their route gave them, or else one that is made from their bytes. Only what a route
-/// names by its version may be kept by a cache: other reads tell of people.
+/// Answers reads under the `ETag` that their route gave them, or else one that is made from their bytes. Only
+/// what a route names by its version may be kept by a cache: other reads tell of people.
 pub async fn conditional(request: Request, next: Next) -> Response {
     if request.method() != Method::GET {
         return next.run(request).await;

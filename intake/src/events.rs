@@ -1,5 +1,5 @@
-//! The API's description of what webhooks are told, by type. Listeners, and queues that a company subscribes, get the
-//! same.
+//! The API's description of what webhooks are told, by type. Listeners, and queues that a company subscribes,
+//! get the same.
 //!
 //! Invariant: every event reads as it is described, with no member more.
 

@@ -1,5 +1,5 @@
-//! Imports of files: a place to put one, and what became of it. Nothing is written here; the store announces a file,
-//! and a worker takes it.
+//! Imports of files: a place to put one, and what became of it. Nothing is written here; the store announces
+//! a file, and a worker takes it.
 
 use crate::app::App;
 use crate::base_path::BasePath;
@@ -82,9 +82,10 @@ enum Awaited {
 
 /// Ask for a place to put a menu's file.
 ///
-/// The file is CSV, a JSON object a line, or a workbook (XLSX), with a header: `code`, `name`, `category`, `price`, `calories`, under
-/// any of their names. A price is a decimal of the currency (`45.00`), not minor units, in a JSON line as well: `GET …/menu.csv` gives out
-/// such a file, and `GET …/menu` none. A meal without a code gets one that is made of its name.
+/// The file is CSV, a JSON object a line, or a workbook (XLSX), with a header: `code`, `name`, `category`,
+/// `price`, `calories`, under any of their names. A price is a decimal of the currency (`45.00`), not minor
+/// units, in a JSON line as well: `GET …/menu.csv` gives out such a file, and `GET …/menu` none. A meal
+/// without a code gets one that is made of its name.
 #[utoipa::path(
     post,
     operation_id = "postMenuImport",
@@ -133,24 +134,26 @@ pub(crate) struct EmployeeImportRequest {
     /// What it calls itself; `text/csv` unless given.
     #[schema(value_type = Option<ImportContentType>)]
     content_type: Option<String>,
-    /// `merge` unless given; `replace` deactivates whoever is not in the file. Whoever comes back needs an `active` in a column `status`.
+    /// `merge` unless given; `replace` deactivates whoever is not in the file. Whoever comes back needs an
+    /// `active` in a column `status`.
     #[schema(value_type = Option<ModeName>)]
     mode: Option<String>,
     /// `strict` unless given.
     #[schema(value_type = Option<StrictnessName>)]
     strictness: Option<String>,
-    /// How many of a hundred active employees may be missing from a file that replaces; 10 unless given. If there
-    /// are more, it is refused.
+    /// How many of a hundred active employees may be missing from a file that replaces; 10 unless given. If
+    /// there are more, it is refused.
     #[schema(minimum = 0, maximum = 100)]
     max_missing_percent: Option<i64>,
 }
 
 /// Ask for a place to put a roster's file.
 ///
-/// The file is CSV, a JSON object a line, or a workbook (XLSX), with a header: `employee_number`, `name`, `badge`, `status`,
-/// `credit_limit` (a decimal of the currency, as `5000.00`, not minor units), `discount` (percent), `image_url`, under any of
-/// their names. What is not given stays as it is. A badge that is new to an employee blocks their others; one of theirs that is
-/// blocked, or was taken back, stays so. `GET /v1/employees.csv` gives out such a file.
+/// The file is CSV, a JSON object a line, or a workbook (XLSX), with a header: `employee_number`, `name`,
+/// `badge`, `status`, `credit_limit` (a decimal of the currency, as `5000.00`, not minor units), `discount`
+/// (percent), `image_url`, under any of their names. What is not given stays as it is. A badge that is new to
+/// an employee blocks their others; one of theirs that is blocked, or was taken back, stays so. `GET
+/// /v1/employees.csv` gives out such a file.
 #[utoipa::path(
     post,
     operation_id = "postEmployeeImport",
@@ -219,8 +222,8 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Where to put the file, or what stands under its id already. A 404 unless `is_there` finds what it is for in what
-    /// is read of `wanted`.
+    /// Where to put the file, or what stands under its id already. A 404 unless `is_there` finds what it is
+    /// for in what is read of `wanted`.
     async fn answer<const N: usize>(
         self,
         identity: &Identity,
@@ -268,7 +271,8 @@ impl Asked<'_> {
 
 /// An import, and how far it is.
 ///
-/// With the ticket of its `202`, one that was not begun yet reads `queued`, and `expired` once no file came in time.
+/// With the ticket of its `202`, one that was not begun yet reads `queued`, and `expired` once no file came
+/// in time.
 #[utoipa::path(
     get,
     operation_id = "getImport",
@@ -314,9 +318,10 @@ async fn view(app: &App, import: Import) -> Result<Response, Problem> {
     Ok(Json(ImportView::of(import, url)).into_response())
 }
 
-/// Imports, newest first, without their bad rows: of an administrator all, of a manager those of their own menu.
+/// Imports, newest first, without their bad rows.
 ///
-/// A page of a manager may hold fewer than its limit; only a missing cursor is the end.
+/// Of an administrator all, of a manager those of their own menu: a page of a manager may hold fewer than its
+/// limit; only a missing cursor is the end.
 #[utoipa::path(
     get,
     operation_id = "listImports",

@@ -15,8 +15,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::{NoContext, Uuid};
 
-/// A way to listen. The ticket opens one connection, as the query parameter `ticket` of `url`, and is the `session`
-/// of what is said on it.
+/// A way to listen. The ticket opens one connection, as the query parameter `ticket` of `url`, and is the
+/// `session` of what is said on it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ListenerTicketView {
     ticket: String,

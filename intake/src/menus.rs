@@ -30,7 +30,8 @@ use serde::Deserialize;
 use std::ops::Bound;
 use utoipa::{IntoParams, ToSchema};
 
-/// Meals of a page. The longest names and categories of so many are answered at once by a Lambda, which has 6 MB.
+/// Meals of a page. The longest names and categories of so many are answered at once by a Lambda, which has 6
+/// MB.
 const LIMITS: Limits = Limits { default: 5_000, max: 5_000 };
 
 /// Which page of a menu.
@@ -46,7 +47,8 @@ pub struct MealsParameters {
 
 /// A concessionaire's current menu; empty, under version `0.0`, before its first meal.
 ///
-/// All pages are of one version: a cursor opens nothing once the menu has changed, and whoever reads begins again.
+/// All pages are of one version: a cursor opens nothing once the menu has changed, and whoever reads begins
+/// again.
 #[utoipa::path(
     get,
     operation_id = "getMenu",

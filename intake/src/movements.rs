@@ -31,8 +31,8 @@ const PAGE: i32 = 500;
 
 /// What moved a wallet within a time, by wallet version, and what it held before and after.
 ///
-/// The month before `to` unless `from` is given, and at most 92 days. What happened at either instant is included. With
-/// `Accept: text/csv` the movements come as CSV.
+/// The month before `to` unless `from` is given, and at most 92 days. What happened at either instant is
+/// included. With `Accept: text/csv` the movements come as CSV.
 #[utoipa::path(
     get,
     operation_id = "listMovements",
@@ -156,8 +156,9 @@ impl Posted {
     }
 }
 
-/// All that moved a wallet within a time, and some of what did before or after; nothing if it is more than `most`.
-/// Ids were made before their movement: up to as long as a key lives, and as far ahead as clocks may be.
+/// All that moved a wallet within a time, and some of what did before or after; nothing if it is more than
+/// `most`. Ids were made before their movement: up to as long as a key lives, and as far ahead as clocks may
+/// be.
 pub async fn between(
     app: &App,
     tenant: &TenantId,

@@ -1,4 +1,5 @@
-//! `/v1/reconciliations`: what was found of what does not agree. Nothing asks for one: there is one a business day.
+//! `/v1/reconciliations`: what was found of what does not agree. Nothing asks for one: there is one a
+//! business day.
 
 use crate::app::App;
 use crate::caller::Identity;
@@ -34,8 +35,8 @@ pub async fn list(
     list::page(&app, &list, page, &keys::reconciliations(&tenant.id), Order::NewestFirst, view).await
 }
 
-/// A look at all wallets, and what it found: the first hundred findings, and how many there are of each type. Nothing of
-/// it is repaired, and it names employees by number alone.
+/// A look at all wallets, and what it found: the first hundred findings, and how many there are of each type.
+/// Nothing of it is repaired, and it names employees by number alone.
 #[utoipa::path(
     get,
     operation_id = "getReconciliation",

@@ -23,8 +23,8 @@ use std::time::Duration;
 const SIDE_BY_SIDE: usize = 8;
 /// What is followed of one wallet; who has more is not proved, and told.
 const FOLLOWED: Most = Most { movements: 20_000, looked_at: 50_000 };
-/// Between two looks at a wallet that is not proved: longer than a transaction takes to be seen as a whole, and so short that
-/// a page of them is answered in time.
+/// Between two looks at a wallet that is not proved: longer than a transaction takes to be seen as a whole,
+/// and so short that a page of them is answered in time.
 const PAUSE: Duration = Duration::from_millis(200);
 /// A page ends early, with the wallet by which so many sales and bookings were looked at.
 const PAGE_ITEMS: usize = 5_000;
@@ -41,11 +41,12 @@ struct Sums {
 /// What went in and out of wallets, and whether their movements explain them.
 ///
 /// `opening + granted + adjusted + refunded - spent - expired = closing`, for each employee and in all. It is
-/// computed from movements from `from` on and before `to`, and followed from there to the wallet as it stands: what
-/// does not lead there is a `difference`, which raises an alarm and which nobody repairs silently. A report
-/// opens with the closing sums of the one that ends where it begins, if that instant is a minute past: until then, what was
-/// decided before may not stand yet. Of a long roster, the last page has the sums of all. A page ends early once 5,000 sales and bookings
-/// were looked at for it: whoever wants all follows `next_cursor` to its end.
+/// computed from movements from `from` on and before `to`, and followed from there to the wallet as it
+/// stands: what does not lead there is a `difference`, which raises an alarm and which nobody repairs
+/// silently. A report opens with the closing sums of the one that ends where it begins, if that instant is a
+/// minute past: until then, what was decided before may not stand yet. Of a long roster, the last page has
+/// the sums of all. A page ends early once 5,000 sales and bookings were looked at for it: whoever wants all
+/// follows `next_cursor` to its end.
 #[utoipa::path(
     get,
     operation_id = "reportCredit",
@@ -131,7 +132,8 @@ struct Proof {
     looked_at: usize,
 }
 
-/// Looks at a wallet, and once more if it is not proved: of what is committed at once, some may be seen before the rest.
+/// Looks at a wallet, and once more if it is not proved: of what is committed at once, some may be seen
+/// before the rest.
 async fn prove(
     app: &App,
     tenant: &TenantId,

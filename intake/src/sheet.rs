@@ -1,5 +1,5 @@
-//! Tables page by page, as JSON or CSV, most with a row an employee. A cursor carries what the pages before it came
-//! to, so that the last page has the sums of all, however many there are.
+//! Tables page by page, as JSON or CSV, most with a row an employee. A cursor carries what the pages before
+//! it came to, so that the last page has the sums of all, however many there are.
 
 use crate::app::App;
 use crate::list::{self, Limits};
@@ -29,7 +29,8 @@ pub struct SheetParameters {
     /// Rows of a page, 1 to 500; 100 unless given.
     #[param(value_type = Option<i32>, minimum = 1, maximum = 500)]
     limit: Option<String>,
-    /// As the page before gave it. Pages follow names: whoever is renamed between two of them may be missed, or come twice.
+    /// As the page before gave it. Pages follow names: whoever is renamed between two of them may be missed,
+    /// or come twice.
     cursor: Option<String>,
 }
 
@@ -144,7 +145,8 @@ pub fn csv_page(rows: Vec<u8>, query: Option<&str>, next_cursor: Option<&str>) -
     Ok(response)
 }
 
-/// Rows as an import reads them. Quoted, whatever they hold, as those who guard against formulas in exports advise.
+/// Rows as an import reads them. Quoted, whatever they hold, as those who guard against formulas in exports
+/// advise.
 pub fn export<const N: usize>(
     columns: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,

@@ -125,8 +125,9 @@ pub async fn list_stations(
     list::page(&app, &list, page, &keys::stations(&tenant.id), Order::OldestFirst, view).await
 }
 
-/// The concessionaire whose entries are read: the one that is asked for, or else the caller's own, or else none, which is all
-/// of them. A 404 if the caller does not sell for it, or if there is none of that id: an empty sheet would be believed.
+/// The concessionaire whose entries are read: the one that is asked for, or else the caller's own, or else
+/// none, which is all of them. A 404 if the caller does not sell for it, or if there is none of that id: an
+/// empty sheet would be believed.
 pub async fn whose(
     app: &App,
     caller: &Caller,

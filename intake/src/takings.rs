@@ -28,8 +28,8 @@ use std::collections::BTreeMap;
 use utoipa::IntoParams;
 
 const DATES_MAX: i64 = 92;
-/// Sales that are added up for one concessionaire's day, and entries of the audit that are looked at for what was given back
-/// on it; who has more is told.
+/// Sales that are added up for one concessionaire's day, and entries of the audit that are looked at for what
+/// was given back on it; who has more is told.
 const SALES_MAX: usize = 50_000;
 /// Days of a page, each of one concessionaire.
 const LIMITS: Limits = Limits { default: 200, max: 500 };
@@ -49,7 +49,8 @@ pub struct TakingsParameters {
     /// The last business date, at most 91 days later; today's unless given.
     #[param(value_type = Option<String>, format = Date)]
     to: Option<String>,
-    /// Days of a page at most, each of one concessionaire, 1 to 500; 200 unless given. Of busy ones, a page has fewer.
+    /// Days of a page at most, each of one concessionaire, 1 to 500; 200 unless given. Of busy ones, a page
+    /// has fewer.
     #[param(value_type = Option<i32>, minimum = 1, maximum = 500)]
     limit: Option<String>,
     /// As the page before gave it.
@@ -68,9 +69,10 @@ struct Bookmark {
 
 /// What stations took, a line for each business date, station and user.
 ///
-/// Sales count on their own business date, and what is given back on that on which it was booked, whenever it was sold:
-/// the figures of a date stay what they are, from six minutes after its end, unless the tenant moves its time zone or closing
-/// hour. `gross - discount = net`, and `net - refunded = taken`. The last page has the totals of all.
+/// Sales count on their own business date, and what is given back on that on which it was booked, whenever it
+/// was sold: the figures of a date stay what they are, from six minutes after its end, unless the tenant
+/// moves its time zone or closing hour. `gross - discount = net`, and `net - refunded = taken`. The last page
+/// has the totals of all.
 #[utoipa::path(
     get,
     operation_id = "reportTakings",
@@ -214,8 +216,8 @@ async fn sold(
     Ok((tills, read))
 }
 
-/// What was given back on a date, by whomever, each correction read with the sale that it is of; and how many entries
-/// of the audit were looked at for it.
+/// What was given back on a date, by whomever, each correction read with the sale that it is of; and how many
+/// entries of the audit were looked at for it.
 async fn refunded(app: &App, tenant: &Tenant, date: Date) -> Result<(Tills, usize), Problem> {
     let (mut tills, mut looked_at) = (Tills::new(), 0);
     let Some((from, to)) = tenant.business_day.hours_of(date) else { return Ok((tills, 0)) };

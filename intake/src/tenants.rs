@@ -198,7 +198,8 @@ pub async fn appoint(office: Office, Path(id): Path<String>, body: Bytes) -> Res
 
 /// Find out which commands of a tenant reach its queues.
 ///
-/// Send it until the tenant's `is_ready` is true: a topic may take a quarter of an hour to let everything through.
+/// Send it until the tenant's `is_ready` is true: a topic may take a quarter of an hour to let everything
+/// through.
 #[utoipa::path(
     post,
     operation_id = "probeTenant",

@@ -58,7 +58,8 @@ const EVENT_TYPES: &str = "the type of an event, like internal-pos.checkout.sett
 
 /// Have a system told what happens.
 ///
-/// The receipt shows the one who asked the secret, for ten minutes. It signs what is sent, as Standard Webhooks has it.
+/// The receipt shows the one who asked the secret, for ten minutes. It signs what is sent, as Standard
+/// Webhooks has it.
 #[utoipa::path(
     post,
     operation_id = "postWebhook",
@@ -135,8 +136,8 @@ pub async fn delete(
 
 /// Give a webhook a new secret.
 ///
-/// The receipt shows it to the one who asked, for ten minutes. For a day, what is sent is signed with the one before
-/// as well.
+/// The receipt shows it to the one who asked, for ten minutes. For a day, what is sent is signed with the one
+/// before as well.
 #[utoipa::path(
     post,
     operation_id = "rotateWebhookSecret",

@@ -1,6 +1,7 @@
 //! What a million checkouts cost: measured calls and units times prices, line by line.
 //!
-//! Dollars a million are also millionths of a dollar each, and so they are kept, in millionths of those: whole numbers.
+//! Dollars a million are also millionths of a dollar each, and so they are kept, in millionths of those:
+//! whole numbers.
 
 use crate::rush::report::Report;
 use serde::Deserialize;

@@ -1,6 +1,6 @@
-//! What a checkout costs in CPU: packaged functions get real events through the Lambda Runtime API, one after the other,
-//! and call the services of a system that has no workers of its own. Without TLS, which they have on AWS; intake does not
-//! wait for outcomes, and nobody listens.
+//! What a checkout costs in CPU: packaged functions get real events through the Lambda Runtime API, one after
+//! the other, and call the services of a system that has no workers of its own. Without TLS, which they have
+//! on AWS; intake does not wait for outcomes, and nobody listens.
 
 use crate::rush::company::{Company, CompanyError};
 use crate::rush::{Rush, System};

@@ -1,4 +1,5 @@
-//! A socket of somebody who listens: opened with a ticket, subscribed, read frame by frame. Whoever loses it opens another.
+//! A socket of somebody who listens: opened with a ticket, subscribed, read frame by frame. Whoever loses it
+//! opens another.
 
 use futures_util::{SinkExt, StreamExt};
 use http::Uri;

@@ -60,7 +60,8 @@ enum Command {
         #[arg(long, env = "POS_ENDPOINTS", default_value = ".local/endpoints.json")]
         endpoints: PathBuf,
     },
-    /// Sell at a rate, whatever becomes of it, and audit. Leaves a report: figures as JSON, and a page with charts.
+    /// Sell at a rate, whatever becomes of it, and audit. Leaves a report: figures as JSON, and a page with
+    /// charts.
     Rush {
         /// Sales a second, at the height of lunch.
         #[arg(long, default_value = "1100")]
@@ -78,7 +79,8 @@ enum Command {
         /// Buyers of the largest company.
         #[arg(long, default_value = "4000")]
         employees: u32,
-        /// Sales in a thousand: sent twice at once, sent again later, at a wrong price, without credit, voided.
+        /// Sales in a thousand: sent twice at once, sent again later, at a wrong price, without credit,
+        /// voided.
         #[arg(long, value_parser = shares, default_value = "10,10,10,10,5")]
         shares: Shares,
         #[arg(long, default_value = "1")]
@@ -129,8 +131,9 @@ enum Command {
         #[arg(long, env = "POS_ENDPOINTS", default_value = ".local/endpoints.json")]
         endpoints: PathBuf,
     },
-    /// Whether a checkout takes more where there is more, against a system that has no workers: 1, 10 ... companies;
-    /// 1,000, 10,000 ... employees, and messages that wait. Leaves figures as JSON, and a page with charts.
+    /// Whether a checkout takes more where there is more, against a system that has no workers: 1, 10 ...
+    /// companies; 1,000, 10,000 ... employees, and messages that wait. Leaves figures as JSON, and a page
+    /// with charts.
     Scale {
         #[arg(long, default_value = "1000")]
         tenants: u64,

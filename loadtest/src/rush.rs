@@ -1,5 +1,5 @@
-//! `make rush`: lunch as an open loop. Sales begin when they are due, whatever became of those before; a slow system is
-//! not given a slower lunch, and its latencies count from when each sale was due.
+//! `make rush`: lunch as an open loop. Sales begin when they are due, whatever became of those before; a slow
+//! system is not given a slower lunch, and its latencies count from when each sale was due.
 //!
 //! Invariant: a figure is told only beside an audit of everything that was stored.
 

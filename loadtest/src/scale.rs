@@ -1,5 +1,6 @@
-//! Whether a checkout costs more where there is more: companies, employees, messages that wait. Intake and worker run in this
-//! process, one sale after the other, against the services of a system that has no workers of its own.
+//! Whether a checkout costs more where there is more: companies, employees, messages that wait. Intake and
+//! worker run in this process, one sale after the other, against the services of a system that has no workers
+//! of its own.
 
 use crate::prepare::{self, PrepareError, Stall};
 use crate::rush::chart::{self, Across, Chart, Line};
@@ -195,8 +196,8 @@ impl<'a> Shop<'a> {
         Ok(points)
     }
 
-    /// Messages of others wait behind which a sale would stand in line; here they are taken ten at a time, and it is what
-    /// that takes which counts.
+    /// Messages of others wait behind which a sale would stand in line; here they are taken ten at a time,
+    /// and it is what that takes which counts.
     async fn backlog(&self, most: u64, progress: &ProgressBar) -> Result<Vec<Point>, ScaleError> {
         let company = self.found("scale-backlog").await?;
         let mut points = vec![self.sell(0, std::slice::from_ref(&company)).await?];

@@ -1,6 +1,6 @@
-//! A station as it should be written: each sale under an id that it makes and keeps, sent until it is accepted, told
-//! over a socket, and asked for where the socket is silent. Whatever breaks off, the same id is sent again, and the
-//! socket resumes behind the last position.
+//! A station as it should be written: each sale under an id that it makes and keeps, sent until it is
+//! accepted, told over a socket, and asked for where the socket is silent. Whatever breaks off, the same id
+//! is sent again, and the socket resumes behind the last position.
 
 use crate::listener::{ListenError, Listener};
 use crate::terminal::{Answer, Terminal, TerminalError};

@@ -75,8 +75,8 @@ async fn every_role_does_what_it_may_and_no_more() {
     }
 }
 
-/// Within a company, too: a seller has one concessionaire, an employee one wallet, and whatever is another's is
-/// answered as if it were nobody's.
+/// Within a company, too: a seller has one concessionaire, an employee one wallet, and whatever is another's
+/// is answered as if it were nobody's.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_a_colleagues_is_nobodys() {
     let target = Target::find().await;

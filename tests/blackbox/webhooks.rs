@@ -25,7 +25,8 @@ async fn webhook(admin: &Terminal, url: &str) -> Answer {
 async fn a_receiver_is_told_until_it_is_gone() {
     let target = Target::find().await;
     let [admin, cashier] = [target.terminal("acme-admin").await, target.terminal("acme-cashier").await];
-    // Takes what others sell meanwhile, and of ours the first at the second attempt; the second sale is the end.
+    // Takes what others sell meanwhile, and of ours the first at the second attempt; the second sale is the
+    // end.
     let is_tried = AtomicBool::new(false);
     let receiver = Receiver::start(move |event| {
         let is_ours = event["employeenumber"] == "100153";

@@ -1,5 +1,5 @@
-//! A body is taken or refused. What is refused says where it is wrong, and nothing follows; what is taken is as its
-//! description says, and one command follows, of the caller's tenant, that its worker reads.
+//! A body is taken or refused. What is refused says where it is wrong, and nothing follows; what is taken is
+//! as its description says, and one command follows, of the caller's tenant, that its worker reads.
 
 use crate::schema;
 use crate::shop::{KEY, NOW_MS, Shop};

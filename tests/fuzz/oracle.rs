@@ -1,5 +1,5 @@
-//! What must hold of a file or a message, whatever it holds: it is read or refused, and what is written from it reads as
-//! it was.
+//! What must hold of a file or a message, whatever it holds: it is read or refused, and what is written from
+//! it reads as it was.
 
 pub mod counter;
 pub mod lists;

@@ -1,4 +1,5 @@
-//! What the API's description says of bodies, as far as it says anything: JSON Schema, of which utoipa writes a part.
+//! What the API's description says of bodies, as far as it says anything: JSON Schema, of which utoipa writes
+//! a part.
 
 use regex_lite::Regex;
 use serde_json::{Map, Value};

@@ -1,5 +1,5 @@
-//! The API in memory: the real router and clients over a table and a topic that answer at once. It keeps what was
-//! asked of them, and nobody may ask for what is another tenant's.
+//! The API in memory: the real router and clients over a table and a topic that answer at once. It keeps what
+//! was asked of them, and nobody may ask for what is another tenant's.
 
 use aws::clock::Clock;
 use aws::config::{

@@ -1,5 +1,5 @@
-//! What administrators do through the API, and what reaches a company by itself: schedules that fire, and files that
-//! are dropped.
+//! What administrators do through the API, and what reaches a company by itself: schedules that fire, and
+//! files that are dropped.
 
 use super::client::Client;
 use super::link::Pauses;
@@ -21,8 +21,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// Announcements of one file, and firings of one schedule, that come again are this far apart at most: some before the
-/// topic forgets the first, some after.
+/// Announcements of one file, and firings of one schedule, that come again are this far apart at most: some
+/// before the topic forgets the first, some after.
 const AGAIN_MAX_MS: u64 = 400_000;
 /// Between reading a menu and changing it as it was read.
 const THINKS_MAX_MS: u64 = 20_000;
@@ -216,8 +216,8 @@ impl Play {
         self.announce(&tenant, draft(&command, group, id.to_string()), delay_ms, times);
     }
 
-    /// A file is put into its place, and announced: of one company alone, so that no two are looked at at the same instant,
-    /// each on a thread of its own.
+    /// A file is put into its place, and announced: of one company alone, so that no two are looked at at the
+    /// same instant, each on a thread of its own.
     pub fn drop_file(&mut self, drop: &Drop) {
         let stalls = self.stage.sim.office().menus.len();
         let (tenant, stall) = self.stall(drop.stall % stalls.min(2));

@@ -50,7 +50,8 @@ impl Account {
         })
     }
 
-    /// A sale, and what was given back of it before a booking moved the wallet; of one that did not, what was ever.
+    /// A sale, and what was given back of it before a booking moved the wallet; of one that did not, what was
+    /// ever.
     fn sale(&self, id: CheckoutId, booking: &Booking) -> Corrected<'_> {
         let version = |booking: &Booking| booking.entry().map(|entry| entry.after.version);
         let until = version(booking).unwrap_or(u64::MAX);
@@ -95,8 +96,8 @@ impl Sim {
         }
     }
 
-    /// Somebody else gives credit to every wallet that a transaction is about to write, and changes the policy of a cutoff
-    /// that it is about to open.
+    /// Somebody else gives credit to every wallet that a transaction is about to write, and changes the
+    /// policy of a cutoff that it is about to open.
     pub fn overtake(&self, body: &str) {
         if body.contains("CUTOFF#") {
             let tenants: Vec<_> = self.office().tenants.keys().cloned().collect();
@@ -142,8 +143,8 @@ impl Sim {
         Ok(Account { wallet, checkouts, bookings, ledger })
     }
 
-    /// A grant bears the name of its cutoff, so that no wallet has two of one, and is what the policy says that was frozen
-    /// when the cutoff was opened.
+    /// A grant bears the name of its cutoff, so that no wallet has two of one, and is what the policy says
+    /// that was frozen when the cutoff was opened.
     fn check_grant(
         &self,
         office: &office::Office,

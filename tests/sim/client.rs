@@ -1,4 +1,5 @@
-//! Somebody who puts a sale right, or administers: keeps a key until the outcome is known, as a terminal does.
+//! Somebody who puts a sale right, or administers: keeps a key until the outcome is known, as a terminal
+//! does.
 
 use super::link::{Answer, Link, Pauses};
 use super::office::Cashier;

@@ -1,4 +1,5 @@
-//! Decides a correction again, in another way: what a void, a refund or an adjustment comes to, and why one may be refused.
+//! Decides a correction again, in another way: what a void, a refund or an adjustment comes to, and why one
+//! may be refused.
 
 use super::judge::{LIFETIME_MS, LOOK_BACK_MS, day_of};
 use super::office::MEALS;
@@ -19,7 +20,8 @@ pub struct Corrected<'a> {
     pub before: Vec<(&'a Booking, &'a Cause)>,
 }
 
-/// What is wrong with a correction stored just now, if anything is, whichever of these the tenant was when it was decided.
+/// What is wrong with a correction stored just now, if anything is, whichever of these the tenant was when it
+/// was decided.
 pub fn check<'a>(
     asked: &AskedCorrection,
     booking: &Booking,
@@ -81,8 +83,8 @@ impl Corrected<'_> {
         (sold, back.map(|qty| i64::from(qty.get())).sum())
     }
 
-    /// What so many meals more are worth: what all that is left was worth before, less what it is worth after, both shares
-    /// of what was paid, half up.
+    /// What so many meals more are worth: what all that is left was worth before, less what it is worth
+    /// after, both shares of what was paid, half up.
     fn worth(&self, bill: &Bill, code: &MealCode, qty: i64) -> i64 {
         let (gross, net) = (bill.total_gross().minor(), bill.total_net().minor());
         let price = |code: &MealCode| {

@@ -130,7 +130,8 @@ fn replenished(policy: &Policy, before: i64, limit: i64) -> i64 {
     }
 }
 
-/// What comes after a cutoff: the last that is due by now, unless its days were only set later, or else the first that is not.
+/// What comes after a cutoff: the last that is due by now, unless its days were only set later, or else the
+/// first that is not.
 fn next_cutoff(standing: &StandingPolicy, zone: Offset, latest: Date, now: Timestamp) -> Date {
     let StandingPolicy { policy, since } = standing;
     let mut due = None;

@@ -16,7 +16,8 @@ use workers::listen::{Answer, TICKET_PARAMETER};
 const TRIES_MAX: usize = 20;
 
 impl Play {
-    /// An administrator listens to what happens to the company after a while, unless one does already: behind where they were.
+    /// An administrator listens to what happens to the company after a while, unless one does already: behind
+    /// where they were.
     pub fn listen(&mut self, tenant: &TenantId, delay: Duration) {
         let (tenant, who) = (tenant.clone(), self.cashier_of(tenant).in_role("-admin"));
         let (link, listener, sim) =

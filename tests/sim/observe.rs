@@ -1,5 +1,5 @@
-//! What functions change besides wallets, seen as it is committed: the office learns what is true now, and what must
-//! hold of changes, cutoffs, imports and menus is looked at.
+//! What functions change besides wallets, seen as it is committed: the office learns what is true now, and
+//! what must hold of changes, cutoffs, imports and menus is looked at.
 
 use super::Sim;
 use super::chaos::SKEW_MAX_MS;
@@ -103,7 +103,8 @@ impl Sim {
         self.oracle().check_overtaken(&papers)
     }
 
-    /// What was asked for of one version of a menu is applied to that, or refused because there is another for good.
+    /// What was asked for of one version of a menu is applied to that, or refused because there is another
+    /// for good.
     fn check_condition(&self, receipt: &Receipt) -> Verdict {
         let papers = (receipt.tenant.clone(), receipt.id);
         let Some((stall, asked)) = self.oracle().conditions.get(&papers).cloned() else { return Ok(()) };
@@ -135,8 +136,8 @@ impl Sim {
         }
     }
 
-    /// What a change of an employee or a tenant stood on was what stood there when it was written, it says what stands since, and
-    /// how books are kept lets nobody sell who may not.
+    /// What a change of an employee or a tenant stood on was what stood there when it was written, it says
+    /// what stands since, and how books are kept lets nobody sell who may not.
     fn check_change(&self, receipt: &Receipt) -> Verdict {
         let ReceiptOutcome::Applied { before, after } = &receipt.outcome else { return Ok(()) };
         let office = self.office();
@@ -253,8 +254,8 @@ impl Sim {
         }
     }
 
-    /// Whatever a reconciliation looked at agreed, also while sales went on; and of one that is complete, every part is
-    /// done, and as many were looked at as it says.
+    /// Whatever a reconciliation looked at agreed, also while sales went on; and of one that is complete,
+    /// every part is done, and as many were looked at as it says.
     pub fn check_reconciled(&self, tenant: &TenantId) -> Verdict {
         for item in self.table.partition(&format!("T#{tenant}")) {
             if !sort_key(&item).starts_with("RECONCILIATION#") {
@@ -262,7 +263,8 @@ impl Sim {
             }
             let run = items::stored_reconciliation(item).unwrap().run;
             let Some((_, tally)) = &run.closed else { continue };
-            // A part that a queue forgot is no discrepancy, and is said; so is who was in debt when that was lowered.
+            // A part that a queue forgot is no discrepancy, and is said; so is who was in debt when that was
+            // lowered.
             let is_told =
                 |finding: &str| finding == "incomplete" || finding == "overdrawn" && self.has_lowered(tenant);
             let is_wrong = tally.found.keys().any(|finding| !is_told(finding));

@@ -1,5 +1,5 @@
-//! Who takes part in a simulation, and how their affairs change, written straight into the table or learned from
-//! what workers commit. It remembers what was true when, for whoever checks a decision later.
+//! Who takes part in a simulation, and how their affairs change, written straight into the table or learned
+//! from what workers commit. It remembers what was true when, for whoever checks a decision later.
 
 use super::pool::Pool;
 use super::table::TableModel;
@@ -99,7 +99,8 @@ pub struct Cashier {
 }
 
 impl Cashier {
-    /// The colleague at the same stall whose name ends with a role: `-manager`, `-admin`, `-platform`, or nothing for themselves.
+    /// The colleague at the same stall whose name ends with a role: `-manager`, `-admin`, `-platform`, or
+    /// nothing for themselves.
     pub fn in_role(&self, role: &str) -> Self {
         Self { user: format!("{}{role}", self.user).parse().unwrap(), ..self.clone() }
     }
@@ -370,8 +371,8 @@ fn learn<K: Ord, T>(timelines: &mut BTreeMap<K, Timeline<T>>, of: K, value: T, n
     }
 }
 
-/// How a company replenishes credit, as it is stored: with a cutoff that was due the day before a simulation begins, is as it
-/// begins, or soon, and another within an outage.
+/// How a company replenishes credit, as it is stored: with a cutoff that was due the day before a simulation
+/// begins, is as it begins, or soon, and another within an outage.
 fn policy(began: Time, rng: &mut fastrand::Rng) -> Value {
     let method = match rng.u32(0..3) {
         0 => json!({ "method": "reset" }),

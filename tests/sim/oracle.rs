@@ -59,8 +59,8 @@ pub enum Invariant {
     Progress,
     /// What can never be worked off delays nobody else.
     Undisturbed,
-    /// What happened is told as it is stored, of each wallet in order, twice only as the same; and all of it in
-    /// the end.
+    /// What happened is told as it is stored, of each wallet in order, twice only as the same; and all of it
+    /// in the end.
     Told,
     /// What comes too late charges nobody.
     Late,
@@ -387,8 +387,8 @@ impl Oracle {
         })
     }
 
-    /// Its station was closed, or another's, in one of these states. Nobody is sent away whose sale was begun while it was open,
-    /// and may wait in its queue since.
+    /// Its station was closed, or another's, in one of these states. Nobody is sent away whose sale was begun
+    /// while it was open, and may wait in its queue since.
     pub fn turned_away(&mut self, hash: &str, stations: &[Station], now_ms: i64) -> Verdict {
         let known = self.known.get_mut(hash).expect("a request that was sent");
         known.is_turned_away = true;
@@ -589,7 +589,8 @@ impl Oracle {
         Ok(())
     }
 
-    /// A tenant's wallets together hold what was told of them, and what nobody asked for and so nobody was told of.
+    /// A tenant's wallets together hold what was told of them, and what nobody asked for and so nobody was
+    /// told of.
     pub fn check_conserved(&self, tenant: &TenantId, balances: i64) -> Verdict {
         let events = self.events.iter().filter(|((of, _), _)| of == tenant).map(|(_, event)| event);
         let told: i64 = events.map(moved_by).sum();
@@ -607,7 +608,8 @@ impl Oracle {
         })
     }
 
-    /// What came of a change, and what was asked for. Whatever was asked for, and is named in what stands now, stands so.
+    /// What came of a change, and what was asked for. Whatever was asked for, and is named in what stands
+    /// now, stands so.
     pub fn told_receipt(&self, papers: &Papers, asked: &Value, body: &Value) -> Verdict {
         let Some(stored) = self.receipts.get(papers) else {
             return Err((Invariant::OneOutcome, format!("{body} was told, and no such receipt is stored")));
@@ -770,7 +772,8 @@ fn answers(stored: &Checkout, hash: &str) -> bool {
     RequestHash::try_from(hash.to_owned()).is_ok_and(|hash| stored.answers(hash))
 }
 
-/// What of an answer never changes: not what was given back of it since, nor a name, which is the one of today.
+/// What of an answer never changes: not what was given back of it since, nor a name, which is the one of
+/// today.
 fn lasting(body: &Value) -> Value {
     let mut lasting = body.get("sale").unwrap_or(body).clone();
     let status = if lasting.get("settled_at").is_some() { "settled" } else { "" };

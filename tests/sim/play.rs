@@ -28,8 +28,8 @@ const SIMULATION_MAX: Duration = Duration::from_hours(3);
 const RECOVERY_MAX: Duration = Duration::from_secs(180);
 /// How long an innocent wallet may wait while another is poisoned: its own few calls.
 pub const UNDISTURBED: Duration = Duration::from_millis(900);
-/// How long calls are still under way that met their fate before the faults stopped: a receive that arrives late, waits, and
-/// takes a message away with it.
+/// How long calls are still under way that met their fate before the faults stopped: a receive that arrives
+/// late, waits, and takes a message away with it.
 const LEFT_OVER: Duration = Duration::from_secs(90);
 /// Past the end of every ticket: its five minutes and the grace.
 const ALL_SPENT_MS: i64 = 6 * 60_000 + 1_000;
@@ -39,13 +39,14 @@ const SOON: [Purpose; 5] =
     [Purpose::Checkouts, Purpose::Admin, Purpose::Replenishment, Purpose::Reconciliation, Purpose::Results];
 /// Queues whose functions take long, so that what is lost on the way comes again late.
 const LONG: [Purpose; 2] = [Purpose::Imports, Purpose::Reconciliation];
-/// How long a queue may take to run dry when nothing goes wrong. A cutoff that waits for parts that a queue has forgotten is
-/// left to the next schedule after twenty receives.
+/// How long a queue may take to run dry when nothing goes wrong. A cutoff that waits for parts that a queue
+/// has forgotten is left to the next schedule after twenty receives.
 const DRAIN_MAX: Duration = Duration::from_secs(330);
 /// The same of files: what was taken and not leased in time stands still for a function's quarter of an hour.
 const FILES_MAX: Duration = Duration::from_secs(16 * 60);
 
-/// Of so many simulations, one poisons a wallet when all else is quiet: what dies takes thirty receives to do so.
+/// Of so many simulations, one poisons a wallet when all else is quiet: what dies takes thirty receives to do
+/// so.
 const POISONED_ONE_IN: u32 = 2;
 /// Of so many, one ends with a wallet that somebody wrote past the workers.
 const TAMPERED_ONE_IN: u32 = 4;
@@ -174,7 +175,8 @@ impl Play {
         }
     }
 
-    /// Somebody's wallet is sent a sale that can never be decided, and everybody else buys, in either company.
+    /// Somebody's wallet is sent a sale that can never be decided, and everybody else buys, in either
+    /// company.
     async fn poison_one(&mut self) {
         sleep(LEFT_OVER).await;
         let (mine, how) = (self.rng.usize(..), self.rng.usize(..));
@@ -192,8 +194,8 @@ impl Play {
         self.drain("after the poison", &SOON).await;
     }
 
-    /// One more sale for each of these wallets: one that was not decided in time, and whether a terminal does not
-    /// know the outcome yet.
+    /// One more sale for each of these wallets: one that was not decided in time, and whether a terminal does
+    /// not know the outcome yet.
     async fn charge(
         &mut self,
         buyers: &[Of<EmployeeNumber>],
@@ -256,8 +258,8 @@ impl Play {
         waiting
     }
 
-    /// A schedule fires once more: whatever is due is opened, and whatever is open closes. Where a part was forgotten, somebody
-    /// has the roster handed out again.
+    /// A schedule fires once more: whatever is due is opened, and whatever is open closes. Where a part was
+    /// forgotten, somebody has the roster handed out again.
     async fn close_cutoffs(&mut self) {
         let tenants: Vec<_> = self.stage.sim.office().tenants.keys().cloned().collect();
         // The one that is open, and the one that is due behind it.

@@ -1,4 +1,5 @@
-//! The pool of users of a simulation, as Cognito keeps it: names, whose they are, and whether they may sign in.
+//! The pool of users of a simulation, as Cognito keeps it: names, whose they are, and whether they may sign
+//! in.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! Who joins a company and who is let go: whether the latest cutoff has a share for them, and whether a file said so.
+//! Who joins a company and who is let go: whether the latest cutoff has a share for them, and whether a file
+//! said so.
 
 use super::Sim;
 use super::chaos::{INDEX_LAG_MAX_MS, SKEW_MAX_MS};
@@ -67,8 +68,8 @@ impl Sim {
         }
     }
 
-    /// Whoever is in a file that was taken in is as it says, and whoever is not is let go where it is the whole roster,
-    /// unless somebody has changed that since.
+    /// Whoever is in a file that was taken in is as it says, and whoever is not is let go where it is the
+    /// whole roster, unless somebody has changed that since.
     pub fn check_roster(&self, import: &Import) -> Verdict {
         let office = self.office();
         let rows = &office.dropped[&import.etag];

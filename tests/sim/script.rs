@@ -342,7 +342,8 @@ fn joiners(rng: &mut fastrand::Rng) -> Vec<Step> {
     steps
 }
 
-/// Somebody listens, and loses their connection now and then, perhaps until nothing is kept for them any more.
+/// Somebody listens, and loses their connection now and then, perhaps until nothing is kept for them any
+/// more.
 fn listeners(rng: &mut fastrand::Rng) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut at_ms = 0;

@@ -1,5 +1,5 @@
-//! Who listens, a client of each company, and their connection as API Gateway keeps it: what was sent down, and whether it has
-//! ended.
+//! Who listens, a client of each company, and their connection as API Gateway keeps it: what was sent down,
+//! and whether it has ended.
 
 use super::oracle::{Invariant, Oracle, Verdict};
 use domain::event::Event;
@@ -28,7 +28,8 @@ pub struct Listener {
 }
 
 impl Sockets {
-    /// Opens a connection for a company's listener who has none; gives its id, and the position to come back to.
+    /// Opens a connection for a company's listener who has none; gives its id, and the position to come back
+    /// to.
     pub fn open(&mut self, tenant: &TenantId) -> Option<(String, Option<String>)> {
         let one = self.0.entry(tenant.clone()).or_default();
         if one.connection.is_some() {

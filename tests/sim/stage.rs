@@ -57,8 +57,8 @@ fn workers(purpose: Purpose) -> usize {
 /// One tenant in so many has a queue that gives up on messages soon: after so many receives.
 const IMPATIENT_ONE_IN: u32 = 3;
 const IMPATIENT_RECEIVES: std::ops::RangeInclusive<u32> = 3..=6;
-/// No delivery is received as often here, as no outage takes hours. What nobody can read would be a thousand times, which
-/// was a tenth of all calls.
+/// No delivery is received as often here, as no outage takes hours. What nobody can read would be a thousand
+/// times, which was a tenth of all calls.
 const DELIVERY_RECEIVES: u32 = 100;
 
 pub struct Stage {
@@ -234,7 +234,8 @@ fn staff(
     );
 }
 
-/// Feeds a crew as [`local::pump`] does, but for receives that would find nothing: they were a third of all calls.
+/// Feeds a crew as [`local::pump`] does, but for receives that would find nothing: they were a third of all
+/// calls.
 async fn pump<W: Worker + Send + Sync + 'static>(
     engine: Engine,
     queue: String,

@@ -28,8 +28,8 @@ use workers::lambda::Worker;
 /// Makes a worker of this release or, over clients of its own, of the next, by a clock that may be off.
 pub type Hire<W> = Arc<dyn Fn(&Clients, Clock, Metrics) -> W + Send + Sync>;
 
-/// Where a queue's batches go: one warm worker, replaced when it dies. Queues of several tenants share it, as they share a
-/// function.
+/// Where a queue's batches go: one warm worker, replaced when it dies. Queues of several tenants share it, as
+/// they share a function.
 pub struct Crew<W> {
     sim: Shared,
     engine: Engine,
@@ -332,7 +332,8 @@ fn name(record: &SqsMessage) -> String {
     format!("[{} {request} x{}]", attribute("MessageGroupId"), attribute("ApproximateReceiveCount"))
 }
 
-/// The same at an instant instead: how often something is polled that waits for another thread is nobody's to say.
+/// The same at an instant instead: how often something is polled that waits for another thread is nobody's to
+/// say.
 async fn by_the_clock<F: Future>(work: F, run: Run) -> Option<F::Output> {
     /// What a poll takes, about.
     const POLL: Duration = Duration::from_millis(15);

@@ -170,7 +170,8 @@ async fn what_waited_too_long_ends_and_everybody_can_see_how() {
     assert_eq!(audit::account(world.system.app.table(), "acme", "100005").await.wallet.version, 1);
 }
 
-/// The answer to a sale was lost, and its station went to somebody else: whoever sends again learns what came of it.
+/// The answer to a sale was lost, and its station went to somebody else: whoever sends again learns what came
+/// of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_sold_before_a_station_moved_is_answered_as_it_was() {
     let world = World::start().await;
@@ -193,8 +194,9 @@ async fn what_was_sold_before_a_station_moved_is_answered_as_it_was() {
     }
 }
 
-/// A sale was begun, and waits in its queue or never came, when its station went to somebody else: it settles, and whoever
-/// sends it again is told so. Once it cannot wait any longer, the station is nobody's whom it does not belong to.
+/// A sale was begun, and waits in its queue or never came, when its station went to somebody else: it
+/// settles, and whoever sends it again is told so. Once it cannot wait any longer, the station is nobody's
+/// whom it does not belong to.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_begun_before_a_station_moved_is_sold_as_it_was() {
     let world = World::idle().await;

@@ -118,7 +118,8 @@ async fn a_cutoff_replenishes_everybody_once() {
     assert_eq!(policy["next_cutoffs"].as_array().map(Vec::len), Some(5), "{policy}");
 }
 
-/// Lunch goes on: what is sold meanwhile is sold before or after, and nobody is replenished twice or forgotten.
+/// Lunch goes on: what is sold meanwhile is sold before or after, and nobody is replenished twice or
+/// forgotten.
 #[tokio::test(flavor = "multi_thread")]
 async fn lunch_goes_on_meanwhile() {
     let (world, admin) = world("raise_to", true).await;
@@ -432,8 +433,8 @@ fn key_at(world: &World, n: u8) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(now_ms, &[n; 10]).into_uuid()
 }
 
-/// A roster that moved while it was handed out: somebody is in it twice and somebody not at all. The next round
-/// finds out, and no round counts in which somebody moved.
+/// A roster that moved while it was handed out: somebody is in it twice and somebody not at all. The next
+/// round finds out, and no round counts in which somebody moved.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_missed_by_one_round_is_found_by_the_next() {
     let world = World::idle().await;
@@ -593,8 +594,8 @@ async fn dies_with(world: &World, command: &Command, call: u32, fault: Fault) ->
     died.await.is_none()
 }
 
-/// Wherever opening, handing out and replenishing are cut off, whatever comes again or three times: the totals
-/// are the same, and each wallet has one movement of the cutoff.
+/// Wherever opening, handing out and replenishing are cut off, whatever comes again or three times: the
+/// totals are the same, and each wallet has one movement of the cutoff.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cutoff_that_dies_anywhere_ends_the_same() {
     for (call, fault) in (0..10).flat_map(|call| [(call, Fault::Hang), (call, Fault::Freeze)]) {

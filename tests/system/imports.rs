@@ -83,8 +83,8 @@ async fn nobody_sells_from_half_a_menu() {
     world.settle().await;
 }
 
-/// A file that is put by other means is taken, once however often it is announced, and again if another takes its
-/// place.
+/// A file that is put by other means is taken, once however often it is announced, and again if another takes
+/// its place.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_dropped_is_taken() {
     let world = World::start().await;
@@ -203,8 +203,8 @@ async fn a_roster_replaces_another() {
 /// More calls than any of these imports makes.
 const CALLS_MAX: u32 = 60;
 
-/// Announces what lies under a key to a worker that dies with one of its calls, before or after it was carried out;
-/// false if it makes fewer.
+/// Announces what lies under a key to a worker that dies with one of its calls, before or after it was
+/// carried out; false if it makes fewer.
 async fn dies_with(world: &World, announced: &SqsEvent, call: u32, is_carried_out: bool) -> bool {
     let death = if is_carried_out { Fault::Freeze } else { Fault::Hang };
     let died =
@@ -247,7 +247,8 @@ async fn announcement(world: &World, key: &str) -> SqsEvent {
     event
 }
 
-/// Wherever a worker dies, stations sell from the old menu or the new one, and the next one ends what it began.
+/// Wherever a worker dies, stations sell from the old menu or the new one, and the next one ends what it
+/// began.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_dies_leaves_a_whole_menu() {
     let world = World::idle().await;
@@ -285,7 +286,8 @@ async fn a_worker_that_dies_leaves_a_whole_menu() {
     assert!(deaths > 20, "only {deaths} deaths");
 }
 
-/// Whoever uses an import's key for something else, before it is applied, ends it: it would never have had a receipt.
+/// Whoever uses an import's key for something else, before it is applied, ends it: it would never have had a
+/// receipt.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_whose_key_is_reused_is_refused() {
     let world = World::idle().await;
@@ -472,7 +474,8 @@ async fn whoever_is_hired_during_an_import_stays() {
     assert_eq!(admin.get("/v1/employees/NEW", &[]).await.body["status"], "active");
 }
 
-/// Whoever could not read a large menu to its end goes on from there: no page is read twice, however often it fails.
+/// Whoever could not read a large menu to its end goes on from there: no page is read twice, however often it
+/// fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_menu_is_read_on_from_where_it_failed() {
     let world = World::start().await;
@@ -512,7 +515,8 @@ async fn a_large_menu_is_read_on_from_where_it_failed() {
     assert_eq!(queries.load(Ordering::SeqCst), pages + failures, "it is kept");
 }
 
-/// Who cannot be hired any more when their row is written is told of, as whoever could not be from the beginning.
+/// Who cannot be hired any more when their row is written is told of, as whoever could not be from the
+/// beginning.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_row_that_loses_a_race_is_listed() {
     let world = World::idle().await;
@@ -531,8 +535,8 @@ async fn a_row_that_loses_a_race_is_listed() {
     assert!(import["bad_rows_url"].is_string(), "{import}");
 }
 
-/// Whoever has a file, too, and reads of its import before it began and of its receipt after it ended, does not take that
-/// receipt for another command's, and leaves nothing untold.
+/// Whoever has a file, too, and reads of its import before it began and of its receipt after it ended, does
+/// not take that receipt for another command's, and leaves nothing untold.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_that_ends_while_it_is_read_is_told() {
     let world = World::idle().await;

@@ -1,5 +1,5 @@
-//! `kill -9` at any moment, again and again under load: every answered `202` settles, once, a cutoff replenishes
-//! everybody, once, and table, queues and users are as they were.
+//! `kill -9` at any moment, again and again under load: every answered `202` settles, once, a cutoff
+//! replenishes everybody, once, and table, queues and users are as they were.
 
 use aws::failure::chain;
 use aws::retry::Policy;

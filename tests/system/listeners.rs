@@ -235,7 +235,8 @@ async fn who_sits_down_between_the_steps_of_an_announcement_hears_it() {
     }
 }
 
-/// A user's terminals take no more than twenty seats: the oldest is told to come back, by the end of its connection.
+/// A user's terminals take no more than twenty seats: the oldest is told to come back, by the end of its
+/// connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_loses_their_seat_is_not_left_listening_to_nothing() {
     let world = World::start().await;
@@ -280,8 +281,8 @@ async fn who_may_not_hear_any_more_does_not() {
     assert!(matches!(timeout(PATIENCE, wallet.next()).await.unwrap(), Err(ListenError::Closed)));
 }
 
-/// The reference station: told over its socket, at once where the id was sent before, and asking where the socket
-/// is silent.
+/// The reference station: told over its socket, at once where the id was sent before, and asking where the
+/// socket is silent.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_station_knows_what_came_of_its_sales() {
     let world = World::start().await;

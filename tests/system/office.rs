@@ -76,7 +76,8 @@ fn torn_intake(world: &World) -> (Router, Arc<AtomicBool>) {
     (intake::routes::router(App::new(&clients, config, clock, metrics)), is_torn)
 }
 
-/// Whoever sends an edit again while it is applied may be read to have no receipt, and to have changed the menu.
+/// Whoever sends an edit again while it is applied may be read to have no receipt, and to have changed the
+/// menu.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_that_is_applied_while_it_is_sent_again_is_no_conflict() {
     let world = World::idle().await;

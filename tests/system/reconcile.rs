@@ -1,5 +1,5 @@
-//! Whether what is stored agrees: nothing is found where nothing is wrong, whatever goes on meanwhile, and whatever
-//! somebody changed past the workers is found, and stays as it is.
+//! Whether what is stored agrees: nothing is found where nothing is wrong, whatever goes on meanwhile, and
+//! whatever somebody changed past the workers is found, and stays as it is.
 
 use aws::items::{self, Item};
 use aws::keys::{self, Key};
@@ -463,7 +463,8 @@ async fn rejected_sales_hide_no_wallet() {
     }
 }
 
-/// A wallet that several pages tell of: each movement counts once, and one that is missing among them is found.
+/// A wallet that several pages tell of: each movement counts once, and one that is missing among them is
+/// found.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wallet_is_read_to_its_end() {
     /// Three pages.

@@ -141,8 +141,8 @@ async fn dies_with(world: &World, batch: &SqsEvent, call: u32, is_carried_out: b
     false
 }
 
-/// Wherever a worker dies, the next one tells what was not told: everything is heard, twice only under one id, and
-/// of each wallet in order.
+/// Wherever a worker dies, the next one tells what was not told: everything is heard, twice only under one
+/// id, and of each wallet in order.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_dies_leaves_nothing_untold() {
     const CALLS_MAX: u32 = 20;

@@ -165,7 +165,8 @@ async fn a_date_came_to_what_was_sold_less_what_was_given_back_on_it() {
     assert_eq!((table.len(), table.contains(&line)), (4, true), "{table:?}");
 }
 
-/// Somebody was sent away thousands of times: whoever proves their wallet reads all of it, and the next page goes on behind.
+/// Somebody was sent away thousands of times: whoever proves their wallet reads all of it, and the next page
+/// goes on behind.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_the_credit_report_ends_early_once_much_was_read() {
     let world = World::start().await;

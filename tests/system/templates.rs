@@ -66,8 +66,8 @@ const FROM_LAMBDA: [&str; 5] = [
     "AWS_REGION",
     "AWS_LAMBDA_FUNCTION_NAME",
 ];
-/// Read by the code, and set by tests alone: where the table has an endpoint of its own, or a receiver is on the same
-/// machine.
+/// Read by the code, and set by tests alone: where the table has an endpoint of its own, or a receiver is on
+/// the same machine.
 const NOT_ON_AWS: [&str; 2] = ["AWS_ENDPOINT_URL_DYNAMODB", "WEBHOOK_REACH"];
 /// Read by `lambda_http`, not by us.
 const FOR_THE_RUNTIME: &str = "AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH";
@@ -432,8 +432,8 @@ fn the_dashboard_shows_metrics_that_are_emitted() {
     serde_json::from_str::<Value>(&filled).unwrap();
 }
 
-/// Lambda publishes no version of what has not changed, and CloudFormation sees no secret's value change: of each release
-/// every function says that it is another.
+/// Lambda publishes no version of what has not changed, and CloudFormation sees no secret's value change: of
+/// each release every function says that it is another.
 #[test]
 fn every_release_publishes_every_function() {
     let mut functions = 0;

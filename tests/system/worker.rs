@@ -435,7 +435,8 @@ async fn a_void_is_told_with_the_sale_that_it_withdrew() {
     assert!(told.contains("\"concessionaireid\":\"coffee-bar\""), "{told}");
 }
 
-/// Whoever uses a correction's key for another has the first one's outcome told as it was: with the sale that it was about.
+/// Whoever uses a correction's key for another has the first one's outcome told as it was: with the sale that
+/// it was about.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_correction_is_told_with_its_own_sale_whatever_its_key_is_used_for_then() {
     let world = World::idle().await;

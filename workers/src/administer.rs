@@ -96,8 +96,8 @@ impl AdministerWorker {
         self.end(command, &receipt).await
     }
 
-    /// The receipt is there: it is told, a cutoff goes on, and the pool has a user as the table has them by now, also where
-    /// another request took this one's key, or another command removed a user meanwhile.
+    /// The receipt is there: it is told, a cutoff goes on, and the pool has a user as the table has them by
+    /// now, also where another request took this one's key, or another command removed a user meanwhile.
     async fn end(&self, command: &Administer, receipt: &Receipt) -> Result<(), Failure> {
         let told = self.results.tell(&receipt.tenant, [Event::of_receipt(receipt)]).await;
         if !planted::is(Planted::ReceiptUntold) {

@@ -1,8 +1,8 @@
-//! Announces what was told to whoever listens, to each connection of each audience of an event, and hands it on for
-//! webhooks that want it, in order of its group.
+//! Announces what was told to whoever listens, to each connection of each audience of an event, and hands it
+//! on for webhooks that want it, in order of its group.
 //!
-//! Invariant: what somebody listens to is kept before it is announced, so that who loses their connection can hear
-//! it later.
+//! Invariant: what somebody listens to is kept before it is announced, so that who loses their connection can
+//! hear it later.
 
 use crate::batch::{Batch, Batches};
 use crate::fifo::{BATCH_BUDGET, Group, HandBack, Message};

@@ -1,4 +1,5 @@
-//! What every batch goes through, whoever works on it: probes are let through, what is left is handed back, and it is counted.
+//! What every batch goes through, whoever works on it: probes are let through, what is left is handed back,
+//! and it is counted.
 
 use crate::fifo::{self, Group, HandBack};
 use crate::probe::Probes;

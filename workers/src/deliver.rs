@@ -1,7 +1,8 @@
-//! Tells webhooks what happened: calls a receiver once a turn, notes what came of it, and says when the next turn is.
+//! Tells webhooks what happened: calls a receiver once a turn, notes what came of it, and says when the next
+//! turn is.
 //!
-//! Invariant: a delivery is done with only when its receiver took it, or when its end is stored. Until then it keeps
-//! its place in its lane, unless the receiver takes others.
+//! Invariant: a delivery is done with only when its receiver took it, or when its end is stored. Until then
+//! it keeps its place in its lane, unless the receiver takes others.
 
 pub mod receivers;
 
@@ -145,7 +146,8 @@ impl<R: Call + Sync> DeliverWorker<R> {
         self.table.commit(vec![write]).await.map_err(|error| error.alone("note a delivery"))
     }
 
-    /// It keeps its place for the next attempt, unless its receiver takes others: then it leaves its lane to them.
+    /// It keeps its place for the next attempt, unless its receiver takes others: then it leaves its lane to
+    /// them.
     async fn wait(&self, turn: Turn, delivery: &Delivery) -> Result<(), Failure> {
         let may_step_aside = !turn.told.is_aside && delivery.attempts.len() >= STEPS_ASIDE_FROM;
         if may_step_aside && delivery.steps_aside(&self.since(&turn, delivery).await?) {

@@ -14,7 +14,8 @@ use domain::planted::{self, Planted};
 use serde_json::error::Category;
 use std::time::Duration;
 
-/// Time for one batch, unless a worker has a function timeout of its own; the function's own timeout of 10 s leaves room to hand back the rest.
+/// Time for one batch, unless a worker has a function timeout of its own; the function's own timeout of 10 s
+/// leaves room to hand back the rest.
 pub const BATCH_BUDGET: Duration = Duration::from_secs(6);
 /// From this receive on, a message shares neither transaction nor update with another.
 const ONE_BY_ONE_FROM: u32 = 3;
@@ -149,8 +150,8 @@ pub async fn hand_back(
     response
 }
 
-/// What may pass waits for as long as it says, or twice as long each time; what will not goes to the dead-letter queue as fast
-/// as it can.
+/// What may pass waits for as long as it says, or twice as long each time; what will not goes to the
+/// dead-letter queue as fast as it can.
 fn release(left: &HandBack<'_>) -> Release {
     let may_pass = left.failure.as_ref().is_none_or(Failure::is_transient);
     let stated_s = left.failure.as_ref().and_then(Failure::pause).map(|pause| pause.as_secs());

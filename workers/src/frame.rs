@@ -28,7 +28,8 @@ pub enum Said {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Frame<'a> {
-    /// Whatever happens from now on is told; with the position to come back to until the first event, if the client named none.
+    /// Whatever happens from now on is told; with the position to come back to until the first event, if the
+    /// client named none.
     Subscribed {
         to: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,8 +48,9 @@ pub enum Frame<'a> {
         position: &'a str,
         event: &'a Event,
     },
-    /// All that was missed has been told again. What is told meanwhile is ahead of it, so the position of the last event is one to
-    /// come back to only when this, or a gap, was told of everything that was subscribed to behind a position.
+    /// All that was missed has been told again. What is told meanwhile is ahead of it, so the position of the
+    /// last event is one to come back to only when this, or a gap, was told of everything that was subscribed
+    /// to behind a position.
     Resumed {
         to: &'a str,
     },

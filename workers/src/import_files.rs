@@ -1,9 +1,9 @@
-//! Takes files that were dropped for a tenant: looks at every row before anything is written, then writes, and
-//! says how far it is and what became of it in one item. An import that has its outcome is told, and not looked at
-//! again.
+//! Takes files that were dropped for a tenant: looks at every row before anything is written, then writes,
+//! and says how far it is and what became of it in one item. An import that has its outcome is told, and not
+//! looked at again.
 //!
-//! Invariant: nobody sells from half a menu. Meals are written under a version that no menu names, and the menu
-//! switches to it together with the import's outcome.
+//! Invariant: nobody sells from half a menu. Meals are written under a version that no menu names, and the
+//! menu switches to it together with the import's outcome.
 
 mod menus;
 mod pipe;
@@ -43,7 +43,8 @@ use std::time::Duration;
 const BUDGET: Duration = Duration::from_secs(14 * 60);
 /// Files of one batch at the same time: it has one.
 const SIDE_BY_SIDE: usize = 1;
-/// How long a file stands still after a worker died with it, in seconds. The queue's own timeout is the function's.
+/// How long a file stands still after a worker died with it, in seconds. The queue's own timeout is the
+/// function's.
 const LEASE_S: i32 = 60;
 /// Between two renewals of that.
 const RENEWAL: Duration = Duration::from_secs(20);
@@ -106,8 +107,8 @@ impl ImportWorker {
         self.tell(&import).await
     }
 
-    /// Ends an import whose file went while nobody read it. One of a file that was put there past the API is not
-    /// found without the file, and stays as it is.
+    /// Ends an import whose file went while nobody read it. One of a file that was put there past the API is
+    /// not found without the file, and stays as it is.
     async fn abandon(&self, command: &ImportFile, dropped: &Dropped) -> Result<(), Failure> {
         let Ok(id) = dropped.name.parse() else { return Ok(()) };
         let key = keys::import(&dropped.tenant, id);
@@ -164,8 +165,8 @@ impl ImportWorker {
         let read = |found: &mut Found| take(found, &key, |item| items::stored_import(&dropped.tenant, item));
         let mut import = read(&mut found)?;
         let is_open = import.as_ref().is_none_or(|import| !import.value.stage.is_final());
-        // Keys are not read at one instant, and an import may have come to its end between: only behind its receipt that is
-        // known to be another command's.
+        // Keys are not read at one instant, and an import may have come to its end between: only behind its
+        // receipt that is known to be another command's.
         if has_receipt && is_open {
             import = read(&mut self.table.read([key.clone()]).await?)?;
         }

@@ -1,6 +1,7 @@
 //! Opens connections of who listens, and puts them into audiences.
 //!
-//! Invariant: a connection is told of nothing before its session is an item, and a session is one connection's.
+//! Invariant: a connection is told of nothing before its session is an item, and a session is one
+//! connection's.
 
 mod resume;
 
@@ -36,7 +37,8 @@ const MAX_LISTENERS: usize = 200;
 const MAX_OF_ONE_USER: usize = 20;
 /// A session that is younger is not pushed out of its seat.
 const SETTLED: SignedDuration = SignedDuration::from_mins(1);
-/// How long telling what was missed may take, of a function's half a minute; if it takes longer, that is a gap.
+/// How long telling what was missed may take, of a function's half a minute; if it takes longer, that is a
+/// gap.
 const RESUMING: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone)]
@@ -261,8 +263,9 @@ impl Listen {
         Ok(Ok(()))
     }
 
-    /// Changes who is in an audience, without those whose time is up, and gives it; reads again after a lost race. A
-    /// connection that loses its seat is ended first, so that its client comes back instead of hearing nothing.
+    /// Changes who is in an audience, without those whose time is up, and gives it; reads again after a lost
+    /// race. A connection that loses its seat is ended first, so that its client comes back instead of
+    /// hearing nothing.
     async fn change(
         &self,
         speaker: &Speaker,
@@ -300,9 +303,9 @@ impl Listen {
     }
 }
 
-/// Gives a session a seat: instead of the user's own that is the oldest, where they have many, or of somebody who is
-/// gone. Gives the session that loses it, if it may be connected. One that sat down just now stays: more clients than
-/// seats must not push each other out in turn.
+/// Gives a session a seat: instead of the user's own that is the oldest, where they have many, or of somebody
+/// who is gone. Gives the session that loses it, if it may be connected. One that sat down just now stays:
+/// more clients than seats must not push each other out in turn.
 fn seat(
     listeners: &mut Listeners,
     id: Uuid,

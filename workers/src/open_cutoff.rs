@@ -1,5 +1,5 @@
-//! Opens a tenant's cutoffs: finds out whether one is due, writes it once, hands the roster out in parts, round
-//! after round, and closes it when every part of a round is done that found the roster at rest.
+//! Opens a tenant's cutoffs: finds out whether one is due, writes it once, hands the roster out in parts,
+//! round after round, and closes it when every part of a round is done that found the roster at rest.
 //!
 //! Whatever stops it, the next tick carries on where it stopped; whatever comes twice finds what was done.
 
@@ -264,8 +264,8 @@ impl CutoffOpener {
         Ok(Ticked::Closed { date, totals })
     }
 
-    /// The cutoff that was closed and that nobody was told of yet, with its revision. Behind it there is at most one,
-    /// which is open.
+    /// The cutoff that was closed and that nobody was told of yet, with its revision. Behind it there is at
+    /// most one, which is open.
     pub async fn untold(&self, tenant: &TenantId) -> Result<Option<Stored<Cutoff>>, Failure> {
         let page = self.table.query_page(&keys::cutoffs(tenant), 2, Order::NewestFirst, None).await?;
         for item in page.items {

@@ -1,5 +1,5 @@
-//! Opens a tenant's reconciliations: one a business day, whose roster is handed out in parts, and which is closed
-//! when every part of it is done.
+//! Opens a tenant's reconciliations: one a business day, whose roster is handed out in parts, and which is
+//! closed when every part of it is done.
 //!
 //! Whatever stops it, the next tick carries on where it stopped; whatever comes twice finds what was done.
 
@@ -24,7 +24,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// Time for handing out parts before the rest is left to a tick of its own; the function's timeout is a minute.
+/// Time for handing out parts before the rest is left to a tick of its own; the function's timeout is a
+/// minute.
 const BUDGET: Duration = Duration::from_secs(40);
 /// Of the latest cutoffs, so many have their totals looked at by each run: more than are opened in a day.
 const CUTOFFS: i32 = 2;
@@ -56,7 +57,8 @@ impl ReconciliationOpener {
         Self { table: clients.table(Policy::WORKER), bus: clients.bus(Policy::WORKER), clock, metrics }
     }
 
-    /// Opens what is due, and carries on with what is open. What another day left open is closed as it stands.
+    /// Opens what is due, and carries on with what is open. What another day left open is closed as it
+    /// stands.
     pub async fn tick(&self, tenant: &TenantId) -> Result<Ticked, Failure> {
         let Some(today) = self.today(tenant).await? else { return Ok(Ticked::Nothing) };
         let latest = self.latest(tenant).await?;

@@ -1,5 +1,6 @@
-//! Works off what moves wallets, sales and their corrections: reads the state of a whole batch at once, decides each wallet's commands in
-//! order, and commits them together. A stored checkout outranks everything: it is the outcome.
+//! Works off what moves wallets, sales and their corrections: reads the state of a whole batch at once,
+//! decides each wallet's commands in order, and commits them together. A stored checkout outranks everything:
+//! it is the outcome.
 //!
 //! A message is done only when its outcome is durable and told. Whoever loses a race, or does not hear
 //! whether a commit went through, reads again and decides anew.
@@ -129,8 +130,8 @@ impl PostCheckoutsWorker {
         round
     }
 
-    /// Tells what is durable at once, but for wallets of which something is left untold from before. A message
-    /// stays in its queue until then: the queue is the outbox.
+    /// Tells what is durable at once, but for wallets of which something is left untold from before. A
+    /// message stays in its queue until then: the queue is the outbox.
     async fn commit_and_tell(
         &self,
         mut plans: Vec<Plan>,

@@ -1,8 +1,8 @@
-//! Looks whether what is stored agrees, part by part of the roster, and repairs nothing: it writes its own findings
-//! alone.
+//! Looks whether what is stored agrees, part by part of the roster, and repairs nothing: it writes its own
+//! findings alone.
 //!
-//! A part is done when each of its employees was looked at, and what was found is stored once. One that takes longer
-//! than an invocation notes how far it is and comes again.
+//! A part is done when each of its employees was looked at, and what was found is stored once. One that takes
+//! longer than an invocation notes how far it is and comes again.
 
 mod look;
 
@@ -36,7 +36,8 @@ use tokio::time::Instant;
 const BATCH_BUDGET: Duration = Duration::from_secs(52);
 /// Time for a part before it notes how far it is: who is being looked at then has the rest of the batch's.
 const PART_BUDGET: Duration = Duration::from_secs(30);
-/// Employees who are looked at at the same time: so many wallets with very many movements fit into the function.
+/// Employees who are looked at at the same time: so many wallets with very many movements fit into the
+/// function.
 const SIDE_BY_SIDE: usize = 4;
 
 #[derive(Debug, Clone)]

@@ -18,12 +18,14 @@ pub struct Part {
     pub is_last: bool,
 }
 
-/// A walk over a roster, part by part. Who is renamed meanwhile takes nobody with them: it goes on where it was.
+/// A walk over a roster, part by part. Who is renamed meanwhile takes nobody with them: it goes on where it
+/// was.
 #[derive(Debug)]
 pub struct Walk<'a> {
     table: &'a Table,
     tenant: &'a TenantId,
-    /// Whom the first part is behind. Where they stand is looked up by their number: a position would hold their name.
+    /// Whom the first part is behind. Where they stand is looked up by their number: a position would hold
+    /// their name.
     behind: Option<EmployeeNumber>,
     start: Option<Position>,
 }

@@ -99,7 +99,8 @@ impl Cloud {
             .with_state(self.state.clone())
     }
 
-    /// What S3 announces about objects; lossy, and sent before the object is synced: list the bucket at start.
+    /// What S3 announces about objects; lossy, and sent before the object is synced: list the bucket at
+    /// start.
     pub fn events(&self) -> &EventBus {
         &self.state.event_bus
     }
@@ -120,9 +121,9 @@ fn lock(dir: &Path) -> Result<File, CloudError> {
     }
 }
 
-/// The emulator logs the `Authorization` header of a request it cannot place: those end here. Signatures in headers
-/// are not checked: whoever reaches the loopback port is the operator. But a presigned URL was given to somebody, and
-/// is good for what was signed and nothing else.
+/// The emulator logs the `Authorization` header of a request it cannot place: those end here. Signatures in
+/// headers are not checked: whoever reaches the loopback port is the operator. But a presigned URL was given
+/// to somebody, and is good for what was signed and nothing else.
 async fn refuse_anonymous(request: Request, next: Next) -> Response {
     let signed = request
         .headers()
@@ -143,7 +144,8 @@ async fn refuse_anonymous(request: Request, next: Next) -> Response {
     denied()
 }
 
-/// Whether method, path, query and the headers that a presigned URL names are what was signed, and its time is not up.
+/// Whether method, path, query and the headers that a presigned URL names are what was signed, and its time
+/// is not up.
 fn is_signed(request: &Request, query: &str) -> bool {
     let header = |name: &str| {
         let values = request.headers().get_all(name).iter();

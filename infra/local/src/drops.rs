@@ -1,7 +1,7 @@
 //! Announces files that were dropped for a company, as EventBridge does on AWS: at least once each.
 //!
-//! The emulated store announces what it takes, but forgets what it announced when it is killed: whatever lies there
-//! at the start is announced again. An import that has its outcome is not looked at twice.
+//! The emulated store announces what it takes, but forgets what it announced when it is killed: whatever lies
+//! there at the start is announced again. An import that has its outcome is not looked at twice.
 
 use aws::bus::Bus;
 use aws::config::Clients;

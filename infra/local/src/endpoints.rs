@@ -21,8 +21,8 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// Clients of the services themselves, for whoever fills the table and audits it: with made-up credentials where
-    /// the services are the local system's, and with those of the environment elsewhere.
+    /// Clients of the services themselves, for whoever fills the table and audits it: with made-up
+    /// credentials where the services are the local system's, and with those of the environment elsewhere.
     pub fn clients(&self) -> Result<Clients, ConfigError> {
         if self.stage == system::STAGE {
             return Ok(system::clients(&self.aws_endpoint_url, &self.dynamodb_endpoint_url));

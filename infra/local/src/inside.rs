@@ -1,5 +1,5 @@
-//! The SDK's way to services of its own process: a request goes over as a value, not through a socket. All else is as on
-//! the wire: what is signed, written and read, and who answers.
+//! The SDK's way to services of its own process: a request goes over as a value, not through a socket. All
+//! else is as on the wire: what is signed, written and read, and who answers.
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,

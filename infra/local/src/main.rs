@@ -42,7 +42,8 @@ struct Arguments {
     /// How many times as fast time runs for cutoffs, to see several of them: 43200 is a month a minute.
     #[arg(long, default_value_t = 1)]
     cutoff_speed: i32,
-    /// Where functions reach SNS, SQS, Cognito and S3, if something stands before their port: a proxy that makes trouble.
+    /// Where functions reach SNS, SQS, Cognito and S3, if something stands before their port: a proxy that
+    /// makes trouble.
     #[arg(long, value_name = "URL", requires = "dynamodb_through")]
     aws_through: Option<String>,
     /// The same for the table.
@@ -80,7 +81,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// By whoever sits at the terminal, or by what started it. What was begun need not end: the same holds after a kill.
+/// By whoever sits at the terminal, or by what started it. What was begun need not end: the same holds after
+/// a kill.
 async fn asked_to_end() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {

@@ -20,9 +20,9 @@ use domain::id::TenantId;
 use serde_json::json;
 use std::collections::HashMap;
 
-/// How long a message that was taken stays invisible. Six times the worker's timeout, as AWS advises, so that a slow
-/// batch is not taken twice; it is also how long a wallet stands still after a worker died with one of its messages.
-/// Files, which take long, are taken alone, and leased for a minute at a time.
+/// How long a message that was taken stays invisible. Six times the worker's timeout, as AWS advises, so that
+/// a slow batch is not taken twice; it is also how long a wallet stands still after a worker died with one of
+/// its messages. Files, which take long, are taken alone, and leased for a minute at a time.
 pub fn visibility_timeout_s(purpose: Purpose) -> u64 {
     let times = if purpose == Purpose::Imports { 1 } else { 6 };
     times * pump::function_timeout(purpose).as_secs()
@@ -31,7 +31,8 @@ pub fn visibility_timeout_s(purpose: Purpose) -> u64 {
 /// Receives before a message goes to the dead-letter queue. With the worker's growing pauses these
 /// last longer than a command may wait, so an outage ends commands as `expired` and not as dead letters.
 pub fn max_receives(purpose: Purpose) -> u32 {
-    // A delivery has some fifty attempts in a day, and ends by itself, whatever fails meanwhile: the most that SQS allows.
+    // A delivery has some fifty attempts in a day, and ends by itself, whatever fails meanwhile: the most
+    // that SQS allows.
     if purpose == Purpose::Deliveries { 1_000 } else { 30 }
 }
 
@@ -118,8 +119,8 @@ pub struct Messaging {
 }
 
 impl Messaging {
-    /// A tenant's own topics, of commands and of results, and for each purpose a queue with its dead-letter queue and the filtered
-    /// way to it.
+    /// A tenant's own topics, of commands and of results, and for each purpose a queue with its dead-letter
+    /// queue and the filtered way to it.
     pub async fn tenant(&self, tenant: &TenantId) -> Result<(), ProvisionError> {
         let results = self.topic(&self.names.results_topic(tenant)).await?;
         let commands = self.topic(&self.names.command_topic(tenant)).await?;

@@ -16,8 +16,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use workers::lambda::Worker;
 
-/// Messages in a batch: the most that Lambda takes from a FIFO queue, or one file, or one delivery, so that none waits
-/// for another's receiver, or one part of a reconciliation, which takes as long as its wallets have movements.
+/// Messages in a batch: the most that Lambda takes from a FIFO queue, or one file, or one delivery, so that
+/// none waits for another's receiver, or one part of a reconciliation, which takes as long as its wallets
+/// have movements.
 pub fn batch(purpose: Purpose) -> i32 {
     match purpose {
         Purpose::Imports | Purpose::Deliveries | Purpose::Reconciliation => 1,

@@ -1,7 +1,7 @@
 //! Serving a router on a port, to callers who may never finish what they begin.
 //!
-//! Invariant: a connection on which no whole head comes within [`HEAD_WITHIN`] ends, a new one and one that was kept; so
-//! does one whose head is longer than [`HEAD_BYTES_MAX`].
+//! Invariant: a connection on which no whole head comes within [`HEAD_WITHIN`] ends, a new one and one that
+//! was kept; so does one whose head is longer than [`HEAD_BYTES_MAX`].
 
 use crate::table::send_at_once;
 use axum::Router;
@@ -16,8 +16,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tower::Service;
 
-/// From the end of one request, or the beginning of the connection, to the end of the next one's head: what API Gateway
-/// gives a whole request.
+/// From the end of one request, or the beginning of the connection, to the end of the next one's head: what
+/// API Gateway gives a whole request.
 const HEAD_WITHIN: Duration = Duration::from_secs(29);
 
 /// More than the 64 KiB of a path that hyper takes, and any token beside it.

@@ -1,5 +1,5 @@
-//! What API Gateway's WebSocket API does in front of the function that listens: it opens sockets, hands on what is
-//! said, and takes what is posted to a connection.
+//! What API Gateway's WebSocket API does in front of the function that listens: it opens sockets, hands on
+//! what is said, and takes what is posted to a connection.
 //!
 //! Invariant: a socket is open only if the function let it be, and its id is never used again.
 

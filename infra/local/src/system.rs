@@ -59,7 +59,8 @@ const TABLE_NAME: &str = "pos-local";
 const POOL_NAME: &str = "pos-local";
 /// Deliveries of one company under way at the same time, so that no webhook waits for another.
 const DELIVERIES_AT_ONCE: usize = MAX_WEBHOOKS * LANES as usize;
-/// Requests that intake works on at the same time, unless somebody says otherwise: fewer, and twice as many, settle less.
+/// Requests that intake works on at the same time, unless somebody says otherwise: fewer, and twice as many,
+/// settle less.
 pub const INTAKE_CONCURRENCY: usize = 32;
 
 /// Where a system keeps its data and listens. Port 0 is any free one.
@@ -69,13 +70,14 @@ pub struct Options {
     pub api_port: u16,
     pub aws_port: u16,
     pub dynamodb_port: u16,
-    /// Where functions reach the services: inside, or through what stands before their ports. What AWS does itself, as
-    /// receiving messages for them, is never sent.
+    /// Where functions reach the services: inside, or through what stands before their ports. What AWS does
+    /// itself, as receiving messages for them, is never sent.
     pub through: Through,
     /// Batches of one queue that are worked on at the same time; 0 leaves them all waiting.
     pub max_concurrency: usize,
-    /// Requests that intake works on at the same time, as so many functions would; others wait for their turn. Without a limit,
-    /// a rush that is too much takes the processor from the workers, and what waits is never caught up with.
+    /// Requests that intake works on at the same time, as so many functions would; others wait for their
+    /// turn. Without a limit, a rush that is too much takes the processor from the workers, and what waits is
+    /// never caught up with.
     pub intake_concurrency: usize,
     /// Between two looks whether a cutoff or a reconciliation is due; nobody looks without.
     pub tick: Option<Duration>,
@@ -417,7 +419,8 @@ async fn probe(clients: &Clients) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Ticks for every company, as its schedules do on AWS: whether anything is due is for the workers to find out.
+/// Ticks for every company, as its schedules do on AWS: whether anything is due is for the workers to find
+/// out.
 fn tick(tasks: &mut JoinSet<()>, clients: &Clients, pause: Duration) -> Result<(), StartError> {
     let (places, bus) = (demo::places()?, clients.bus(Policy::WORKER));
     tasks.spawn(async move {

@@ -1,4 +1,5 @@
-//! What functions spent on the table so far, and the process on everything, for whoever measures: `GET /@usage` on the port of the services.
+//! What functions spent on the table so far, and the process on everything, for whoever measures: `GET
+//! /@usage` on the port of the services.
 
 use crate::system::Workers;
 use aws::usage::{Spent, Usage};
@@ -10,8 +11,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-/// What the functions that take part in a sale spent on the table, once there are functions. Only that: a service that
-/// held its own clients would never end.
+/// What the functions that take part in a sale spent on the table, once there are functions. Only that: a
+/// service that held its own clients would never end.
 #[derive(Debug, Clone, Default)]
 pub struct UsageOfTables(Arc<OnceLock<Functions>>);
 
@@ -59,8 +60,8 @@ async fn spent(State(usage): State<UsageOfTables>) -> Json<SoFar> {
     Json(SoFar { functions: counted.collect(), cpu_ms: cpu_ms(std::process::id()) })
 }
 
-/// User and system time of a process so far, in milliseconds; nothing where the system does not tell. As Linux has it: the
-/// 14th and 15th field, in hundredths of a second, counted behind the name in brackets.
+/// User and system time of a process so far, in milliseconds; nothing where the system does not tell. As
+/// Linux has it: the 14th and 15th field, in hundredths of a second, counted behind the name in brackets.
 pub fn cpu_ms(process: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(')')?;

@@ -29,7 +29,8 @@ enum Action {
     Tenant(tenant::Arguments),
     /// Closes a tenant, before its stack is taken down.
     Close(tenant::CloseArguments),
-    /// Fills tenants whose stacks exist with the demo, and says how to reach it. For stages that nobody pays on.
+    /// Fills tenants whose stacks exist with the demo, and says how to reach it. For stages that nobody pays
+    /// on.
     Demo(demo::Arguments),
     /// Moves to its queue what a tenant's topic could not hand to a queue.
     Redeliver(redeliver::Arguments),

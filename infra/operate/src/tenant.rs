@@ -65,8 +65,8 @@ pub enum OpenError {
     Probe(#[from] ProbeError),
 }
 
-/// What stands already stays as it is. Whoever was closed is not opened as somebody else, whose administrator would see
-/// what those before left.
+/// What stands already stays as it is. Whoever was closed is not opened as somebody else, whose administrator
+/// would see what those before left.
 pub async fn open(stage: &Stage, arguments: Arguments) -> Result<String, OpenError> {
     let Arguments { id, name, currency, zone, closing_hour, admin, platform } = arguments;
     // Whoever is there may be called otherwise by an older release.

@@ -29,8 +29,8 @@ pub enum BookingView {
 pub struct BookedView {
     #[serde(flatten)]
     asked: BookingHeadView,
-    /// What it added; negative if it took. Of a void, 0 says that there was nothing to give back: a free sale, or none of this id
-    /// of this employee, which nobody can settle from then on.
+    /// What it added; negative if it took. Of a void, 0 says that there was nothing to give back: a free
+    /// sale, or none of this id of this employee, which nobody can settle from then on.
     amount: i64,
     balance: i64,
     wallet_version: u64,
@@ -153,8 +153,8 @@ impl CorrectionView {
     }
 }
 
-/// A wallet's movements within a time: `opening_balance` and their amounts make `closing_balance`. Amounts are minor
-/// units of `currency`.
+/// A wallet's movements within a time: `opening_balance` and their amounts make `closing_balance`. Amounts
+/// are minor units of `currency`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StatementView {
     employee_number: String,

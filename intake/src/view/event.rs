@@ -1,5 +1,5 @@
-//! What webhooks and listeners are told. The description is made of these, and tests read real events into them; nothing
-//! is written from them.
+//! What webhooks and listeners are told. The description is made of these, and tests read real events into
+//! them; nothing is written from them.
 
 #![expect(dead_code, reason = "what is read is looked at for whether it can be")]
 
@@ -10,7 +10,8 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// A [CloudEvent](https://cloudevents.io) of version 1.0, with extensions of ours. What is told twice has one `id`.
+/// A [CloudEvent](https://cloudevents.io) of version 1.0, with extensions of ours. What is told twice has one
+/// `id`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = Event)]
 #[serde(deny_unknown_fields)]
@@ -128,8 +129,9 @@ struct Rejection {
     refundable: Option<i64>,
 }
 
-/// A sale that was undone: `booked` by whoever undid it, with an amount of 0 where it was not decided yet; and `voided`
-/// once such a sale arrives after all, so that it is told of twice. Both name it as `checkout_id`.
+/// A sale that was undone: `booked` by whoever undid it, with an amount of 0 where it was not decided yet;
+/// and `voided` once such a sale arrives after all, so that it is told of twice. Both name it as
+/// `checkout_id`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = CheckoutVoidedData)]
 #[serde(untagged)]

@@ -20,7 +20,8 @@ pub struct ReconciliationView {
     closed_at: Option<String>,
     /// Employees on the roster, as far as it was handed out.
     expected: u64,
-    /// Employees looked at, and movements of their wallets. Of one that is open, only its own report says so far.
+    /// Employees looked at, and movements of their wallets. Of one that is open, only its own report says so
+    /// far.
     employees: u64,
     movements: u64,
     /// How much does not agree.
@@ -52,10 +53,10 @@ pub struct ReconciliationReportView {
 /// Something that does not agree. Amounts are in minor units.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct FindingView {
-    /// `employee-missing`, `wallet-missing`, `movement-missing`, `balance-broken`, `wallet-differs`, `overdrawn`,
-    /// `sale-missing`, `returned-differs`, `returned-exceeds-paid`, `meals-differ`, `void-differs`, `cause-missing`,
-    /// `cutoff-missing`, `index-differs`, `unreadable`, `too-many-movements`, `restless`, `cutoff-differs` or
-    /// `incomplete`.
+    /// `employee-missing`, `wallet-missing`, `movement-missing`, `balance-broken`, `wallet-differs`,
+    /// `overdrawn`, `sale-missing`, `returned-differs`, `returned-exceeds-paid`, `meals-differ`,
+    /// `void-differs`, `cause-missing`, `cutoff-missing`, `index-differs`, `unreadable`,
+    /// `too-many-movements`, `restless`, `cutoff-differs` or `incomplete`.
     #[serde(rename = "type")]
     #[schema(example = "balance-broken")]
     kind: &'static str,

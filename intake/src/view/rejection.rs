@@ -1,5 +1,5 @@
-//! Why the business said no, in words for whoever stands at the till. Amounts are members: how a currency is written is for
-//! the till to say.
+//! Why the business said no, in words for whoever stands at the till. Amounts are members: how a currency is
+//! written is for the till to say.
 
 use super::RejectionType;
 use domain::admin;

@@ -65,7 +65,8 @@ pub struct DeliveryView {
     /// When it happened.
     #[schema(format = DateTime)]
     time: String,
-    /// `waiting` for another attempt, `delivered`, `failed` for good, or `skipped` because the webhook was inactive.
+    /// `waiting` for another attempt, `delivered`, `failed` for good, or `skipped` because the webhook was
+    /// inactive.
     #[schema(value_type = DeliveryStateName)]
     status: DeliveryState,
     /// When it is tried again, at the earliest.

@@ -1,5 +1,5 @@
-//! What became of everything that was sent: each sale has the outcome that the script foresees, once, and every wallet is
-//! the sum of its movements.
+//! What became of everything that was sent: each sale has the outcome that the script foresees, once, and
+//! every wallet is the sum of its movements.
 
 use super::company::Company;
 use super::drive::{Driven, Sent};

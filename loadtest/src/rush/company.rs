@@ -1,4 +1,5 @@
-//! A company at lunch: a stall of its own with a menu and stations, a cashier, and buyers, of whom some have no credit.
+//! A company at lunch: a stall of its own with a menu and stations, a cashier, and buyers, of whom some have
+//! no credit.
 
 use super::Rush;
 use super::script::Sale;

@@ -20,8 +20,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use uuid::Uuid;
 
-/// Requests under way at the same time: as many sockets, within the files that a process may have open. What is due
-/// beyond them waits, and its latency with it.
+/// Requests under way at the same time: as many sockets, within the files that a process may have open. What
+/// is due beyond them waits, and its latency with it.
 const UNDER_WAY_MAX: usize = 800;
 /// One sale in so many is followed by its terminal, to see when it knows.
 const FOLLOWED_ONE_IN: usize = 50;
@@ -65,8 +65,8 @@ pub struct Sent {
     pub id: CheckoutId,
     /// From when it was due until it was accepted, or its outcome was there.
     pub answered_us: u64,
-    /// Of those that are followed, what the terminal was told, and from when it was due until then. Nothing if it was
-    /// told nothing in time.
+    /// Of those that are followed, what the terminal was told, and from when it was due until then. Nothing
+    /// if it was told nothing in time.
     pub told: Option<(String, u64)>,
     pub is_followed: bool,
     /// How often it had to be sent beyond what the script asks for.

@@ -1,4 +1,5 @@
-//! What the bare engine does with the same SDK calls and nothing else: the floor that every figure of ours is held against.
+//! What the bare engine does with the same SDK calls and nothing else: the floor that every figure of ours is
+//! held against.
 
 use super::{RushError, System};
 use aws::failure::Failure;

@@ -108,7 +108,8 @@ impl Script {
     }
 }
 
-/// Until the next sale: buyers do not arrive by the clock, so gaps are as uneven as those of a Poisson process.
+/// Until the next sale: buyers do not arrive by the clock, so gaps are as uneven as those of a Poisson
+/// process.
 #[expect(clippy::float_arithmetic, reason = "a draw from a distribution, far from any money")]
 fn gap(rush: &Rush, at: Duration, random: &mut fastrand::Rng) -> Duration {
     let height = match rush.curve {

@@ -71,8 +71,8 @@ impl Names {
         format!("arn:aws:sqs:{}:{}:{queue}", self.region, self.account_id)
     }
 
-    /// Whether a command goes this way: through its own tenant's queue for its kind, in its own group. Whoever can write to
-    /// one queue acts for no other tenant, and lets nothing overtake.
+    /// Whether a command goes this way: through its own tenant's queue for its kind, in its own group.
+    /// Whoever can write to one queue acts for no other tenant, and lets nothing overtake.
     pub fn is_way_of(&self, command: &Command, queue_arn: &str, in_group: &str) -> Result<bool, Failure> {
         let own_queue = self.queue_arn(&self.queue(command.tenant(), command.kind().purpose()));
         Ok(queue_arn == own_queue && in_group == group(command)?)
@@ -146,7 +146,8 @@ impl Bus {
         .ok_or(NotPublished::NoTopic)
     }
 
-    /// The same for many commands of one tenant, those of a group in order; what the topic has is not sent again.
+    /// The same for many commands of one tenant, those of a group in order; what the topic has is not sent
+    /// again.
     pub async fn publish_all(
         &self,
         tenant: &TenantId,

@@ -421,7 +421,8 @@ fn trusting_amazon() -> TlsContext {
         .expect("nothing in a context of roots alone can fail")
 }
 
-/// Amazon Trust Services, as published at <https://www.amazontrust.com/repository/>; the first expires in 2037.
+/// Amazon Trust Services, as published at <https://www.amazontrust.com/repository/>; the first expires in
+/// 2037.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
 
 #[cfg(test)]

@@ -203,7 +203,8 @@ fn lifetime(duration: Duration) -> Result<PresigningConfig, Failure> {
 }
 
 fn presigned(request: &PresignedRequest) -> Presigned {
-    // But for what every client sends by itself, what a browser lets nobody set, and the trace of whoever signed it.
+    // But for what every client sends by itself, what a browser lets nobody set, and the trace of whoever
+    // signed it.
     let kept = |name: &str| !matches!(name, "content-length" | "host" | "x-amzn-trace-id");
     let set = request.headers().filter(|(name, _)| kept(name));
     Presigned {

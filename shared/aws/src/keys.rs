@@ -374,8 +374,8 @@ pub fn movements_between(
     })
 }
 
-/// One employee's movements that no client asked for: their ids begin with a letter, and those of clients with
-/// a zero, as UUIDv7s do until the year 2527.
+/// One employee's movements that no client asked for: their ids begin with a letter, and those of clients
+/// with a zero, as UUIDv7s do until the year 2527.
 pub fn movements_unasked(tenant: &TenantId, employee: &EmployeeNumber) -> Span {
     let from = format!("{BOOKING_PREFIX}1");
     Span { is_index: false, pk: employee_pk(tenant, employee), from, to: format!("{BOOKING_PREFIX}{LAST}") }

@@ -55,8 +55,8 @@ pub(crate) fn attribute(value: impl Into<String>) -> Result<MessageAttributeValu
     attribute.map_err(|error| Failure::malformed("build a message attribute", error))
 }
 
-/// Publishes as much of each lane as it can; what the topic has leaves it. Says what stopped it if anything is left,
-/// and false if there is no such topic.
+/// Publishes as much of each lane as it can; what the topic has leaves it. Says what stopped it if anything
+/// is left, and false if there is no such topic.
 pub(crate) async fn publish<T>(
     client: &Client,
     topic_arn: &str,

@@ -11,11 +11,12 @@ use domain::planted::{self, Planted};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Meals in memory, of all versions together and in part; some tens of megabytes. A tenant has a handful of concessionaires with
-/// hundreds of meals each, and a warm function serves few tenants.
+/// Meals in memory, of all versions together and in part; some tens of megabytes. A tenant has a handful of
+/// concessionaires with hundreds of meals each, and a warm function serves few tenants.
 const MAX_MEALS: usize = 200_000;
 
-/// Bytes of a version's meals as they are stored: a page a megabyte, and a worker holds all of them to sell one.
+/// Bytes of a version's meals as they are stored: a page a megabyte, and a worker holds all of them to sell
+/// one.
 pub const MAX_BYTES: usize = 48 * 1024 * 1024;
 /// Meals that are read in one call: more than fit into one.
 const PAGE: i32 = 50_000;
@@ -42,8 +43,8 @@ struct Part {
 }
 
 impl Menus {
-    /// The menu that `head` stands for. Its version's meals are read if this process does not keep them yet; a menu of edits alone
-    /// has none.
+    /// The menu that `head` stands for. Its version's meals are read if this process does not keep them yet;
+    /// a menu of edits alone has none.
     pub async fn under(
         &self,
         table: &Table,
@@ -77,8 +78,8 @@ impl Menus {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads a version, from where whoever failed or ran out of time got: a large menu takes a partition's whole second, and
-    /// beginning anew would never end while many do.
+    /// Reads a version, from where whoever failed or ran out of time got: a large menu takes a partition's
+    /// whole second, and beginning anew would never end while many do.
     async fn read(&self, table: &Table, version: Version) -> Result<Arc<Meals>, Failure> {
         let span = keys::meals_span(&version.0, &version.1, version.2);
         loop {
@@ -126,8 +127,8 @@ impl Shelf {
         Some(meals)
     }
 
-    /// A version has room even if it is larger than all may be together: whoever sells from it would read it again for every
-    /// sale.
+    /// A version has room even if it is larger than all may be together: whoever sells from it would read it
+    /// again for every sale.
     fn make_room(&mut self, version: &Version) {
         let kept = self.kept.values().map(|meals| meals.len());
         let meals: usize = kept.chain(self.parts.values().map(|part| part.meals.len())).sum();

@@ -32,8 +32,8 @@ impl Results {
         Self { client, names, policy }
     }
 
-    /// Tells some events of a tenant, in order. Telling the same again within five minutes is swallowed by the
-    /// topic; later it is heard twice, under the same id.
+    /// Tells some events of a tenant, in order. Telling the same again within five minutes is swallowed by
+    /// the topic; later it is heard twice, under the same id.
     pub async fn tell(
         &self,
         tenant: &TenantId,

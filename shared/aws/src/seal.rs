@@ -1,4 +1,5 @@
-//! What is given out as text, and believed when it comes back: bytes with a tag that only whoever holds the key can make.
+//! What is given out as text, and believed when it comes back: bytes with a tag that only whoever holds the
+//! key can make.
 //!
 //! Invariant: what was sealed with one key for one purpose opens with no other key, and for no other purpose.
 

@@ -1,8 +1,8 @@
-//! Sessions of who listens: a ticket that intake seals opens one connection, soon, and names its session from then
-//! on.
+//! Sessions of who listens: a ticket that intake seals opens one connection, soon, and names its session from
+//! then on.
 //!
-//! Invariant: a ticket opens one connection, because its session is an item that must not exist yet. Whoever reads
-//! it later can say something in that session only over the connection that it opened.
+//! Invariant: a ticket opens one connection, because its session is an item that must not exist yet. Whoever
+//! reads it later can say something in that session only over the connection that it opened.
 
 use crate::config::SessionKey;
 use crate::seal;

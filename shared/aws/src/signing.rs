@@ -1,6 +1,7 @@
 //! Secrets of webhooks, and what is signed with them: Standard Webhooks 1.0, symmetric.
 //!
-//! Invariant: a secret is stored nowhere. It is made again from the key, the webhook, and which one it is in order.
+//! Invariant: a secret is stored nowhere. It is made again from the key, the webhook, and which one it is in
+//! order.
 
 use crate::config::WebhookKey;
 use crate::seal;

@@ -387,8 +387,8 @@ impl Table {
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
     }
 
-    /// Puts items that nothing names yet, whatever stands there: the same once more if one comes again. Each costs
-    /// half of what it would in a transaction.
+    /// Puts items that nothing names yet, whatever stands there: the same once more if one comes again. Each
+    /// costs half of what it would in a transaction.
     pub async fn put_unnamed(&self, items: &[Item]) -> Result<(), Failure> {
         for chunk in items.chunks(MAX_BATCH_PUT) {
             self.put_chunk(chunk).await?;

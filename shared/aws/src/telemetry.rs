@@ -140,7 +140,8 @@ impl Metrics {
         );
     }
 
-    /// Messages that can never be worked off, of whichever tenant and worker: what a release cannot read, it tells at once.
+    /// Messages that can never be worked off, of whichever tenant and worker: what a release cannot read, it
+    /// tells at once.
     pub fn unworkable(&self, messages: usize) {
         if messages > 0 {
             self.emit(&[], &[("Unworkable", Unit::Count, json!(messages))]);

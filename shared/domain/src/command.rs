@@ -269,8 +269,8 @@ pub struct Replenish {
     pub employees: Vec<EmployeeNumber>,
 }
 
-/// See whether a look at all wallets is due, and carry on with the one that is open. It may come early, late, or twice,
-/// as a tick of cutoffs may.
+/// See whether a look at all wallets is due, and carry on with the one that is open. It may come early, late,
+/// or twice, as a tick of cutoffs may.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenReconciliation {
     pub tenant: TenantId,

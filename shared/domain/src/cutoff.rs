@@ -1,8 +1,8 @@
 //! Cutoffs: when credit is replenished, and what an employee gets.
 //!
 //! A cutoff is a date of the tenant's calendar; its instant follows from the policy's time in the tenant's
-//! zone, of which daylight saving skips or repeats some. Every date has exactly one instant, whatever it does:
-//! a time that is skipped is moved on by as much, and of a time that comes twice the first counts.
+//! zone, of which daylight saving skips or repeats some. Every date has exactly one instant, whatever it
+//! does: a time that is skipped is moved on by as much, and of a time that comes twice the first counts.
 
 mod policy;
 mod schedule;
@@ -34,8 +34,8 @@ pub fn booking_id(date: Date) -> BookingId {
     BookingId::of_cutoff(date)
 }
 
-/// What a cutoff makes of one wallet. It is booked also where nothing changes: what was decided once stays so,
-/// whoever asks again after lunch.
+/// What a cutoff makes of one wallet. It is booked also where nothing changes: what was decided once stays
+/// so, whoever asks again after lunch.
 pub fn decide(
     policy: &Policy,
     date: Date,
@@ -81,9 +81,9 @@ pub struct Period {
 }
 
 impl Period {
-    /// What whoever joins gets of it, under the id that the cutoff has in every wallet: all that it gave while it is
-    /// open, so that it does not matter whether the roster still names them, and the share of the days that are left
-    /// where its policy says so.
+    /// What whoever joins gets of it, under the id that the cutoff has in every wallet: all that it gave
+    /// while it is open, so that it does not matter whether the roster still names them, and the share of the
+    /// days that are left where its policy says so.
     pub fn join(
         &self,
         employee: &Employee,
@@ -120,8 +120,8 @@ impl Period {
 /// read from an index, which follows the table within a second as a rule.
 pub const QUIET: SignedDuration = SignedDuration::from_secs(10);
 
-/// A cutoff from its opening to its end. Its roster is handed out in rounds: the first books everybody, and the
-/// ones after it count everybody again, and book who was missed, until one has found the roster at rest.
+/// A cutoff from its opening to its end. Its roster is handed out in rounds: the first books everybody, and
+/// the ones after it count everybody again, and book who was missed, until one has found the roster at rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cutoff {
     pub date: Date,
@@ -148,8 +148,8 @@ pub struct Round {
     pub is_handed_out: bool,
 }
 
-/// A revision of the roster's item, which changes whenever somebody joins the roster or moves in it while a cutoff
-/// is open, and since when whoever opens cutoffs sees no other.
+/// A revision of the roster's item, which changes whenever somebody joins the roster or moves in it while a
+/// cutoff is open, and since when whoever opens cutoffs sees no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sighting {
     pub revision: u64,

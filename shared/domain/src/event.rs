@@ -1,7 +1,7 @@
 //! What happened, as it is told to whoever asked to be told: a CloudEvents 1.0 envelope of version 1.
 //!
-//! Invariant: what is told twice has one id, and nobody's name or picture is in it. Of one wallet, the version
-//! says which event came first.
+//! Invariant: what is told twice has one id, and nobody's name or picture is in it. Of one wallet, the
+//! version says which event came first.
 
 use crate::admin::{Receipt, ReceiptOutcome};
 use crate::booking::{Booking, BookingKind, BookingOutcome};
@@ -199,8 +199,8 @@ impl Event {
         }
     }
 
-    /// What a void, refund, adjustment or grant came to; `sale` is the checkout that it concerns, as the booking
-    /// left it. One that the booking did not find may come later, and is none.
+    /// What a void, refund, adjustment or grant came to; `sale` is the checkout that it concerns, as the
+    /// booking left it. One that the booking did not find may come later, and is none.
     pub fn of_booking(
         tenant: &TenantId,
         employee: &EmployeeNumber,
@@ -289,8 +289,8 @@ impl Event {
         }
     }
 
-    /// A menu from a file that stations sell from since `at`, because of the import `by`. Who edits a single meal
-    /// is told of as of any change.
+    /// A menu from a file that stations sell from since `at`, because of the import `by`. Who edits a single
+    /// meal is told of as of any change.
     pub fn of_menu(
         tenant: &TenantId,
         concessionaire: &ConcessionaireId,
@@ -384,8 +384,8 @@ impl Event {
     }
 }
 
-/// Of the command and the wallet's version after it; a wallet's command has one outcome for ever, and a correction may
-/// bear the id of its sale.
+/// Of the command and the wallet's version after it; a wallet's command has one outcome for ever, and a
+/// correction may bear the id of its sale.
 fn wallet_event_id(
     what: &str,
     command: &impl std::fmt::Display,
@@ -477,8 +477,8 @@ impl TryFrom<Envelope> for Event {
     }
 }
 
-/// Whether any number within is not whole: nothing that happens here has one, and it might read otherwise once it was
-/// written again.
+/// Whether any number within is not whole: nothing that happens here has one, and it might read otherwise
+/// once it was written again.
 fn has_float(value: &Value) -> bool {
     match value {
         Value::Number(number) => number.is_f64(),

@@ -1,5 +1,5 @@
-//! Rows of files as people make them: columns under any of their names, values as they are written. Whatever is
-//! wrong with a row is told, column by column; nothing is guessed and nothing goes through a float.
+//! Rows of files as people make them: columns under any of their names, values as they are written. Whatever
+//! is wrong with a row is told, column by column; nothing is guessed and nothing goes through a float.
 
 mod decimal;
 mod employees;
@@ -20,12 +20,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use thiserror::Error;
 
-/// How long a file waits for its import, after it was put: others may be before it. One that comes back later, as a dead letter
-/// that is moved back, would undo what was done since.
+/// How long a file waits for its import, after it was put: others may be before it. One that comes back
+/// later, as a dead letter that is moved back, would undo what was done since.
 pub const PATIENCE: SignedDuration = SignedDuration::from_hours(1);
 /// Columns of a file: more than any till or payroll exports.
 pub const MAX_COLUMNS: usize = 200;
-/// The last column of rows that were bad: what is wrong with each. It is not counted when they are sent again.
+/// The last column of rows that were bad: what is wrong with each. It is not counted when they are sent
+/// again.
 pub const REASON: &str = "reason";
 /// Characters of a value that are told with what is wrong with it.
 const MAX_TOLD: usize = 100;
@@ -201,8 +202,8 @@ impl<'a, C: Column> Row<'a, C> {
     }
 }
 
-/// A cell that no spreadsheet takes for a formula: an apostrophe makes it a text. So does one after whatever a
-/// spreadsheet may divide the cell by, as those do that expect semicolons, whatever is quoted.
+/// A cell that no spreadsheet takes for a formula: an apostrophe makes it a text. So does one after whatever
+/// a spreadsheet may divide the cell by, as those do that expect semicolons, whatever is quoted.
 pub fn quote(cell: &str) -> Cow<'_, str> {
     if !cell.contains(OBEYED) {
         return cell.into();

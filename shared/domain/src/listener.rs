@@ -1,7 +1,7 @@
 //! Who listens to what: a session is one connection of one user, until their token expires.
 //!
-//! Invariant: nobody is told of what they could not read. It is asked when they begin to listen, and again of each
-//! event, so that who was let go hears no more.
+//! Invariant: nobody is told of what they could not read. It is asked when they begin to listen, and again of
+//! each event, so that who was let go hears no more.
 
 use crate::event::{Event, EventKind};
 use crate::id::{ConcessionaireId, EmployeeNumber, StationId, UserName};
@@ -24,7 +24,8 @@ pub enum Audience {
 }
 
 impl Audience {
-    /// What a client calls it: `commands`, `stations/<id>`, `concessionaires/<id>`, `wallets/<number>`, `tenant`.
+    /// What a client calls it: `commands`, `stations/<id>`, `concessionaires/<id>`, `wallets/<number>`,
+    /// `tenant`.
     pub fn parse(text: &str, user: &UserName) -> Option<Self> {
         match (text, text.split_once('/')) {
             ("commands", _) => Some(Audience::Commands(user.clone())),

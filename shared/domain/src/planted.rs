@@ -118,7 +118,8 @@ pub enum Planted {
     PolicyUnguarded,
     /// What was begun before a station closed or moved is refused.
     StationForgetful,
-    /// Whatever reached a tenant's queues is forgotten when the platform changes how the tenant keeps its books.
+    /// Whatever reached a tenant's queues is forgotten when the platform changes how the tenant keeps its
+    /// books.
     TenantFoundedAnew,
     /// Whoever joins between two cutoffs has all of the last one.
     ProrationIgnored,

@@ -1,5 +1,5 @@
-//! Whether what is stored agrees with itself: a run looks once at every wallet of a tenant, and tells what it found.
-//! It repairs nothing.
+//! Whether what is stored agrees with itself: a run looks once at every wallet of a tenant, and tells what it
+//! found. It repairs nothing.
 
 mod books;
 

@@ -1,5 +1,5 @@
-//! What was taken on a business date: the sales of that date, less what was given back on it, whenever that was
-//! sold. So what a past date came to stays what it was, as long as dates begin when they did.
+//! What was taken on a business date: the sales of that date, less what was given back on it, whenever that
+//! was sold. So what a past date came to stays what it was, as long as dates begin when they did.
 
 use crate::booking::{Booking, BookingKind};
 use crate::checkout::{Checkout, Outcome};

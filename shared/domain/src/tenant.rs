@@ -83,8 +83,8 @@ impl Station {
         Self { id: self.id, concessionaire, status, former }
     }
 
-    /// How it stood since a sale was begun, as long as that may have been accepted then and wait in its queue: whoever sends
-    /// it again is to learn what comes of it.
+    /// How it stood since a sale was begun, as long as that may have been accepted then and wait in its
+    /// queue: whoever sends it again is to learn what comes of it.
     pub fn as_it_was(&self, sale: CheckoutId, now: Timestamp) -> impl Iterator<Item = &FormerStation> {
         self.former.iter().filter(move |former| {
             let is_from_before = sale.created_at_ms() <= former.until.as_millisecond();

@@ -11,8 +11,8 @@ pub struct InvalidText {
     max: usize,
 }
 
-/// Never a character of anybody's, by the Unicode standard. The last of them ends the stretches of keys that are listed:
-/// whatever held it would stand in no list.
+/// Never a character of anybody's, by the Unicode standard. The last of them ends the stretches of keys that
+/// are listed: whatever held it would stand in no list.
 fn is_noncharacter(c: char) -> bool {
     matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
 }

@@ -1,7 +1,7 @@
 //! Webhooks: systems of a tenant's own that are told what happened, and what came of telling them.
 //!
-//! Invariant: what is told is told in order of each wallet for as long as the receiver takes nothing; an event that it
-//! alone refuses steps aside after three attempts.
+//! Invariant: what is told is told in order of each wallet for as long as the receiver takes nothing; an
+//! event that it alone refuses steps aside after three attempts.
 
 mod address;
 mod delivery;
@@ -20,8 +20,8 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Webhooks of one tenant. With [`LANES`] each, all of them together stay within the deliveries that a tenant's queue
-/// has under way at the same time, so that one slow receiver takes no other's turn.
+/// Webhooks of one tenant. With [`LANES`] each, all of them together stay within the deliveries that a
+/// tenant's queue has under way at the same time, so that one slow receiver takes no other's turn.
 pub const MAX_WEBHOOKS: usize = 5;
 /// Deliveries to one webhook that are under way at the same time, each lane in order.
 pub const LANES: u8 = 4;

@@ -1,5 +1,5 @@
-//! Files that people drop, row by row: CSV, JSON objects a line, workbooks, packed or not. Every row is looked at, and
-//! told with what is wrong in it.
+//! Files that people drop, row by row: CSV, JSON objects a line, workbooks, packed or not. Every row is
+//! looked at, and told with what is wrong in it.
 //!
 //! Invariant: whatever a file holds, it is refused or read, within limits that have names.
 

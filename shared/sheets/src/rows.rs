@@ -1,5 +1,5 @@
-//! Rows of a file, as tills, payrolls and spreadsheets write it: with or without a mark of its encoding, packed or
-//! not, between commas, semicolons or tabs, as a JSON object a line, or as a workbook.
+//! Rows of a file, as tills, payrolls and spreadsheets write it: with or without a mark of its encoding,
+//! packed or not, between commas, semicolons or tabs, as a JSON object a line, or as a workbook.
 
 use crate::fence::Fence;
 use crate::json_lines::JsonLines;

@@ -1,5 +1,5 @@
-//! Rows of the first sheet of a workbook (XLSX). Libraries for workbooks give numbers as floats and bound nothing that
-//! they unpack; this reads the few parts that it needs, as text, each up to its limit.
+//! Rows of the first sheet of a workbook (XLSX). Libraries for workbooks give numbers as floats and bound
+//! nothing that they unpack; this reads the few parts that it needs, as text, each up to its limit.
 //!
 //! A cell with a formula reads as the formula, and is refused as in any other file.
 
@@ -230,7 +230,8 @@ fn part(archive: &mut Archive, name: &str, max_bytes: u64) -> Result<Option<Vec<
     Ok(Some(xml))
 }
 
-/// The texts that cells refer to, by their index: each may be in several runs, and have a reading that is not shown.
+/// The texts that cells refer to, by their index: each may be in several runs, and have a reading that is not
+/// shown.
 fn texts(xml: Vec<u8>) -> Result<Vec<String>, Unreadable> {
     let (mut xml, mut texts) = (Xml::new(xml), Vec::new());
     let (mut text, mut is_text, mut is_reading) = (String::new(), false, false);

@@ -74,8 +74,8 @@ pub(crate) fn hire(
     Ok(writes)
 }
 
-/// What goes with whoever joins the roster or moves in it. A cutoff that is opened right now either finds them in
-/// their place or is found here; one that is open learns of it.
+/// What goes with whoever joins the roster or moves in it. A cutoff that is opened right now either finds
+/// them in their place or is found here; one that is open learns of it.
 pub(crate) fn moves_in(tenant: &TenantId, roster: Option<&Stored<Roster>>) -> Result<Write, Failure> {
     Ok(match roster {
         Some(Stored { value, revision }) if value.is_open && !planted::is(Planted::JoinerForgotten) => {
@@ -85,8 +85,8 @@ pub(crate) fn moves_in(tenant: &TenantId, roster: Option<&Stored<Roster>>) -> Re
     })
 }
 
-/// The period that whoever joins may have a share of, its cutoff as the roster has it: what is committed together is
-/// not always seen together. None before the first.
+/// The period that whoever joins may have a share of, its cutoff as the roster has it: what is committed
+/// together is not always seen together. None before the first.
 pub(crate) async fn period(
     table: &Table,
     tenant: &TenantId,

@@ -1,5 +1,5 @@
-//! How a tenant replenishes credit. A cutoff that is open goes on under the policy that it was opened with, and one
-//! that is due is opened under the days and the time that it was promised under.
+//! How a tenant replenishes credit. A cutoff that is open goes on under the policy that it was opened with,
+//! and one that is due is opened under the days and the time that it was promised under.
 
 use super::decision::Decision;
 use aws::failure::Failure;

@@ -1,7 +1,7 @@
 //! Calling receivers, which are anybody's.
 //!
-//! Invariant: no connection is made but to addresses that were looked at, and nothing that a receiver does takes longer
-//! than [`PATIENCE`] or more memory than the head of its answer.
+//! Invariant: no connection is made but to addresses that were looked at, and nothing that a receiver does
+//! takes longer than [`PATIENCE`] or more memory than the head of its answer.
 
 use domain::event::CLOUD_EVENT;
 use domain::webhook::{Answer, Fault, Reach, WebhookUrl};
@@ -112,8 +112,8 @@ impl Resolve for System {
     }
 }
 
-/// Looks up names and gives out nothing that is not public. The connection goes to what was looked at, and a name that
-/// answers otherwise the next time is looked at again.
+/// Looks up names and gives out nothing that is not public. The connection goes to what was looked at, and a
+/// name that answers otherwise the next time is looked at again.
 struct Guarded {
     reach: Reach,
     names: Arc<dyn Resolve>,

@@ -22,8 +22,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc::Receiver;
 
-/// Meals that are put in one call; the calls go one after the other: a version is one partition, which takes a thousand
-/// writes a second, and lunch goes on.
+/// Meals that are put in one call; the calls go one after the other: a version is one partition, which takes
+/// a thousand writes a second, and lunch goes on.
 const TOGETHER: usize = 25;
 /// Meals of an old version that are read in one call.
 const PAGE: i32 = 500;
@@ -165,8 +165,8 @@ async fn keep(
     Ok(kept)
 }
 
-/// What is written together with the import's outcome: from then on stations sell from the new version. Whatever is
-/// edited meanwhile loses this race, or makes this one read again.
+/// What is written together with the import's outcome: from then on stations sell from the new version.
+/// Whatever is edited meanwhile loses this race, or makes this one read again.
 async fn switch(
     run: &Run,
     concessionaire: &ConcessionaireId,

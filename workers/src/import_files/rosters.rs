@@ -1,5 +1,6 @@
-//! A roster from a file: whoever is in it is created or changed, and whoever is not may be let go. Each employee is
-//! written whole or not at all, so an import that is cut short goes on where nothing is left to change.
+//! A roster from a file: whoever is in it is created or changed, and whoever is not may be let go. Each
+//! employee is written whole or not at all, so an import that is cut short goes on where nothing is left to
+//! change.
 
 use super::run::{Judged, Run};
 use crate::administer::employees;
@@ -26,9 +27,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc::Receiver;
 
-/// Employees in one transaction of a hundred items: profile, wallet, badge and share of a cutoff each, and the roster.
-/// The transactions go one after the other: all of them check that the roster stands still, and would be in each
-/// other's way.
+/// Employees in one transaction of a hundred items: profile, wallet, badge and share of a cutoff each, and
+/// the roster. The transactions go one after the other: all of them check that the roster stands still, and
+/// would be in each other's way.
 const TOGETHER: usize = 24;
 /// Employees who are let go at the same time.
 const SIDE_BY_SIDE: usize = 4;
@@ -72,7 +73,8 @@ pub async fn import(run: &mut Run, company: &Tenant) -> Result<Judged, Failure> 
     // Things may have changed since they were looked at.
     checked.refuse(lost);
     run.list(&mut checked).await?;
-    // Whoever was hired since they were counted stays. (A worker that dies is followed by one that counts again.)
+    // Whoever was hired since they were counted stays. (A worker that dies is followed by one that counts
+    // again.)
     effect.deactivated = run.noting(&AtomicU64::new(0), desk.let_go(missing), |_, _| ()).await?;
     let after = json!({
         "created": effect.created,

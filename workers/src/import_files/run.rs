@@ -101,8 +101,8 @@ impl Run {
         Ok(Write::Create(items::receipt(&receipt)?))
     }
 
-    /// Looks at every row; nothing is written but how far it is. `rehearse` gets the good ones, and says which of them
-    /// cannot be used as things are. Whoever is strict accepts no bad row.
+    /// Looks at every row; nothing is written but how far it is. `rehearse` gets the good ones, and says
+    /// which of them cannot be used as things are. Whoever is strict accepts no bad row.
     pub async fn validate<R, W>(
         &mut self,
         currency: &Currency,
@@ -232,7 +232,8 @@ impl Run {
         Ok(self.import)
     }
 
-    /// Employees are written one by one, so a roster that ends half way has changed something. A menu never has.
+    /// Employees are written one by one, so a roster that ends half way has changed something. A menu never
+    /// has.
     fn with_what_was_done(&self, mut refused: Refused) -> Refused {
         if let (Stage::Applying { .. }, Target::Roster) = (&self.import.stage, &self.import.target) {
             refused.detail += "; rows of it may have been written by then, and stay";

@@ -14,13 +14,15 @@ use domain::role::Caller;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
-/// Announcers' clocks differ, and one may have been slow: what was told so long before is told again, and must be there still.
+/// Announcers' clocks differ, and one may have been slow: what was told so long before is told again, and
+/// must be there still.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(30);
 /// So far announcers' clocks may be ahead of this one's.
 const AHEAD: SignedDuration = SignedDuration::from_secs(5);
 /// Events that are told again; beyond, reading how things stand is faster.
 const MAX_RESUMED: usize = 300;
-/// Events of a tenant that are looked through, some megabytes: whoever asks often must not be in anybody's way.
+/// Events of a tenant that are looked through, some megabytes: whoever asks often must not be in anybody's
+/// way.
 const MAX_LOOKED_THROUGH: usize = 2_000;
 const PAGE: i32 = 500;
 

@@ -48,7 +48,8 @@ struct Till<'a> {
 }
 
 impl Till<'_> {
-    /// The keys of a batch are not read at one instant. What the wallet was decides nothing behind an outcome that moved it.
+    /// The keys of a batch are not read at one instant. What the wallet was decides nothing behind an outcome
+    /// that moved it.
     fn ensure_behind(&self, moved: &Wallet) -> Result<(), Failure> {
         if moved.version > self.wallet.version {
             return Err(torn("a wallet was read before what moved it"));

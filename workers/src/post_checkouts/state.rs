@@ -109,8 +109,8 @@ impl State {
     }
 }
 
-/// The sale of a correction that is stored already, if it was not found with it: whoever used the same key before may have
-/// corrected another.
+/// The sale of a correction that is stored already, if it was not found with it: whoever used the same key
+/// before may have corrected another.
 fn corrected_before(command: &WalletCommand, found: &Found) -> Option<Key> {
     let WalletCommand::Booking(PostBooking { tenant, employee, id, .. }) = command else { return None };
     let stored = found.get(&keys::booking(tenant, employee, &(*id).into()))?.clone();

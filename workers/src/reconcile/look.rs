@@ -1,5 +1,5 @@
-//! Looks at one employee's partition while lunch goes on. What does not agree is looked at again, and found only if
-//! two looks in a row find the same: a sale that came in between is none of it.
+//! Looks at one employee's partition while lunch goes on. What does not agree is looked at again, and found
+//! only if two looks in a row find the same: a sale that came in between is none of it.
 
 use aws::failure::Failure;
 use aws::items;
@@ -18,8 +18,8 @@ use std::time::Duration;
 const PAGE: i32 = 500;
 /// Sales and bookings that moved one wallet.
 const MAX_MOVEMENTS: usize = 20_000;
-/// All that are read of one wallet, rejected ones too: a hundred pages, and of four wallets at a time four times over, if need be,
-/// in what is left of a batch after [`super::PART_BUDGET`].
+/// All that are read of one wallet, rejected ones too: a hundred pages, and of four wallets at a time four
+/// times over, if need be, in what is left of a batch after [`super::PART_BUDGET`].
 const MAX_ITEMS: usize = 50_000;
 /// Looks at what does not agree, before it is told that it does not hold still.
 const LOOKS: usize = 4;

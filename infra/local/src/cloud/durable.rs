@@ -37,7 +37,8 @@ fn sync_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
 
-/// The files below a directory, of which those that changed since last time are synced. Costs a `stat` a file.
+/// The files below a directory, of which those that changed since last time are synced. Costs a `stat` a
+/// file.
 #[derive(Debug)]
 pub struct ChangedFiles {
     root: PathBuf,

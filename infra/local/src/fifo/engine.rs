@@ -1,7 +1,7 @@
 //! The machine on its own thread behind a bounded channel, answered only after its changes are stored.
-//! Whatever waits is applied together and written in one transaction, and where many did, the next ones wait a moment
-//! for company. If a transaction fails, all of it is answered with an internal error and the machine is loaded again from
-//! the file, which so always has the last word.
+//! Whatever waits is applied together and written in one transaction, and where many did, the next ones wait
+//! a moment for company. If a transaction fails, all of it is answered with an internal error and the machine
+//! is loaded again from the file, which so always has the last word.
 
 mod inline;
 

@@ -25,7 +25,8 @@ const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// How often an unknown key id may make us ask for the key set again: forgers make ids up for free.
 const REFETCH_EVERY_S: u64 = 10;
 
-/// Tokens remembered as verified, about one a terminal; API Gateway, too, checks a token again only after minutes.
+/// Tokens remembered as verified, about one a terminal; API Gateway, too, checks a token again only after
+/// minutes.
 const REMEMBERED_MAX: usize = 4_096;
 
 /// Verifies id tokens of one pool, as issued to one client.

@@ -84,7 +84,8 @@ impl Engine {
         }
     }
 
-    /// Serves what [`answer`](Self::answer) does. Signatures are not verified; the port must be a loopback one.
+    /// Serves what [`answer`](Self::answer) does. Signatures are not verified; the port must be a loopback
+    /// one.
     pub fn router(&self) -> Router {
         Router::new().fallback(reply).layer(DefaultBodyLimit::max(BODY_MAX_BYTES)).with_state(self.clone())
     }
@@ -98,8 +99,8 @@ async fn reply(State(engine): State<Engine>, headers: HeaderMap, body: Bytes) ->
     (status, [(CONTENT_TYPE, JSON)], answer).into_response()
 }
 
-/// Without its token. The SDK makes one for every transaction, and no transaction is sent twice under one; the engine
-/// would keep each for ten minutes and walk over all of them at every further transaction.
+/// Without its token. The SDK makes one for every transaction, and no transaction is sent twice under one;
+/// the engine would keep each for ten minutes and walk over all of them at every further transaction.
 fn without_token(request: TransactWriteItemsRequest) -> TransactWriteItemsRequest {
     TransactWriteItemsRequest { client_request_token: None, ..request }
 }

@@ -6,8 +6,8 @@ use crate::keys::{self, InAccount, IndexKey};
 use domain::id::{EmployeeNumber, TenantId};
 use domain::reconciliation::{Books, Finding};
 
-/// Enters an item into its employee's books. One that does not read, or stands under a wrong key of the index, is a
-/// finding, which says its sort key and nothing that it holds.
+/// Enters an item into its employee's books. One that does not read, or stands under a wrong key of the
+/// index, is a finding, which says its sort key and nothing that it holds.
 pub fn enter(
     books: &mut Books,
     tenant: &TenantId,

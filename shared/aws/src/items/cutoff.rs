@@ -26,8 +26,8 @@ pub fn stored_policy(item: Item) -> Result<StandingPolicy, Failure> {
 }
 
 /// The latest cutoff of a tenant. Whoever joins the roster or moves in it checks that it has not changed, and
-/// replaces it by itself while a cutoff is open, so that nobody falls between a roster that is read and an employee
-/// who is written.
+/// replaces it by itself while a cutoff is open, so that nobody falls between a roster that is read and an
+/// employee who is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roster {
     #[serde(rename = "d")]

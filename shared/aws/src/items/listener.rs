@@ -57,7 +57,8 @@ impl Listeners {
         Self { since, sessions: BTreeMap::new() }
     }
 
-    /// Without those for whom nothing is kept any more. Where nobody is left, what it was told was not kept either.
+    /// Without those for whom nothing is kept any more. Where nobody is left, what it was told was not kept
+    /// either.
     pub fn at(mut self, now: Timestamp) -> Self {
         self.sessions.retain(|_, one| now < one.kept_until());
         if self.sessions.is_empty() { Self::none_until(now) } else { self }

@@ -95,7 +95,8 @@ fn check_golden(original: &Checkout, golden: &str) {
     assert_eq!(written, golden, "{written:#}");
 }
 
-/// The same of every other item, one of each kind or more. Whoever adds an attribute adds an item here, and changes none.
+/// The same of every other item, one of each kind or more. Whoever adds an attribute adds an item here, and
+/// changes none.
 #[track_caller]
 fn as_ever(name: &str, item: Item) -> Item {
     let golden: Value = serde_json::from_str(include_str!("golden/items_v1.json")).unwrap();
@@ -364,7 +365,8 @@ fn a_reconciliation_reads_back() {
     }
 }
 
-/// Whatever stands in an employee's partition is entered; what does not read, or not in its place, is a finding.
+/// Whatever stands in an employee's partition is entered; what does not read, or not in its place, is a
+/// finding.
 #[test]
 fn an_account_is_entered_item_by_item() {
     let number: EmployeeNumber = "100042".parse().unwrap();

@@ -76,7 +76,8 @@ impl Policy {
         }
     }
 
-    /// The next cutoffs after `now`, with their instants; `latest` was opened already, perhaps before its time.
+    /// The next cutoffs after `now`, with their instants; `latest` was opened already, perhaps before its
+    /// time.
     pub fn upcoming(
         &self,
         day: &BusinessDay,
@@ -172,8 +173,8 @@ impl StandingPolicy {
         Self { since: kept.map_or(now, |kept| kept.since), policy }
     }
 
-    /// The cutoff that has to be opened now, if the latest one was `latest`: the last that is due, however late,
-    /// and never one before.
+    /// The cutoff that has to be opened now, if the latest one was `latest`: the last that is due, however
+    /// late, and never one before.
     pub fn to_open(&self, day: &BusinessDay, latest: Option<Date>, now: Timestamp) -> Option<Date> {
         let due = self.policy.due(day, now)?;
         let is_its_own = self.policy.instant(day, due)? > self.since;
@@ -181,7 +182,8 @@ impl StandingPolicy {
         (is_its_own && is_new).then_some(due)
     }
 
-    /// The cutoff that comes after `latest`: the one that has to be opened now, or else the next of the schedule.
+    /// The cutoff that comes after `latest`: the one that has to be opened now, or else the next of the
+    /// schedule.
     pub fn next(&self, day: &BusinessDay, latest: Option<Date>, now: Timestamp) -> Option<Date> {
         let upcoming = || self.policy.upcoming(day, now, latest, 1).first().map(|(next, _)| *next);
         self.to_open(day, latest, now).or_else(upcoming)

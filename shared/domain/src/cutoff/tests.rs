@@ -363,7 +363,8 @@ fn a_round_counts_if_the_roster_was_at_rest() {
     check_round(60, false, 7, 101, Verdict::Again);
 }
 
-/// Whoever read the roster just before, or has a clock that is behind, hires nobody into totals that were told.
+/// Whoever read the roster just before, or has a clock that is behind, hires nobody into totals that were
+/// told.
 #[test]
 fn whoever_joins_once_a_cutoff_is_closed_is_not_in_its_totals() {
     let at = |time: &str| -> Timestamp { format!("2026-03-16T{time}Z").parse().unwrap() };
@@ -392,7 +393,8 @@ fn ann() -> Employee {
     }
 }
 
-/// What Ann gets who is hired at noon, where the latest cutoff was that of 28 February and days have changed since.
+/// What Ann gets who is hired at noon, where the latest cutoff was that of 28 February and days have changed
+/// since.
 #[track_caller]
 fn check_joiner(opened_by: Schedule, standing: Schedule, since: &str, hired: &str, share: i64) {
     let at = |date: &str| -> Timestamp { format!("{date}T12:00:00Z").parse().unwrap() };

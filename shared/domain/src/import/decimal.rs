@@ -1,7 +1,7 @@
 //! Decimal numbers as people write them, without a float.
 
-/// Digits that a thousands separator stands before: `1,500` is a thousand and a half to some, and one and a half to
-/// others.
+/// Digits that a thousands separator stands before: `1,500` is a thousand and a half to some, and one and a
+/// half to others.
 const THOUSAND: usize = 3;
 
 /// An amount in minor units: `4.5` and `4,50` of a currency with two decimals are 450.

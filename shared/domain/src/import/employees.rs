@@ -120,8 +120,8 @@ impl EmployeeRow {
     pub const COLUMNS: [&'static str; 7] =
         ["employee_number", "name", "badge", "status", "credit_limit", "discount", "image_url"];
 
-    /// The row that changes nothing of this employee. Of several active badges it has the first; a badge that is
-    /// blocked, and the policy's default limit, are blanks.
+    /// The row that changes nothing of this employee. Of several active badges it has the first; a badge that
+    /// is blocked, and the policy's default limit, are blanks.
     pub fn write(employee: &Employee, currency: &Currency) -> [String; 7] {
         let text = |text: &str| quote(text).into_owned();
         let badge = employee.badges.iter().find(|(_, status)| **status == BadgeStatus::Active);
@@ -142,9 +142,9 @@ impl EmployeeRow {
         ]
     }
 
-    /// The employee as the row has them, and their badge if it was not theirs before. A badge that somebody blocked
-    /// stays blocked, and one that was taken back stays so: a file may be older than that. One that takes the place of
-    /// others has them blocked.
+    /// The employee as the row has them, and their badge if it was not theirs before. A badge that somebody
+    /// blocked stays blocked, and one that was taken back stays so: a file may be older than that. One that
+    /// takes the place of others has them blocked.
     pub fn settle(
         &self,
         stored: Option<&Employee>,

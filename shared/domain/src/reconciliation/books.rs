@@ -120,8 +120,8 @@ impl Books {
         &self.cutoffs
     }
 
-    /// Whether there are movements that the wallet does not know. Whoever reads it first finds those that came
-    /// meanwhile, and has to read it again.
+    /// Whether there are movements that the wallet does not know. Whoever reads it first finds those that
+    /// came meanwhile, and has to read it again.
     pub fn is_overtaken(&self) -> bool {
         self.wallet.is_some_and(|wallet| self.newest() > wallet.version)
     }

@@ -196,7 +196,8 @@ impl Account {
     }
 }
 
-/// A sale that was partly refunded, one that was voided, one that was withdrawn, and a correction: eight movements.
+/// A sale that was partly refunded, one that was voided, one that was withdrawn, and a correction: eight
+/// movements.
 fn life() -> Account {
     use Step::{Adjust, GiveBack, Refund, Sell, Void, Withdraw};
     Account::live(&[Sell(500), Refund(0, 100), GiveBack(0), Sell(300), Void(1), Withdraw, Adjust(-5)])

@@ -18,8 +18,8 @@ impl Reach {
     }
 }
 
-/// Whether an address is global unicast: no private, loopback, link-local or metadata address, and no other that IANA
-/// has set aside (the registries of special-purpose addresses, RFC 6890 and its successors).
+/// Whether an address is global unicast: no private, loopback, link-local or metadata address, and no other
+/// that IANA has set aside (the registries of special-purpose addresses, RFC 6890 and its successors).
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),

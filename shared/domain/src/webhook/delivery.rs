@@ -26,8 +26,8 @@ pub(super) const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(30);
 pub const TRIED_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// From this attempt on, an event that is refused while others are taken steps aside.
 pub const STEPS_ASIDE_FROM: usize = 3;
-/// Of the latest deliveries, at most this many are looked at to tell a receiver that is gone from one that refuses
-/// something.
+/// Of the latest deliveries, at most this many are looked at to tell a receiver that is gone from one that
+/// refuses something.
 pub const LATEST: i32 = 100;
 /// Fewer that were tried say nothing of a receiver that answers that it refuses something.
 const TRIED_MIN: usize = 10;
@@ -36,8 +36,8 @@ pub const FAILED_PERCENT_TO_DISABLE: usize = 95;
 /// What a receiver answers that wants no more.
 const GONE: u16 = 410;
 
-/// One event on its way to one webhook: `<milliseconds>-<event>`, and behind a `~` the command that asked for it once
-/// more. In order of time, and good for a URL.
+/// One event on its way to one webhook: `<milliseconds>-<event>`, and behind a `~` the command that asked for
+/// it once more. In order of time, and good for a URL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DeliveryId(String);
@@ -219,8 +219,8 @@ impl Delivery {
         Some(last.at)
     }
 
-    /// Whether it is this event that its receiver does not take: it says so, or it was refused twice more after another
-    /// was taken.
+    /// Whether it is this event that its receiver does not take: it says so, or it was refused twice more
+    /// after another was taken.
     pub fn steps_aside(&self, latest: &[Delivery]) -> bool {
         let Some(before_last) = self.attempts.len().checked_sub(2).and_then(|index| self.attempts.get(index))
         else {
@@ -241,7 +241,8 @@ impl Delivery {
         matches!(last, Some(Answer::Status(status @ 400..=499)) if ![408, 409, GONE, 425, 429].contains(&status))
     }
 
-    /// Whether its receiver is gone, now that this one is given up; `latest` are those since, this one included.
+    /// Whether its receiver is gone, now that this one is given up; `latest` are those since, this one
+    /// included.
     pub fn disables(&self, latest: &[Delivery]) -> bool {
         let is_tried = |other: &&Delivery| !other.attempts.is_empty() && !other.is_test();
         let tried = latest.iter().filter(is_tried).count();

@@ -1,5 +1,5 @@
-//! Random operations against a model so naive that it can be read as the specification.
-//! After every step the machine rebuilt from its store equals the live one, and no message is unaccounted for.
+//! Random operations against a model so naive that it can be read as the specification. After every step the
+//! machine rebuilt from its store equals the live one, and no message is unaccounted for.
 
 use proptest::prelude::*;
 
