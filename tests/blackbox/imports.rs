@@ -91,6 +91,9 @@ async fn every_bad_row_is_told_and_can_be_sent_again() {
     assert_eq!((lenient.outcome(), &lenient.body["effect"]["meals"]), ("applied", &json!(1)), "{lenient:?}");
     let mended = told.replace("\"'=1+1\",", "SUM,").replace(",\"\",\"8.5555\"", ",Cake,8.50");
     let mended = mended.replace("\"TEA\",", "TEA-2,");
+    // Alone it would let go whatever was good.
+    let wiped = stall.import(&json!({}), &mended).await;
+    assert_eq!(wiped.body["refusal"]["type"], "bad-options", "{wiped:?}");
     let merged = stall.import(&json!({ "mode": "merge" }), &mended).await;
     assert_eq!(merged.body["effect"]["kept"], 1, "{merged:?}");
     assert_eq!(stall.menu().await.1.len(), 4);

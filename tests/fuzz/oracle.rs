@@ -132,7 +132,7 @@ fn mendable<R: FileRow>(checked: &Checked) {
 }
 
 fn outcome<R: FileRow>(file: &[u8]) -> Option<(Checked, Vec<R>)> {
-    let (mut good, options) = (Vec::new(), Options::new(Mode::Replace));
+    let (mut good, options) = (Vec::new(), Options::new(Mode::Merge));
     let checked = check(file, &currency(), &options, |Taken { row, .. }| {
         good.push(row);
         Ok(())

@@ -80,7 +80,8 @@ pub struct ImportRunView {
     effect: Option<ImportEffectView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal: Option<ImportRefusalView>,
-    /// The bad rows as CSV, with the reason in a last column, for five minutes: to be mended and sent again.
+    /// The bad rows as CSV, with the reason in a last column, for five minutes: to be mended and sent with
+    /// `merge`, or in the whole file.
     #[serde(skip_serializing_if = "Option::is_none")]
     bad_rows_url: Option<String>,
 }

@@ -3,7 +3,7 @@
 //! Invariant: memory does not grow with the file, but for the bad rows that are told and a hash of each key.
 
 use crate::rows::{Rows, Unreadable};
-use domain::import::{BadCell, FileRow, Header, Options, REASON, quote};
+use domain::import::{BadCell, FileRow, Header, Mode, Options, REASON, quote};
 use domain::tenant::Currency;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -68,6 +68,9 @@ pub fn check<R: FileRow>(
     let mut rows = Rows::open(file)?;
     let header = Header::<R::Column>::read(rows.header().iter().map(String::as_str))?;
     let columns = rows.header().to_vec();
+    if options.mode == Mode::Replace && columns.last().is_some_and(|last| last == REASON) {
+        return Err(Unreadable::BadRowsAlone);
+    }
     let (mut keys, mut digest) = (Keys::default(), Sha256::new_with_prefix([options.mode as u8]));
     let (mut good, mut bad_rows) = (0, BadRows::default());
     while let Some((line, cells)) = rows.next_row()? {
@@ -166,7 +169,8 @@ impl Checked {
         self.keys.0.contains_key(&hash(what, key))
     }
 
-    /// Bad rows as a file of their own, with what is wrong in a last column: to be mended and sent again.
+    /// Bad rows as a file of their own, with what is wrong in a last column: to be mended and sent with
+    /// `merge`.
     pub fn write(&self, bad: &BadRows, to: impl io::Write) -> Result<(), csv::Error> {
         // Quoted, or a semicolon in a column's name would be taken for what stands between them.
         let mut writer = csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(to);

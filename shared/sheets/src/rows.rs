@@ -41,6 +41,8 @@ pub enum Unreadable {
     RowTooLong,
     #[error("the file unpacks to more than {} MiB", crate::fence::MAX_UNPACKED_BYTES / 1024 / 1024)]
     UnpacksToTooMuch,
+    #[error("it is a file of bad rows, and what it does not name would go: send it with merge")]
+    BadRowsAlone,
     #[error("the first row is no header")]
     Header(#[from] InvalidHeader),
     #[error("the file breaks off, or is not what it begins like")]
@@ -57,6 +59,7 @@ impl Unreadable {
             | Unreadable::RowTooLong
             | Unreadable::WorkbookTooLarge
             | Unreadable::UnpacksToTooMuch => Reason::TooLarge,
+            Unreadable::BadRowsAlone => Reason::BadOptions,
             Unreadable::Empty
             | Unreadable::NoRows
             | Unreadable::Archive
