@@ -108,6 +108,25 @@ async fn a_file_that_is_dropped_is_taken() {
     sells(&manager, "4.0", 1).await;
 }
 
+/// Whoever puts another file into the same place, once the first has its outcome, has not put it in vain.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_put_into_a_place_later_is_another_import() {
+    let world = World::start().await;
+    let manager = world.terminal("acme-manager").await;
+    let files = ["name,price\nTea,40\n", "name,price\nTea,45\n"];
+    let awaited = manager.ask_to_import(Uuid::now_v7(), IMPORTS, &json!({ "bytes": files[0].len() })).await;
+    for (file, version) in files.into_iter().zip(["2.0", "3.0"]) {
+        assert_eq!(manager.put(&awaited.body["upload"], file.as_bytes()).await, 200);
+        sells(&manager, version, 1).await;
+    }
+    let first = manager.follow_import(&awaited).await;
+    assert_eq!(first.body["effect"]["menu_version"], "2.0", "{first:?}");
+    let imports = manager.get("/v1/imports", &[]).await.body;
+    let applied = imports["items"].as_array().unwrap().iter().filter(|import| import["status"] == "applied");
+    assert_eq!(applied.count(), 2, "{imports}");
+    world.settle().await;
+}
+
 async fn sells(manager: &Terminal, version: &str, meals: usize) {
     eventually("the menu is switched", async || {
         let menu = manager.get(MENU, &[]).await.body;
