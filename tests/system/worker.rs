@@ -326,6 +326,28 @@ async fn a_call_that_hangs_holds_up_no_other_wallet() {
     assert_eq!(wallet(&world, "100003").await, ONE_COFFEE);
 }
 
+/// A menu that takes too long to read is the business of nobody but who buys from it now: other stalls sell, and
+/// what came too late for it has its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_menu_that_hangs_holds_up_no_other_stall() {
+    let world = World::start().await;
+    let worker = faulty(&world, |operation, body, _| match operation {
+        "Query" if body.contains("#M#coffee-bar#V#") => Fault::Hang,
+        _ => Fault::None,
+    });
+    let (mut water, mut late) = (coffee("100002"), coffee("100003"));
+    water.concessionaire = "kitchen".parse().unwrap();
+    let line = OrderLine { code: "WATER".parse().unwrap(), qty: 1.try_into().unwrap(), price: None };
+    water.basket = Basket::try_from(vec![line]).unwrap();
+    late.expires_at = now() - SignedDuration::from_secs(1);
+    let event = batch(&[&coffee("100001"), &water, &late], 1);
+    let response = tokio::time::timeout(Duration::from_secs(10), worker.handle(event)).await;
+    assert_eq!(handed_back(&response.expect("within the function's timeout")), ["0"]);
+    assert!(matches!(stored(&world, &water).await.unwrap().outcome, Outcome::Settled { .. }));
+    let expired = Outcome::Rejected(domain::checkout::Rejection::Expired);
+    assert_eq!(stored(&world, &late).await.unwrap().outcome, expired);
+}
+
 /// One key that stays unprocessed is one wallet's bad luck.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_never_read_stops_its_own_wallet_only() {

@@ -217,7 +217,7 @@ pub fn decide(state: &State<'_>, command: &PostCheckout) -> Checkout {
 }
 
 fn settle(state: &State<'_>, command: &PostCheckout) -> Result<(Bill, Wallet), Rejection> {
-    if state.now > command.expires_at && !planted::is(Planted::ExpiryIgnored) {
+    if command.is_expired(state.now) {
         return Err(Rejection::Expired);
     }
     let bill = bill(state, command.badge.as_ref(), &command.basket)?;

@@ -11,6 +11,7 @@ use crate::id::{
     WebhookId,
 };
 use crate::money::{Price, Quantity};
+use crate::planted::{self, Planted};
 use crate::request::RequestHash;
 use crate::webhook::DeliveryId;
 use jiff::civil::Date;
@@ -343,6 +344,13 @@ pub struct PostCheckout {
     pub basket: Basket,
     pub accepted_at: Timestamp,
     pub expires_at: Timestamp,
+}
+
+impl PostCheckout {
+    /// Whether nobody waits for it any more: it is never settled.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        now > self.expires_at && !planted::is(Planted::ExpiryIgnored)
+    }
 }
 
 /// One line of an order; `price` is what the terminal displayed, if it says so.

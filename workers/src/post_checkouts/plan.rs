@@ -112,11 +112,16 @@ impl Plan {
             }
             return Ok(Some(Event::of_checkout(&stored.value)));
         }
+        // What nobody waits for any more ends without a menu that cannot be read.
+        let menu = match command.is_expired(till.now) {
+            true => None,
+            false => till.state.menu(&command.concessionaire)?,
+        };
         let on = checkout::State {
             tenant: &till.state.tenant,
             employee: &till.employee,
             wallet: till.wallet,
-            menu: till.state.menu(&command.concessionaire)?,
+            menu,
             now: till.now,
         };
         let decided = checkout::decide(&on, command);

@@ -15,7 +15,14 @@ use domain::id::{BookingId, CheckoutId, ConcessionaireId, EmployeeNumber};
 use domain::menu::Menu;
 use domain::tenant::Tenant;
 use domain::wallet::Wallet;
+use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// Time to read menus, half of a batch's: whoever sells from a large one that is read anew delays nobody else,
+/// and goes on from there in the next round.
+const MENUS_BUDGET: Duration = Duration::from_secs(3);
 
 /// What is known of the open wallets of one tenant.
 #[derive(Debug)]
@@ -62,11 +69,17 @@ impl State {
         }
         let stored_tenant = take(&mut found, &tenant_key)?.ok_or_else(|| missing("the tenant"))?;
         let tenant = items::stored_tenant(tenant, stored_tenant)?;
-        let mut known = BTreeMap::new();
-        for concessionaire in concessionaires {
-            let menu = menu(table, menus, &tenant, concessionaire, &mut found).await;
-            known.insert(concessionaire.clone(), menu);
-        }
+        let deadline = Instant::now() + MENUS_BUDGET;
+        let heads: Vec<_> = concessionaires
+            .into_iter()
+            .map(|concessionaire| (concessionaire, take(&mut found, &keys::menu(&tenant.id, concessionaire))))
+            .collect();
+        let read = heads.into_iter().map(|(concessionaire, head)| async {
+            let menu = timeout_at(deadline, menu(table, menus, &tenant, concessionaire, head)).await;
+            let slow = |_| Err(Failure::transient("read a menu", "it takes longer than others can wait"));
+            (concessionaire.clone(), menu.unwrap_or_else(slow))
+        });
+        let known = join_all(read).await.into_iter().collect();
         Ok(Self { tenant, menus: known, found })
     }
 
@@ -132,15 +145,11 @@ async fn menu(
     menus: &Menus,
     tenant: &Tenant,
     concessionaire: &ConcessionaireId,
-    found: &mut Found,
+    head: Result<Option<Item>, Failure>,
 ) -> Result<Option<Menu>, Failure> {
-    match take(found, &keys::menu(&tenant.id, concessionaire))? {
-        Some(item) => {
-            let head = items::stored_menu_head(item)?;
-            menus.under(table, &tenant.id, concessionaire, head).await.map(Some)
-        }
-        None => Ok(None),
-    }
+    let Some(head) = head? else { return Ok(None) };
+    let head = items::stored_menu_head(head)?;
+    menus.under(table, &tenant.id, concessionaire, head).await.map(Some)
 }
 
 fn unread() -> Failure {
