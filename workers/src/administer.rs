@@ -172,15 +172,15 @@ impl AdministerWorker {
             }
             Change::SetMeal { concessionaire_id, code, meal, if_match } => {
                 let edit = menus::Edit::Set(meal.clone());
-                menus::edit(table, &self.menus, tenant, concessionaire_id, code, edit, *if_match).await
+                menus::edit(table, &self.menus, tenant, (concessionaire_id, code), edit, *if_match, now).await
             }
             Change::RemoveMeal { concessionaire_id, code, if_match } => {
                 let edit = menus::Edit::Remove;
-                menus::edit(table, &self.menus, tenant, concessionaire_id, code, edit, *if_match).await
+                menus::edit(table, &self.menus, tenant, (concessionaire_id, code), edit, *if_match, now).await
             }
             Change::SetAvailability { concessionaire_id, code, availability, if_match } => {
                 let edit = menus::Edit::Availability(*availability);
-                menus::edit(table, &self.menus, tenant, concessionaire_id, code, edit, *if_match).await
+                menus::edit(table, &self.menus, tenant, (concessionaire_id, code), edit, *if_match, now).await
             }
         }
     }

@@ -12,6 +12,7 @@ use domain::admin::{Availability, Rejection};
 use domain::id::{ConcessionaireId, MealCode, TenantId};
 use domain::menu::{Meal, Menu, MenuVersion};
 use domain::planted::{self, Planted};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// Edits that lie over a version before they are folded: every checkout reads them.
@@ -20,6 +21,8 @@ const FOLDED_EDITS: usize = 50;
 const MAX_FOLDED: usize = 500;
 /// Edits that may lie over a larger menu.
 const MAX_EDITS: usize = 500;
+/// Edits and what is sold out, as they are stored: an item has 400 KB at most.
+const MAX_HEAD_BYTES: usize = 300 * 1024;
 
 /// What becomes of one meal.
 #[derive(Debug, Clone)]
@@ -33,10 +36,10 @@ pub async fn edit(
     table: &Table,
     menus: &Menus,
     tenant: &TenantId,
-    concessionaire: &ConcessionaireId,
-    code: &MealCode,
+    (concessionaire, code): (&ConcessionaireId, &MealCode),
     edit: Edit,
     if_match: Option<MenuVersion>,
+    now: Timestamp,
 ) -> Result<Decision, Failure> {
     let (key, owner) = (keys::menu(tenant, concessionaire), keys::concessionaire(tenant, concessionaire));
     let mut found = table.read([key.clone(), owner.clone()]).await?;
@@ -56,7 +59,7 @@ pub async fn edit(
     if before.is_null() && !matches!(edit, Edit::Set(_)) {
         return Ok(Decision::rejected(Rejection::NotFound));
     }
-    let edited = edited(&menu, code, edit);
+    let edited = edited(&menu, code, edit, now);
     let after = snapshot(&edited, code);
     let mut head = MenuHead {
         version: edited.version,
@@ -85,8 +88,11 @@ pub async fn edit(
     } else if head.edits.len() > MAX_EDITS {
         return Ok(Decision::rejected(Rejection::TooManyEdits));
     }
-    let writes = vec![put(items::menu_head(tenant, concessionaire, &head)?, from.as_ref())];
-    Ok(Decision::applied(before, after, writes))
+    let head = items::menu_head(tenant, concessionaire, &head)?;
+    if items::size_bytes(&head) > MAX_HEAD_BYTES {
+        return Ok(Decision::rejected(Rejection::TooManyEdits));
+    }
+    Ok(Decision::applied(before, after, vec![put(head, from.as_ref())]))
 }
 
 /// Gives out the next version of meals, to nobody else.
@@ -125,9 +131,11 @@ async fn commit(table: &Table, writes: Vec<Write>) -> Result<(), Failure> {
     table.commit(writes).await.map_err(|error| error.alone("fold a menu"))
 }
 
-fn edited(menu: &Menu, code: &MealCode, edit: Edit) -> Menu {
+fn edited(menu: &Menu, code: &MealCode, edit: Edit, now: Timestamp) -> Menu {
     let mut menu = menu.clone();
     menu.version.edit += 1;
+    // What is there again by itself need not be remembered: every sale reads this.
+    menu.sold_out.retain(|_, until| until.is_none_or(|until| until > now));
     match edit {
         Edit::Set(_) if menu.edits.contains_key(code) && planted::is(Planted::EditLost) => {}
         Edit::Set(meal) => {
@@ -161,4 +169,21 @@ fn snapshot(menu: &Menu, code: &MealCode) -> Value {
         "sold_out": menu.sold_out.contains_key(code),
         "sold_out_until": menu.sold_out.get(code),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every sale reads what is sold out.
+    #[test]
+    fn what_is_there_again_is_forgotten() {
+        let at = |hour: i64| Timestamp::from_second(hour * 3_600).unwrap();
+        let [tea, cake, soup] = ["TEA", "CAKE", "SOUP"].map(|code| code.parse::<MealCode>().unwrap());
+        let sold_out = [(tea, Some(at(1))), (cake.clone(), Some(at(3))), (soup.clone(), None)];
+        let version = MenuVersion { meals: 1, edit: 0 };
+        let menu = Menu { version, base: <_>::default(), edits: <_>::default(), sold_out: sold_out.into() };
+        let edited = edited(&menu, &cake, Edit::Availability(Availability::Available), at(2));
+        assert_eq!(edited.sold_out.into_keys().collect::<Vec<_>>(), [soup]);
+    }
 }
