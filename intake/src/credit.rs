@@ -173,6 +173,6 @@ pub async fn get(State(app): State<App>, identity: Identity) -> Result<Json<Poli
     let (_, tenant, mut found) = identity.admit_with(&app.table, [key.clone(), roster_key.clone()]).await?;
     let standing = items::stored_policy(found.take(&key).ok_or(Problem::NotFound)?)?;
     let latest = found.take(&roster_key).map(items::stored_roster).transpose()?.map(|roster| roster.latest);
-    let upcoming = standing.policy.upcoming(&tenant.business_day, app.clock.now(), latest, UPCOMING);
-    Ok(Json(PolicyView::of(&standing, &upcoming, &tenant.currency)))
+    let next = standing.next(&tenant.business_day, latest, app.clock.now(), UPCOMING);
+    Ok(Json(PolicyView::of(&standing, &next, &tenant.currency)))
 }

@@ -356,12 +356,14 @@ async fn a_zone_may_change_between_cutoffs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_due_is_not_forgotten() {
     let (world, admin) = world("reset", true).await;
-    let next = admin.get("/v1/credit-policy", &[]).await.body["next_cutoffs"][0]["date"].clone();
+    let coming = admin.get("/v1/credit-policy", &[]).await.body["next_cutoffs"].clone();
+    let next = coming[1]["date"].clone();
     let mut other = policy("reset");
     other["time"] = json!("07:00");
     let set = admin.command_under(key_at(&world, 1), "PUT", "/v1/credit-policy", &other).await;
     assert_eq!(set.outcome(), "cutoff-due", "{set:?}");
     let due: Date = set.body["rejection"]["cutoff"].as_str().unwrap().parse().unwrap();
+    assert_eq!(coming[0]["date"], json!(due), "it comes until it is opened");
     let by_hand = |date: &Value| json!({ "date": date, "reason": "early" });
     let early = admin.command_under(key_at(&world, 2), "POST", "/v1/cutoffs", &by_hand(&next)).await;
     assert_eq!(
@@ -631,6 +633,10 @@ async fn a_cutoff_that_dies_anywhere_ends_the_same() {
             skipped: [].into(),
         };
         assert_eq!(ticked, Ticked::Closed { date, totals: expected }, "call {call}, {fault:?}, {has_died}");
+        // Whoever closed it told nobody: the next tick does, whichever it is.
+        assert!(worker.opener().untold(&acme()).await.unwrap().is_some());
+        worker.handle(event(&tick())).await;
+        assert!(worker.opener().untold(&acme()).await.unwrap().is_none());
         check_wallets(&world, OPENING).await;
     }
 }

@@ -103,7 +103,7 @@ impl ReplenishWorker {
         let ticked = self.opener.tick(tenant).await?;
         let age = if let Ticked::Open { age, .. } = ticked { age } else { SignedDuration::ZERO };
         self.metrics.cutoff_age(tenant, age);
-        if receives > 1 && !matches!(ticked, Ticked::Closed { .. }) {
+        if receives > 1 && matches!(ticked, Ticked::Open { .. }) {
             // Whoever closed the last one may have died before telling, and another may be open since.
             self.tell_closed(tenant).await?;
         }
@@ -117,7 +117,9 @@ impl ReplenishWorker {
                 self.metrics.replenished(tenant, &totals);
                 self.tell_closed(tenant).await
             }
-            Ticked::Nothing | Ticked::Open { .. } => Ok(()),
+            // A dead letter that told of it may have been moved back, as a message that nobody received before.
+            Ticked::Nothing => self.tell_closed(tenant).await,
+            Ticked::Open { .. } => Ok(()),
         }
     }
 

@@ -32,7 +32,7 @@ pub struct PolicyView {
     /// Since when its days and time count.
     #[schema(format = DateTime)]
     since: String,
-    /// The next five.
+    /// The next five; one that is due comes first until it is opened, which is within the hour.
     next_cutoffs: Vec<NextCutoffView>,
 }
 

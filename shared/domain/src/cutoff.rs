@@ -98,7 +98,7 @@ impl Period {
             let is_open = closed.is_none() || planted::is(Planted::JoinedTooLate);
             return is_open.then(|| decide(policy, *date, employee, Wallet::default(), by, now));
         }
-        let until = self.standing.next(day, Some(*date), now)?;
+        let (until, _) = *self.standing.next(day, Some(*date), now, 1).first()?;
         let limit = employee.limit.unwrap_or(policy.default_limit);
         let granted = policy.prorate(limit, day.local_date(now), *date, until);
         Some(Booking {

@@ -182,11 +182,18 @@ impl StandingPolicy {
         (is_its_own && is_new).then_some(due)
     }
 
-    /// The cutoff that comes after `latest`: the one that has to be opened now, or else the next of the
-    /// schedule.
-    pub fn next(&self, day: &BusinessDay, latest: Option<Date>, now: Timestamp) -> Option<Date> {
-        let upcoming = || self.policy.upcoming(day, now, latest, 1).first().map(|(next, _)| *next);
-        self.to_open(day, latest, now).or_else(upcoming)
+    /// The cutoffs that come after `latest`, with their instants: the one that has to be opened now, if there
+    /// is one, and the next of the schedule.
+    pub fn next(
+        &self,
+        day: &BusinessDay,
+        latest: Option<Date>,
+        now: Timestamp,
+        count: usize,
+    ) -> Vec<(Date, Timestamp)> {
+        let due = self.to_open(day, latest, now);
+        let due = due.and_then(|date| Some((date, self.policy.instant(day, date)?)));
+        due.into_iter().chain(self.policy.upcoming(day, now, latest, count)).take(count).collect()
     }
 
     /// Whether a cutoff may be opened by hand: one that comes after `latest`, no later than the next that the

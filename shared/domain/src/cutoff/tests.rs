@@ -239,6 +239,24 @@ fn a_cutoff_by_hand_skips_none() {
     check_by_hand(Some("2026-11-30"), "2026-12-16", Err(Rejection::CutoffTooFar { next }));
 }
 
+/// The next two at the same noon.
+#[track_caller]
+fn check_next(latest: Option<&str>, expected: [&str; 2]) {
+    let policy = policy(semi_monthly(15, 31), "06:00");
+    let standing = StandingPolicy { policy, since: "2026-11-01T00:00:00Z".parse().unwrap() };
+    let utc = BusinessDay::new("UTC", 0).unwrap();
+    let latest = latest.map(|date| date.parse().unwrap());
+    let next = standing.next(&utc, latest, "2026-11-28T12:00:00Z".parse().unwrap(), 2);
+    assert_eq!(next.iter().map(|(date, _)| date.to_string()).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn what_is_due_comes_first_until_it_is_opened() {
+    check_next(None, ["2026-11-15", "2026-11-30"]);
+    check_next(Some("2026-11-15"), ["2026-11-30", "2026-12-15"]);
+    check_next(Some("2026-11-30"), ["2026-12-15", "2026-12-31"]);
+}
+
 #[test]
 fn days_that_fall_together_are_no_two_days() {
     for (first, second) in [(15, 15), (16, 15), (28, 30), (30, 31)] {
