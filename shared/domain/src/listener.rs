@@ -96,8 +96,8 @@ pub fn may_be_told(caller: &Caller, event: &Event) -> bool {
                 };
                 let is_manager = matches!(caller.role, Role::Manager { .. });
                 match event.kind {
-                    // Receipts are for who asked and for administrators.
-                    EventKind::ChangeApplied | EventKind::ChangeRejected => is_own_command,
+                    // What did not change is for who asked and for administrators.
+                    EventKind::ChangeRejected => is_own_command,
                     EventKind::ImportApplied | EventKind::ImportRefused => is_ours && is_manager,
                     _ => is_ours,
                 }
@@ -178,7 +178,9 @@ mod tests {
             let foreign = Event { tenant: "globex".parse().unwrap(), ..event };
             assert_eq!(roles().map(|caller| may_be_told(&caller, &foreign)), [false; 5]);
         }
-        use EventKind::{ChangeApplied, CheckoutSettled, ImportApplied, MenuSwitched, WalletGranted};
+        use EventKind::{
+            ChangeApplied, ChangeRejected, CheckoutSettled, ImportApplied, MenuSwitched, WalletGranted,
+        };
         check(CheckoutSettled, "bob", Some("7"), Some("bar"), [false, true, true, true, true]);
         check(CheckoutSettled, "bob", Some("8"), Some("bar"), [false, true, true, true, false]);
         check(CheckoutSettled, "bob", Some("7"), Some("grill"), [false, true, false, false, true]);
@@ -186,7 +188,10 @@ mod tests {
         check(WalletGranted, "bob", Some("7"), None, [false, true, false, false, true]);
         check(ChangeApplied, "bob", None, None, [false, true, false, false, false]);
         check(ChangeApplied, "ann", None, None, [true, true, true, true, false]);
-        check(ChangeApplied, "bob", None, Some("bar"), [false, true, false, false, false]);
+        check(ChangeApplied, "bob", None, Some("bar"), [false, true, true, true, false]);
+        check(ChangeApplied, "bob", None, Some("grill"), [false, true, false, false, false]);
+        check(ChangeRejected, "bob", None, Some("bar"), [false, true, false, false, false]);
+        check(ChangeRejected, "ann", None, Some("bar"), [true, true, true, true, false]);
         check(ImportApplied, "bob", None, Some("bar"), [false, true, true, false, false]);
         check(MenuSwitched, "bob", None, Some("bar"), [false, true, true, true, false]);
     }
