@@ -4,6 +4,7 @@
 //! every request, so that a change counts at once and not when a token expires.
 
 use crate::app::App;
+use crate::etag::MATCH_HEADER;
 use crate::problem::{FieldError, Problem};
 use aws::failure::Failure;
 use aws::items;
@@ -11,7 +12,7 @@ use aws::keys::{self, Key};
 use aws::table::{Found, Table};
 use aws::user_pool::TENANT_ATTRIBUTE;
 use axum::extract::FromRequestParts;
-use axum::http::Uri;
+use axum::http::header::IF_MATCH;
 use axum::http::request::Parts;
 use domain::id::{TenantId, UserName};
 use domain::role::{Caller, Role, RoleKind, Status};
@@ -22,7 +23,7 @@ use std::sync::LazyLock;
 
 const USER_CLAIM: &str = "cognito:username";
 
-/// Whom a route admits, and what may be asked for in its query; every route carries them, see `routes`.
+/// Whom a route admits, and what it may be asked with; every route carries them, see `routes`.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
     pub admits: &'static [RoleKind],
@@ -50,20 +51,27 @@ impl FromRequestParts<App> for Identity {
         tracing::Span::current().record("tenant.id", tenant.as_str());
         let user = claim(USER_CLAIM)?.parse().map_err(|_| Problem::Unauthorized)?;
         let terms = parts.extensions.get::<Terms>().ok_or(Problem::Forbidden)?;
-        terms.check(&parts.uri)?;
+        terms.check(parts)?;
         Ok(Self { tenant, user, admits: terms.admits })
     }
 }
 
 impl Terms {
-    /// A parameter that nobody reads is refused: a filter that is misspelt would let everything through.
-    fn check(&self, uri: &Uri) -> Result<(), Problem> {
-        let Some(query) = uri.query().filter(|query| !query.is_empty()) else { return Ok(()) };
-        let names = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
-        let unknown = names.filter(|name| !self.parameters.iter().any(|known| known == name));
+    /// What nobody reads is refused: a filter that is misspelt would let everything through, and so would a
+    /// condition.
+    fn check(&self, parts: &Parts) -> Result<(), Problem> {
+        let names = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let unknown = names.map(|(name, _)| name).filter(|name| !self.reads(name));
         let wrong = |name| FieldError::at_parameter(name, "is no parameter of this operation");
-        let errors: Vec<_> = unknown.map(wrong).collect();
+        let mut errors: Vec<_> = unknown.map(wrong).collect();
+        if parts.headers.contains_key(IF_MATCH) && !self.reads(MATCH_HEADER) {
+            errors.push(FieldError::at_header(MATCH_HEADER, "is no condition of this operation"));
+        }
         if errors.is_empty() { Ok(()) } else { Err(Problem::BadInput(errors)) }
+    }
+
+    fn reads(&self, name: &str) -> bool {
+        self.parameters.iter().any(|known| known == name)
     }
 }
 

@@ -38,8 +38,10 @@ use utoipa::IntoParams;
 /// Sell a basket to one employee.
 ///
 /// Answers `202` once the command is durably enqueued; with `Prefer: wait=N` the outcome itself if
-/// it is there within N (at most 5) seconds. Sending the same request under the same key again is
-/// always safe.
+/// it is there within N (at most 5) seconds. Sending the same request under the same key again, signed in as
+/// the same user, is always safe. A key counts for one buyer: under another buyer's badge or number it is
+/// another sale, so make it once the buyer is known. Whoever gives a sale up voids it, which undoes it even
+/// if it is decided later; the buyer's number is in the answer of a quote.
 #[utoipa::path(
     post,
     operation_id = "postCheckout",

@@ -1,6 +1,7 @@
 //! What many operations have in common, said once in the API's description.
 
 use crate::app::App;
+use crate::etag::MATCH_HEADER;
 use crate::request::{KEY_HEADER, PREFER_HEADER};
 use domain::role::RoleKind;
 use utoipa::openapi::extensions::Extensions;
@@ -24,11 +25,13 @@ pub fn complete(roles: &[RoleKind], mut route: UtoipaMethodRouter<App>) -> Utoip
     route
 }
 
-/// What may stand in the query of an operation.
+/// What an operation may be asked with, in its query or as a condition.
 pub fn parameters(operation: &Operation) -> Vec<String> {
     let parameters = operation.parameters.iter().flatten().filter_map(inline);
-    let asked = parameters.filter(|parameter| matches!(parameter.parameter_in, ParameterIn::Query));
-    asked.map(|parameter| parameter.name.clone()).collect()
+    let is_read = |parameter: &&Parameter| {
+        matches!(parameter.parameter_in, ParameterIn::Query) || parameter.name == MATCH_HEADER
+    };
+    parameters.filter(is_read).map(|parameter| parameter.name.clone()).collect()
 }
 
 fn describe_read(operation: &mut Operation) {

@@ -60,6 +60,8 @@ pub fn strong(version: &str) -> Result<HeaderValue, Failure> {
         .map_err(|error| Failure::malformed("write an ETag", error))
 }
 
+pub const MATCH_HEADER: &str = "If-Match";
+
 /// What a conditional change may be asked with.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Header)]
@@ -83,7 +85,7 @@ pub fn if_match(request: &HeaderMap) -> Result<Option<&str>, Problem> {
         return Ok(None);
     }
     let tag = tag.and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')).filter(|tag| !tag.contains('"'));
-    let wrong = || Problem::field(FieldError::at_header("If-Match", "must be one strong entity tag, or *"));
+    let wrong = || Problem::field(FieldError::at_header(MATCH_HEADER, "must be one strong entity tag, or *"));
     tag.map(Some).ok_or_else(wrong)
 }
 

@@ -22,8 +22,9 @@ pub async fn health() -> Json<Health> {
 #[openapi(
     info(
         title = "Internal POS",
-        description = "Company cafeterias: employees buy with company credit. Amounts are integers of minor units; in files, \
-                       decimals of the currency.",
+        description = "Company cafeterias: employees buy with company credit. Amounts are integers of minor units, in CSV \
+                       tables as well; only in files that are imported, and exported as such, they are decimals \
+                       of the currency.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     modifiers(&Security),

@@ -31,8 +31,8 @@ const PAGE: i32 = 500;
 
 /// What moved a wallet within a time, by wallet version, and what it held before and after.
 ///
-/// The month before `to` unless `from` is given, and at most 92 days. What happened at either instant is
-/// included. With `Accept: text/csv` the movements come as CSV.
+/// From `from` on and before `to`: 31 days unless `from` is given, and at most 92. With `Accept: text/csv`
+/// the movements come as CSV.
 #[utoipa::path(
     get,
     operation_id = "listMovements",

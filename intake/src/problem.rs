@@ -53,20 +53,28 @@ pub struct FieldError {
     /// Of the query or the path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameter: Option<String>,
+    /// Stable: of a key `not-uuid-v7`, `too-old` or `too-far-ahead`, which a client may have to tell apart.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    #[schema(example = "too-far-ahead")]
+    pub kind: Option<&'static str>,
     pub detail: String,
 }
 
 impl FieldError {
     pub fn at_pointer(pointer: impl Into<String>, detail: impl ToString) -> Self {
-        Self { pointer: Some(pointer.into()), header: None, parameter: None, detail: detail.to_string() }
+        Self { pointer: Some(pointer.into()), ..Self::nowhere(detail) }
     }
 
     pub fn at_header(header: &'static str, detail: impl ToString) -> Self {
-        Self { pointer: None, header: Some(header), parameter: None, detail: detail.to_string() }
+        Self { header: Some(header), ..Self::nowhere(detail) }
     }
 
     pub fn at_parameter(parameter: impl Into<String>, detail: impl ToString) -> Self {
-        Self { pointer: None, header: None, parameter: Some(parameter.into()), detail: detail.to_string() }
+        Self { parameter: Some(parameter.into()), ..Self::nowhere(detail) }
+    }
+
+    fn nowhere(detail: impl ToString) -> Self {
+        Self { pointer: None, header: None, parameter: None, kind: None, detail: detail.to_string() }
     }
 }
 

@@ -41,7 +41,8 @@ struct Sums {
 /// What went in and out of wallets, and whether their movements explain them.
 ///
 /// `opening + granted + adjusted + refunded - spent - expired = closing`, for each employee and in all. It is
-/// computed from movements from `from` on and before `to`, and followed from there to the wallet as it
+/// computed from movements from `from` on, which is at most 92 days ago and 31 days before `to` unless given,
+/// and before `to`; and followed from there to the wallet as it
 /// stands: what does not lead there is a `difference`, which raises an alarm and which nobody repairs
 /// silently. A report opens with the closing sums of the one that ends where it begins, if that instant is a
 /// minute past: until then, what was decided before may not stand yet. Of a long roster, the last page has

@@ -39,7 +39,9 @@ struct PreferParameter {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only its description is used")]
 pub(crate) struct KeyParameter {
-    /// A UUIDv7 that the client makes and keeps: no older than 72 hours and no more than 5 minutes ahead.
+    /// A UUIDv7 that the client makes and keeps: no older than 72 hours and no more than 5 minutes ahead. It
+    /// is good for one request of one user: by another user, the same is another request. A 4xx to what was
+    /// sent before says nothing of what came of it then.
     #[param(rename = "Idempotency-Key", example = "01900000-0000-7000-8000-000000000000")]
     idempotency_key: String,
 }
@@ -63,7 +65,7 @@ pub fn command<T>(
 ) -> Result<(CommandId, T), Problem> {
     body::check_content_type(headers)?;
     let errors = Errors::default();
-    let id = key(headers, now).map_err(|detail| errors.add(FieldError::at_header(KEY_HEADER, detail)));
+    let id = key(headers, now).map_err(|error| errors.add(error));
     let asked = object(body, &errors, read);
     let both = id.ok().zip(asked);
     errors.into_result(both)
@@ -83,7 +85,7 @@ pub fn query<T>(
 
 /// The key of a command whose path says everything.
 pub fn bodiless(headers: &HeaderMap, now: Timestamp) -> Result<CommandId, Problem> {
-    key(headers, now).map_err(|detail| Problem::field(FieldError::at_header(KEY_HEADER, detail)))
+    key(headers, now).map_err(Problem::field)
 }
 
 /// The body of a request whose path says everything: none.
@@ -113,13 +115,16 @@ fn object<T>(
     asked
 }
 
-fn key(headers: &HeaderMap, now: Timestamp) -> Result<CommandId, String> {
+fn key(headers: &HeaderMap, now: Timestamp) -> Result<CommandId, FieldError> {
     let mut keys = headers.get_all(KEY_HEADER).iter();
     let (Some(key), None) = (keys.next(), keys.next()) else {
-        return Err("is required, exactly once".to_owned());
+        return Err(FieldError::at_header(KEY_HEADER, "is required, exactly once"));
     };
-    let id: CommandId =
-        key.to_str().unwrap_or_default().parse().map_err(|error: InvalidKey| error.to_string())?;
-    id.check_age(now).map_err(|error| error.to_string())?;
+    let wrong = |error: InvalidKey| {
+        let kind = Some(error.name());
+        FieldError { kind, ..FieldError::at_header(KEY_HEADER, error) }
+    };
+    let id: CommandId = key.to_str().unwrap_or_default().parse().map_err(wrong)?;
+    id.check_age(now).map_err(wrong)?;
     Ok(id)
 }

@@ -32,7 +32,7 @@ async fn a_coffee_is_sold() {
     assert_eq!(settled.body["id"], key.to_string());
     let employee = json!({
         "employee_number": "100002", "name": "Chiara Abara", "image_url": null,
-        "balance_before": balance, "balance_after": balance - 9_000,
+        "balance_before": balance, "balance_after": balance - 9_000, "wallet_version": version + 1,
     });
     assert_eq!(settled.body["employee"], employee);
     let item = json!({
@@ -227,7 +227,8 @@ async fn paths_tickets_and_headers_are_checked() {
     assert_eq!(refused(cashier.get("/v1/nothing", &[]).await), no(404, "not-found"));
     let old = Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 1_500_000_000, 0));
     let answer = cashier.sell(old, &coffee("RF100009", 1), 0).await;
-    assert_eq!(answer.body["errors"][0]["header"], "Idempotency-Key");
+    let error = &answer.body["errors"][0];
+    assert_eq!((&error["header"], &error["type"]), (&json!("Idempotency-Key"), &json!("too-old")));
     assert_eq!(refused(answer), no(400, "bad-input"));
     for recent in ["11", "-1", "many"] {
         let answer = cashier.get(&format!("/v1/employees/100009?recent={recent}"), &[]).await;

@@ -107,6 +107,23 @@ async fn an_edit_that_is_applied_while_it_is_sent_again_is_no_conflict() {
     assert_eq!((status.as_u16(), &answer["status"]), (200, &json!("applied")), "{answer}");
 }
 
+/// Only menus are changed under a condition: elsewhere, whoever asks for one would be overwritten all the
+/// same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_condition_that_nobody_reads_is_refused() {
+    let world = World::idle().await;
+    let admin = world.terminal("acme-admin").await;
+    let key = Uuid::now_v7().to_string();
+    let headers = [("idempotency-key", &*key), ("if-match", "\"1\""), ("content-type", "application/json")];
+    let body = json!({ "name": "Bar" }).to_string();
+    let refused = admin.request("PUT", "/v1/concessionaires/coffee-bar", &headers, &body).await;
+    assert_eq!(
+        (refused.status, &refused.body["errors"][0]["header"]),
+        (400, &json!("If-Match")),
+        "{refused:?}"
+    );
+}
+
 /// A cursor is of one version: nobody reads half of one menu and half of the next.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_menu_is_read_in_pages() {

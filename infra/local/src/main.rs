@@ -184,7 +184,7 @@ Sell a coffee, in another terminal:
 
   curl -s {api_url}/v1/checkouts -H "Authorization: Bearer $TOKEN" -H "Idempotency-Key: $KEY" \
     -H 'Prefer: wait=5' -H 'Content-Type: application/json' \
-    -d '{{"rfid": "RF100001", "station": "coffee-bar-1", "items": [{{"code": "COFFEE", "qty": 1}}]}}'
+    -d '{{"rfid": "RF100001", "station": "coffee-bar-1", "items": [{{"code": "COFFEE", "qty": 1, "price": 4500}}]}}'
 "#,
         password = local::demo::PASSWORD,
     )

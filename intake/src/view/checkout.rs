@@ -100,6 +100,9 @@ pub struct BuyerView {
     balance_before: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     balance_after: Option<i64>,
+    /// Of `balance_after`: a balance of a higher version is a later one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wallet_version: Option<u64>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -164,6 +167,7 @@ impl BuyerView {
             image_url: employee.image_url.clone(),
             balance_before: settled.and_then(before).map(Money::minor),
             balance_after: settled.map(|(_, after)| after.balance.minor()),
+            wallet_version: settled.map(|(_, after)| after.version),
         }
     }
 }

@@ -128,6 +128,13 @@ pub struct MeView {
     /// That business days and cutoffs are of, as IANA names it.
     #[schema(example = "Asia/Manila")]
     time_zone: String,
+    /// The hour at which a business day ends.
+    closing_hour: u8,
+    /// Today's.
+    #[schema(format = Date)]
+    business_date: String,
+    /// How far below zero a wallet may go.
+    overdraft_limit: i64,
     /// Of all amounts.
     currency: String,
     /// Decimals that the currency has: 4500 of one with two is 45.00.
@@ -149,6 +156,9 @@ impl MeView {
             tenant_id: tenant.id.to_string(),
             tenant_name: tenant.name.clone(),
             time_zone: tenant.business_day.zone_name().to_owned(),
+            closing_hour: tenant.business_day.closing_hour(),
+            business_date: today.to_string(),
+            overdraft_limit: tenant.overdraft_limit.minor(),
             currency: tenant.currency.clone().into(),
             minor_digits: tenant.currency.minor_digits(),
             role: RoleView::of(&caller.role),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use strum::IntoStaticStr;
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -124,7 +125,9 @@ pub const KEY_LIFETIME_MS: i64 = 72 * 60 * 60 * 1000;
 /// How far a terminal's clock may run ahead: 5 minutes.
 pub const KEY_LEAD_MS: i64 = 5 * 60 * 1000;
 
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+/// Why a text is no key, or none for now, with a stable public name.
+#[derive(Debug, Clone, PartialEq, Eq, Error, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum InvalidKey {
     #[error("the key must be a UUID of version 7")]
     NotUuidV7,
@@ -132,6 +135,13 @@ pub enum InvalidKey {
     TooOld,
     #[error("the key is more than 5 minutes ahead; set the terminal's clock")]
     TooFarAhead,
+}
+
+impl InvalidKey {
+    /// The stable public name.
+    pub fn name(&self) -> &'static str {
+        self.into()
+    }
 }
 
 macro_rules! key_id {
