@@ -94,7 +94,7 @@ impl ImportWorker {
             tracing::info!("the file is gone, or another lies there and is announced as well");
             return self.abandon(command, dropped).await;
         };
-        let id = self.id_of(command, dropped, &about).await?;
+        let id = id_of(command, dropped, &about)?;
         let Some(Begun { mut run, company, newest }) = self.begin(id, command, dropped, &about).await? else {
             return Ok(());
         };
@@ -141,28 +141,6 @@ impl ImportWorker {
             _ => None,
         };
         self.results.tell(tenant, switched.into_iter().chain(Event::of_import(import))).await
-    }
-
-    /// The id that the API gave away with the place. A file that was put by other means, or there once that
-    /// import had its outcome, has one that is the same whenever it is announced.
-    async fn id_of(
-        &self,
-        command: &ImportFile,
-        dropped: &Dropped,
-        about: &About,
-    ) -> Result<CommandId, Failure> {
-        if let Ok(id) = dropped.name.parse() {
-            let key = keys::import(&dropped.tenant, id);
-            let mut found = self.table.read([key.clone()]).await?;
-            let import = take(&mut found, &key, |item| items::stored_import(&dropped.tenant, item))?;
-            let is_over = |import: &Import| import.stage.is_final() && import.target == dropped.target;
-            if !import.is_some_and(|import| is_over(&import.value) && import.value.etag != about.etag) {
-                return Ok(id);
-            }
-        }
-        let hash = RequestHash::of_file(&command.key, &command.sequencer);
-        let id = CommandId::made_at(about.put_at.as_millisecond(), hash.as_bytes());
-        id.map_err(|error: InvalidKey| Failure::malformed("name an import", error))
     }
 
     /// The import that this file begins or goes on with; none if it has its outcome.
@@ -293,6 +271,17 @@ fn unless(target: &Target) -> Options {
         Target::Menu(_) => Mode::Replace,
         Target::Roster => Mode::Merge,
     })
+}
+
+/// The id that the API gave away with the place; for a file that was put there by other means one that is the
+/// same whenever it is announced, and another if another is put there.
+fn id_of(command: &ImportFile, dropped: &Dropped, about: &About) -> Result<CommandId, Failure> {
+    if let Ok(id) = dropped.name.parse() {
+        return Ok(id);
+    }
+    let hash = RequestHash::of_file(&command.key, &command.sequencer);
+    let id = CommandId::made_at(about.put_at.as_millisecond(), hash.as_bytes());
+    id.map_err(|error: InvalidKey| Failure::malformed("name an import", error))
 }
 
 impl Worker for ImportWorker {

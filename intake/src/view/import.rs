@@ -33,7 +33,8 @@ pub struct AwaitingUploadView {
     upload: UploadView,
 }
 
-/// A request that puts the file; whoever has it may send it.
+/// A request that puts the file; whoever has it may send it. A place takes one file: to another it answers
+/// 412.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UploadView {
     #[schema(example = "PUT")]

@@ -107,7 +107,8 @@ impl Files {
         Self { client, bucket, policy }
     }
 
-    /// Lets whoever has it put one file of this size and type into one place, within [`UPLOAD_LIFETIME`].
+    /// Lets whoever has it put one file of this size and type into one place, within [`UPLOAD_LIFETIME`]. To
+    /// another the store answers 412: it would be of an import that was begun with the first.
     pub async fn upload(
         &self,
         dropped: &Dropped,
@@ -123,6 +124,7 @@ impl Files {
             .key(dropped.key())
             .content_type(content_type)
             .content_length(bytes.cast_signed())
+            .if_none_match("*")
             .metadata(BY, by.as_str());
         for (name, value) in options.write() {
             put = put.metadata(name, value);
