@@ -32,10 +32,11 @@ use local::table::engine::Engine;
 use local::{demo, provision, seed};
 use std::sync::{Arc, LazyLock};
 use tokio::runtime::Runtime;
+use tokio::time::Instant;
 use uuid::Uuid;
 use workers::fifo::{self, Group};
 use workers::post_checkouts::plan::{self, Plan};
-use workers::post_checkouts::state::State;
+use workers::post_checkouts::state::{MENUS_BUDGET, State};
 use workers::post_checkouts::work::Work;
 
 const BATCH: usize = 10;
@@ -247,7 +248,12 @@ fn plan_batch(bencher: Bencher<'_, '_>) {
     let lunch = &*LUNCH;
     let (groups, menus) = (lunch.batch(), Menus::default());
     let works = lunch.works(&groups);
-    let state = || lunch.runtime.block_on(State::read(&lunch.table, &menus, &works)).unwrap();
+    let state = || {
+        lunch
+            .runtime
+            .block_on(State::read(&lunch.table, &menus, &works, Instant::now() + MENUS_BUDGET))
+            .unwrap()
+    };
     bencher.counter(ItemsCount::new(BATCH)).with_inputs(state).bench_local_values(|mut state| {
         let plans = works.iter().enumerate();
         let plans = plans.map(|(index, work)| Plan::make(index, work, &mut state, lunch.now).unwrap());
@@ -263,7 +269,10 @@ fn read_and_plan_batch(bencher: Bencher<'_, '_>) {
     let (groups, menus) = (lunch.batch(), Menus::default());
     let works = lunch.works(&groups);
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
-        let mut state = lunch.runtime.block_on(State::read(&lunch.table, &menus, &works)).unwrap();
+        let mut state = lunch
+            .runtime
+            .block_on(State::read(&lunch.table, &menus, &works, Instant::now() + MENUS_BUDGET))
+            .unwrap();
         let plans = works.iter().enumerate();
         plans.map(|(index, work)| Plan::make(index, work, &mut state, lunch.now).unwrap()).count()
     });

@@ -29,7 +29,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use plan::Plan;
-use state::State;
+use state::{MENUS_BUDGET, State};
 use tokio::time::{Instant, timeout_at};
 use work::Work;
 
@@ -76,11 +76,12 @@ impl PostCheckoutsWorker {
     }
 
     async fn work_off_batch(&self, event: SqsEvent) -> SqsBatchResponse {
-        let (deadline, batch) = (Instant::now() + BATCH_BUDGET, Batch::of(event));
+        let (started, batch) = (Instant::now(), Batch::of(event));
         let work = async {
             let mut works: Vec<_> =
                 batch.groups.iter().map(|group| Work::read(group, &batch.queue_arn, &self.names)).collect();
-            if timeout_at(deadline, Box::pin(self.work_off(&mut works))).await.is_err() {
+            let work = Box::pin(self.work_off(&mut works, started + MENUS_BUDGET));
+            if timeout_at(started + BATCH_BUDGET, work).await.is_err() {
                 tracing::warn!(budget_ms = BATCH_BUDGET.as_millis(), "the batch ran out of time");
             }
             works.into_iter().flat_map(Work::hand_back).collect()
@@ -88,14 +89,14 @@ impl PostCheckoutsWorker {
         self.batches.work_off(&batch, work).await
     }
 
-    async fn work_off(&self, works: &mut [Work<'_>]) {
+    async fn work_off(&self, works: &mut [Work<'_>], menus_until: Instant) {
         if planted::is(Planted::PoisonSpreads) && works.iter().any(Work::is_poisoned) {
             return;
         }
         let mut pauses = Policy::WORKER.pauses();
         while works.iter().any(|work| work.is_open() || work.is_untold()) {
-            let mut round =
-                if works.iter().any(Work::is_open) { self.round(works).await } else { Round::default() };
+            let is_open = works.iter().any(Work::is_open);
+            let mut round = if is_open { self.round(works, menus_until).await } else { Round::default() };
             self.tell_rest(works, &mut round).await;
             if round.has_failed && !pauses.pause().await && !round.has_progress {
                 return;
@@ -104,9 +105,9 @@ impl PostCheckoutsWorker {
     }
 
     /// Reads, decides and commits what is open, once; transactions run side by side.
-    async fn round(&self, works: &mut [Work<'_>]) -> Round {
+    async fn round(&self, works: &mut [Work<'_>], menus_until: Instant) -> Round {
         let mut round = Round::default();
-        let plans = match State::read(&self.table, &self.menus, works).await {
+        let plans = match State::read(&self.table, &self.menus, works, menus_until).await {
             Ok(state) => plan(works, state, self.clock.now(), &mut round),
             Err(failure) => {
                 round.has_failed = true;

@@ -20,9 +20,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// Time to read menus, half of a batch's: whoever sells from a large one that is read anew delays nobody else,
-/// and goes on from there in the next round.
-const MENUS_BUDGET: Duration = Duration::from_secs(3);
+/// Time to read menus, half of a batch's: whoever sells from a large one that is read anew delays nobody
+/// else, and goes on from there with the next batch.
+pub const MENUS_BUDGET: Duration = Duration::from_secs(3);
 
 /// What is known of the open wallets of one tenant.
 #[derive(Debug)]
@@ -34,7 +34,12 @@ pub struct State {
 }
 
 impl State {
-    pub async fn read(table: &Table, menus: &Menus, works: &[Work<'_>]) -> Result<Self, Failure> {
+    pub async fn read(
+        table: &Table,
+        menus: &Menus,
+        works: &[Work<'_>],
+        menus_until: Instant,
+    ) -> Result<Self, Failure> {
         let open = || works.iter().flat_map(Work::next);
         let tenant = open().next().ok_or_else(|| missing("an open command"))?.tenant();
         let tenant_key = keys::tenant(tenant);
@@ -69,13 +74,12 @@ impl State {
         }
         let stored_tenant = take(&mut found, &tenant_key)?.ok_or_else(|| missing("the tenant"))?;
         let tenant = items::stored_tenant(tenant, stored_tenant)?;
-        let deadline = Instant::now() + MENUS_BUDGET;
         let heads: Vec<_> = concessionaires
             .into_iter()
             .map(|concessionaire| (concessionaire, take(&mut found, &keys::menu(&tenant.id, concessionaire))))
             .collect();
         let read = heads.into_iter().map(|(concessionaire, head)| async {
-            let menu = timeout_at(deadline, menu(table, menus, &tenant, concessionaire, head)).await;
+            let menu = timeout_at(menus_until, menu(table, menus, &tenant, concessionaire, head)).await;
             let slow = |_| Err(Failure::transient("read a menu", "it takes longer than others can wait"));
             (concessionaire.clone(), menu.unwrap_or_else(slow))
         });
