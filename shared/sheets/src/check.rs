@@ -68,9 +68,6 @@ pub fn check<R: FileRow>(
     let mut rows = Rows::open(file)?;
     let header = Header::<R::Column>::read(rows.header().iter().map(String::as_str))?;
     let columns = rows.header().to_vec();
-    if options.mode == Mode::Replace && columns.last().is_some_and(|last| last == REASON) {
-        return Err(Unreadable::BadRowsAlone);
-    }
     let (mut keys, mut digest) = (Keys::default(), Sha256::new_with_prefix([options.mode as u8]));
     let (mut good, mut bad_rows) = (0, BadRows::default());
     while let Some((line, cells)) = rows.next_row()? {
@@ -81,6 +78,10 @@ pub fn check<R: FileRow>(
             Ok(cells) => R::read(&header, cells.iter().map(String::as_str), currency, options),
             Err(bad) => Err(vec![bad.clone()]),
         };
+        let has_reason = || cells.as_ref().is_ok_and(|cells| is_reason(&columns, cells));
+        if options.mode == Mode::Replace && good + bad_rows.count == 0 && has_reason() {
+            return Err(Unreadable::BadRowsAlone);
+        }
         let cells = cells.unwrap_or_default();
         match read.and_then(|row| keys.take(row, line)) {
             Ok(row) => {
@@ -103,6 +104,15 @@ pub fn check<R: FileRow>(
     let digest = digest.finalize().into();
     Ok(Checked { good, bad: bad_rows, unusable: 0, digest, keys, columns })
 }
+
+/// Whether it is a row of a file that [`Checked::write`] wrote.
+fn is_reason(columns: &[String], cells: &[String]) -> bool {
+    let is_last = columns.last().is_some_and(|last| last.trim() == REASON);
+    is_last && cells.get(columns.len() - 1).is_some_and(|reason| reason.starts_with(REASON_START))
+}
+
+/// What a reason begins with.
+const REASON_START: &str = "line ";
 
 impl BadRows {
     pub fn add(&mut self, row: BadRow) {
@@ -200,6 +210,6 @@ impl BadRow {
             (column, value) => format!("{column} {value:?} {}", bad.reason),
         };
         let told: Vec<_> = self.bad.iter().map(told).collect();
-        format!("line {}: {}", self.line, told.join("; "))
+        format!("{REASON_START}{}: {}", self.line, told.join("; "))
     }
 }
