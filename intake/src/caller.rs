@@ -4,6 +4,7 @@
 //! every request, so that a change counts at once and not when a token expires.
 
 use crate::app::App;
+use crate::description::Parameters;
 use crate::etag::MATCH_HEADER;
 use crate::problem::{FieldError, Problem};
 use aws::failure::Failure;
@@ -27,7 +28,7 @@ const USER_CLAIM: &str = "cognito:username";
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
     pub admits: &'static [RoleKind],
-    pub parameters: &'static LazyLock<Vec<String>>,
+    pub parameters: &'static LazyLock<Parameters>,
 }
 
 /// Who the token says is asking. Worth nothing until it became a [`Caller`].
@@ -61,17 +62,14 @@ impl Terms {
     /// condition.
     fn check(&self, parts: &Parts) -> Result<(), Problem> {
         let names = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-        let unknown = names.map(|(name, _)| name).filter(|name| !self.reads(name));
+        let is_read = |name: &str| self.parameters.names.iter().any(|known| known == name);
+        let unknown = names.map(|(name, _)| name).filter(|name| !is_read(name));
         let wrong = |name| FieldError::at_parameter(name, "is no parameter of this operation");
         let mut errors: Vec<_> = unknown.map(wrong).collect();
-        if parts.headers.contains_key(IF_MATCH) && !self.reads(MATCH_HEADER) {
+        if parts.headers.contains_key(IF_MATCH) && !self.parameters.has_condition {
             errors.push(FieldError::at_header(MATCH_HEADER, "is no condition of this operation"));
         }
         if errors.is_empty() { Ok(()) } else { Err(Problem::BadInput(errors)) }
-    }
-
-    fn reads(&self, name: &str) -> bool {
-        self.parameters.iter().any(|known| known == name)
     }
 }
 

@@ -25,13 +25,24 @@ pub fn complete(roles: &[RoleKind], mut route: UtoipaMethodRouter<App>) -> Utoip
     route
 }
 
-/// What an operation may be asked with, in its query or as a condition.
-pub fn parameters(operation: &Operation) -> Vec<String> {
-    let parameters = operation.parameters.iter().flatten().filter_map(inline);
-    let is_read = |parameter: &&Parameter| {
-        matches!(parameter.parameter_in, ParameterIn::Query) || parameter.name == MATCH_HEADER
-    };
-    parameters.filter(is_read).map(|parameter| parameter.name.clone()).collect()
+/// What an operation may be asked with.
+#[derive(Debug)]
+pub struct Parameters {
+    /// Of its query.
+    pub names: Vec<String>,
+    /// Whether it reads an `If-Match`.
+    pub has_condition: bool,
+}
+
+impl Parameters {
+    pub fn of(operation: &Operation) -> Self {
+        let parameters = || operation.parameters.iter().flatten().filter_map(inline);
+        let asked = parameters().filter(|parameter| matches!(parameter.parameter_in, ParameterIn::Query));
+        Self {
+            names: asked.map(|parameter| parameter.name.clone()).collect(),
+            has_condition: parameters().any(|parameter| parameter.name == MATCH_HEADER),
+        }
+    }
 }
 
 fn describe_read(operation: &mut Operation) {

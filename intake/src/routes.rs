@@ -4,6 +4,7 @@
 use crate::app::App;
 use crate::body::MAX_BODY_BYTES;
 use crate::caller::Terms;
+use crate::description::Parameters;
 use crate::problem::{FieldError, PROBLEM_JSON, Problem};
 use crate::{
     badges, bookings, checkouts, corrections, credit, cutoffs, description, employees, etag, events, imports,
@@ -49,8 +50,8 @@ macro_rules! table {
                 &described_by!($module $handler path()),
                 on(filter(described_by!($module $handler methods())), $module::$handler)
                     .layer(Extension(Terms { admits: $roles, parameters: {
-                        static PARAMETERS: LazyLock<Vec<String>> = LazyLock::new(|| {
-                            description::parameters(&described_by!($module $handler operation()))
+                        static PARAMETERS: LazyLock<Parameters> = LazyLock::new(|| {
+                            Parameters::of(&described_by!($module $handler operation()))
                         });
                         &PARAMETERS
                     } })),

@@ -117,7 +117,8 @@ impl ReplenishWorker {
                 self.metrics.replenished(tenant, &totals);
                 self.tell_closed(tenant).await
             }
-            // A dead letter that told of it may have been moved back, as a message that nobody received before.
+            // A dead letter that told of it may have been moved back, as a message that nobody received
+            // before.
             Ticked::Nothing => self.tell_closed(tenant).await,
             Ticked::Open { .. } => Ok(()),
         }

@@ -263,7 +263,8 @@ pub struct ClosedCutoff {
     skipped: BTreeMap<String, u64>,
 }
 
-/// Something that was administered, without what it changed: that is for whoever may read it.
+/// Something that was administered, without what it changed: that is for whoever may read its receipt. Who
+/// sells from a menu is told that it changed, and reads the menu.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = ChangeAppliedData)]
 #[serde(deny_unknown_fields)]

@@ -1,7 +1,8 @@
 //! Who listens to what: a session is one connection of one user, until their token expires.
 //!
-//! Invariant: nobody is told of what they could not read. It is asked when they begin to listen, and again of
-//! each event, so that who was let go hears no more.
+//! Invariant: nobody is told of what they could not read, but that a receipt changed the menu that they sell
+//! from. It is asked when they begin to listen, and again of each event, so that who was let go hears no
+//! more.
 
 use crate::event::{Event, EventKind};
 use crate::id::{ConcessionaireId, EmployeeNumber, StationId, UserName};

@@ -59,6 +59,7 @@ pub async fn edit(
     if before.is_null() && !matches!(edit, Edit::Set(_)) {
         return Ok(Decision::rejected(Rejection::NotFound));
     }
+    let may_grow = !matches!(edit, Edit::Remove | Edit::Availability(Availability::Available));
     let edited = edited(&menu, code, edit, now);
     let after = snapshot(&edited, code);
     let mut head = MenuHead {
@@ -89,7 +90,7 @@ pub async fn edit(
         return Ok(Decision::rejected(Rejection::TooManyEdits));
     }
     let head = items::menu_head(tenant, concessionaire, &head)?;
-    if items::size_bytes(&head) > MAX_HEAD_BYTES {
+    if may_grow && items::size_bytes(&head) > MAX_HEAD_BYTES {
         return Ok(Decision::rejected(Rejection::TooManyEdits));
     }
     Ok(Decision::applied(before, after, vec![put(head, from.as_ref())]))
