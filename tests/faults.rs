@@ -68,6 +68,8 @@ pub fn http_client(choice: impl Fn(&str, &str) -> Fault + Send + Sync + 'static)
     SharedHttpClient::new(Faulty { inner: SharedHttpConnector::new(connector), choice: Arc::new(choice) })
 }
 
+/// No answer comes at once: whoever asks without end lets others go on meanwhile.
+const ANSWER: Duration = Duration::from_millis(1);
 /// Long enough for a call on this machine that is being carried out.
 const CALL: Duration = Duration::from_millis(60);
 
@@ -209,7 +211,10 @@ impl HttpConnector for Faulty {
         let body = request.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
         match (self.choice)(&operation, &body) {
             Fault::None => self.inner.call(request),
-            Fault::Answer(status, body) => HttpConnectorFuture::ready(Ok(answer(status, body))),
+            Fault::Answer(status, body) => HttpConnectorFuture::new(async move {
+                tokio::time::sleep(ANSWER).await;
+                Ok(answer(status, body))
+            }),
             Fault::Hang => HttpConnectorFuture::new(std::future::pending()),
             Fault::Freeze => {
                 let call = self.inner.call(request);
