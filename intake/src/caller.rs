@@ -18,6 +18,9 @@ use axum::http::request::Parts;
 use domain::id::{TenantId, UserName};
 use domain::role::{Caller, Role, RoleKind, Status};
 use domain::tenant::Tenant;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use lambda_http::request::RequestContext;
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -36,6 +39,7 @@ pub struct Terms {
 pub struct Identity {
     tenant: TenantId,
     user: UserName,
+    signed_in_at: Timestamp,
     admits: &'static [RoleKind],
 }
 
@@ -51,9 +55,10 @@ impl FromRequestParts<App> for Identity {
         let tenant: TenantId = claim(TENANT_ATTRIBUTE)?.parse().map_err(|_| Problem::Unauthorized)?;
         tracing::Span::current().record("tenant.id", tenant.as_str());
         let user = claim(USER_CLAIM)?.parse().map_err(|_| Problem::Unauthorized)?;
+        let signed_in_at = instant(claim("auth_time")?).ok_or(Problem::Unauthorized)?;
         let terms = parts.extensions.get::<Terms>().ok_or(Problem::Forbidden)?;
         terms.check(parts)?;
-        Ok(Self { tenant, user, admits: terms.admits })
+        Ok(Self { tenant, user, signed_in_at, admits: terms.admits })
     }
 }
 
@@ -79,6 +84,15 @@ pub fn claims(parts: &Parts) -> Option<&Value> {
         RequestContext::ApiGatewayV1(context) => context.authorizer.fields.get("claims"),
         _ => None,
     }
+}
+
+/// As API Gateway's authorizer writes one: a date in words, or seconds since the epoch.
+pub(crate) fn instant(claim: &str) -> Option<Timestamp> {
+    if let Ok(second) = claim.parse() {
+        return Timestamp::from_second(second).ok();
+    }
+    let at = DateTime::strptime("%a %b %d %H:%M:%S UTC %Y", claim).ok()?;
+    at.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp())
 }
 
 /// The tenant that a path names: any for the platform, their own for everybody else.
@@ -117,6 +131,9 @@ impl Identity {
         let mut found = table.read(own.into_iter().chain(wanted)).await?;
         let stored = found.take(&user_key).map(|item| items::stored_user(&self.user, item)).transpose()?;
         let user = stored.filter(|user| user.status == Status::Active).ok_or(Problem::Forbidden)?;
+        if !user.is_signed_in_since(self.signed_in_at) {
+            return Err(Problem::Unauthorized);
+        }
         if !self.admits.contains(&user.role.kind()) {
             return Err(Problem::Forbidden);
         }
@@ -124,5 +141,24 @@ impl Identity {
             found.take(&tenant_key).ok_or_else(|| Failure::malformed("read a tenant", "it is missing"))?;
         let tenant = items::stored_tenant(&self.tenant, tenant)?;
         Ok((Caller { tenant: self.tenant.clone(), user: user.name, role: user.role }, tenant, found))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(claim: &str, expected: Option<i64>) {
+        assert_eq!(instant(claim).map(Timestamp::as_second), expected, "{claim}");
+    }
+
+    #[test]
+    fn an_instant_is_what_the_gateway_says() {
+        check("Tue Nov 24 20:00:00 UTC 2026", Some(1_795_550_400));
+        check("Sun Mar 01 00:00:01 UTC 2026", Some(1_772_323_201));
+        check("1795550400", Some(1_795_550_400));
+        check("tomorrow", None);
+        check("", None);
     }
 }

@@ -10,7 +10,7 @@ use aws_sdk_cognitoidentityprovider::Client as Cognito;
 use domain::employee::Employee;
 use domain::id::{ConcessionaireId, InvalidId, TenantId, UserName};
 use domain::menu::{Meals, MenuVersion};
-use domain::role::{Role, Status, User};
+use domain::role::{Role, User};
 use domain::tenant::{Concessionaire, Station};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -68,7 +68,7 @@ pub async fn prepare(
         .try_collect::<()>()
         .await?;
     let role = Role::Cashier { concessionaire_id: own.concessionaire.clone() };
-    let cashier = User { name: own.cashier.clone(), status: Status::Active, role };
+    let cashier = User::active(own.cashier.clone(), role);
     Ok(seed::create(table, vec![items::user(own.tenant, &cashier)?]).await?)
 }
 

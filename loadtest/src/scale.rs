@@ -18,7 +18,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Request, StatusCode};
 use domain::command::{Kind, Purpose};
 use domain::id::{InvalidId, TenantId, UserName};
-use domain::role::{Role, Status, User};
+use domain::role::{Role, User};
 use domain::tenant::Tenant;
 use domain::webhook::Reach;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -231,7 +231,7 @@ impl<'a> Shop<'a> {
             buyers: &company.buyers,
         })?;
         let role = Role::Cashier { concessionaire_id: company.concessionaire.clone() };
-        let cashier = User { name: company.cashier.clone(), status: Status::Active, role };
+        let cashier = User::active(company.cashier.clone(), role);
         all.extend([items::tenant(&tenant)?, items::user(&tenant.id, &cashier)?]);
         for buyer in &company.buyers {
             all.extend(seed::buyer(&tenant.id, buyer, &company.cashier, self.now)?);
@@ -319,6 +319,7 @@ fn context(tenant: &TenantId, cashier: &UserName) -> RequestContext {
     let claims = json!({
         "aud": CLIENT_ID,
         "token_use": "id",
+        "auth_time": "1795550400",
         "custom:tenant_id": tenant.as_str(),
         "cognito:username": cashier.as_str(),
     });

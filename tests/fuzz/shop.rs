@@ -41,6 +41,8 @@ pub const NOW_MS: i64 = 1_717_986_918_400;
 /// As old as now.
 pub const KEY: &str = "01900000-0000-7000-8000-000000000000";
 pub const CLIENT_ID: &str = "client";
+/// In seconds since the epoch.
+pub const SIGNED_IN_AT: &str = "1795546800";
 pub const SESSION_KEY: [u8; 32] = [2; 32];
 pub const TENANTS: [&str; 2] = ["acme", "globex"];
 pub const ROLES: [&str; 5] = ["platform", "admin", "manager", "cashier", "employee"];
@@ -121,7 +123,7 @@ impl Shop {
     /// A request of a user whose token the gateway has verified.
     pub fn ask(&self, tenant: &str, role: &str, method: &str, path: &str, body: Vec<u8>) -> Answer {
         let claims = json!({
-            "aud": CLIENT_ID, "token_use": "id", "exp": "1795550400",
+            "aud": CLIENT_ID, "token_use": "id", "auth_time": SIGNED_IN_AT, "exp": "1795550400",
             "custom:tenant_id": tenant, "cognito:username": format!("{tenant}.{role}"),
         });
         self.ask_as(claims, method, path, body)
@@ -178,7 +180,7 @@ fn shelf(tenant: &str) -> Vec<Item> {
     let mut items = vec![items::tenant(&stored)];
     for role in ROLES {
         let name = format!("{tenant}.{role}").parse().expect("a name");
-        items.push(items::user(&id, &User { name, status: Status::Active, role: scope(role) }));
+        items.push(items::user(&id, &User::active(name, scope(role))));
     }
     for stall in ["coffee-bar", "kitchen"] {
         let owner: ConcessionaireId = stall.parse().expect("an id");

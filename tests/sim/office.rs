@@ -162,11 +162,11 @@ impl Office {
         table.put(&items::concessionaire(tenant, &concessionaire).unwrap());
         let user: UserName = format!("{tenant}-{stall}").parse().unwrap();
         let role = Role::Cashier { concessionaire_id: stall.clone() };
-        table.put(&items::user(tenant, &User { name: user.clone(), status: Status::Active, role }).unwrap());
+        table.put(&items::user(tenant, &User::active(user.clone(), role)).unwrap());
         let manager = Role::Manager { concessionaire_id: stall.clone() };
         for (suffix, role) in [("manager", manager), ("admin", Role::Admin), ("platform", Role::Platform)] {
             let name = format!("{user}-{suffix}").parse().unwrap();
-            table.put(&items::user(tenant, &User { name, status: Status::Active, role }).unwrap());
+            table.put(&items::user(tenant, &User::active(name, role)).unwrap());
         }
         let (tenant, station) = (tenant.clone(), station.id);
         self.print_menu(table, &tenant, &stall, rng, now_ms);

@@ -141,6 +141,7 @@ struct Case {
     is_there: bool,
     change: fn(UserName) -> Change,
     after: Option<Status>,
+    signs_out: bool,
 }
 
 fn cases() -> Vec<Case> {
@@ -150,6 +151,7 @@ fn cases() -> Vec<Case> {
             is_there: false,
             change: |name| Change::CreateUser { name, role: employee_role() },
             after: Some(Status::Active),
+            signs_out: false,
         },
         Case {
             what: "create for nobody",
@@ -159,24 +161,28 @@ fn cases() -> Vec<Case> {
                 Change::CreateUser { name, role }
             },
             after: None,
+            signs_out: false,
         },
         Case {
             what: "disable",
             is_there: true,
             change: |name| Change::ChangeUser { name, role: None, status: Some(Status::Inactive) },
             after: Some(Status::Inactive),
+            signs_out: true,
         },
         Case {
             what: "change the role",
             is_there: true,
             change: |name| Change::ChangeUser { name, role: Some(Role::Admin), status: None },
             after: Some(Status::Active),
+            signs_out: false,
         },
         Case {
             what: "reset the password",
             is_there: true,
             change: |name| Change::ResetPassword { name },
             after: Some(Status::Active),
+            signs_out: true,
         },
     ]
 }
@@ -210,7 +216,9 @@ async fn a_user_stands_the_same_in_table_and_pool_wherever_a_worker_dies() {
                     let is_expired = outcome == ReceiptOutcome::Rejected(Rejection::Expired);
                     assert_eq!(is_expired, is_late && !was_done, "{when}");
                     let expected = if is_expired { before } else { case.after };
-                    assert_eq!(stored.map(|user| user.status), expected, "{when}");
+                    assert_eq!(stored.as_ref().map(|user| user.status), expected, "{when}");
+                    let is_signed_out = stored.is_some_and(|user| user.signed_out_at.is_some());
+                    assert_eq!(is_signed_out, case.signs_out && !is_expired, "{when}");
                     if !has_died {
                         break;
                     }
@@ -251,6 +259,21 @@ async fn a_name_of_another_tenant_is_not_taken_over() {
     let reset = office.apply(Change::ResetPassword { name: name.clone() }).await;
     assert_eq!(reset, ReceiptOutcome::Rejected(Rejection::NotFound));
     office.world.terminal("globex-cashier").await;
+}
+
+/// What is the platform's is taken from nobody else, whoever could write to a tenant's queue.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_but_the_platform_acts_for_another_tenant() {
+    let office = Office::open().await;
+    let globex: TenantId = "globex".parse().unwrap();
+    let name: UserName = "globex.eve".parse().unwrap();
+    let appoint = Change::AppointAdmin { tenant_id: globex.clone(), name: name.clone() };
+    assert_eq!(office.apply(appoint.clone()).await, ReceiptOutcome::Rejected(Rejection::NotFound));
+    assert_eq!(office.pooled(&name).await, None);
+    let command = Administer { caller: "acme-platform".parse().unwrap(), ..office.command(appoint) };
+    office.redelivered(&command, SignedDuration::ZERO).await;
+    assert!(matches!(office.outcome(&command).await, Some(ReceiptOutcome::Applied { .. })));
+    assert_eq!(office.pooled(&name).await, Some(true));
 }
 
 /// Of two administrators who disable one another at the same time, one stays.

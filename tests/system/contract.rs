@@ -8,7 +8,7 @@ use aws::{items, keys};
 use aws_sdk_sns::types::MessageAttributeValue;
 use domain::command::{COMMAND_LIFETIME, Purpose};
 use domain::id::TenantId;
-use domain::role::{Role, Status, User};
+use domain::role::{CLOCKS_DIFFER, Role, Status, User};
 use domain::tenant::{Tenant, TenantStatus};
 use jiff::SignedDuration;
 use local::pump::{self, Source};
@@ -254,10 +254,15 @@ async fn a_disabled_user_and_a_suspended_tenant_count_at_once() {
     assert_eq!(sell().await.status, 202);
 
     let role = Role::Cashier { concessionaire_id: "coffee-bar".parse().unwrap() };
-    let disabled = User { name: "acme-cashier".parse().unwrap(), status: Status::Inactive, role };
+    let user = User::active("acme-cashier".parse().unwrap(), role);
+    let disabled = User { status: Status::Inactive, ..user.clone() };
     put(items::user(&tenant, &disabled).unwrap()).await;
     let refused = sell().await;
     assert_eq!((refused.status, refused.problem()), (403, "forbidden"));
+    let soon = world.clock.now() + CLOCKS_DIFFER * 100;
+    put(items::user(&tenant, &User { signed_out_at: Some(soon), ..user }).unwrap()).await;
+    let refused = sell().await;
+    assert_eq!((refused.status, refused.problem()), (401, "unauthorized"));
     world.settle().await;
 }
 

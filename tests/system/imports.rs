@@ -124,6 +124,25 @@ async fn a_place_takes_one_file() {
     world.settle().await;
 }
 
+/// Whoever was let go imports nothing by what they were given before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_is_good_for_who_may_still_import() {
+    let world = World::start().await;
+    let (admin, manager) = (world.terminal("acme-admin").await, world.terminal("acme-manager").await);
+    let file = b"name,price\nTea,0\n";
+    let awaited = manager.ask_to_import(Uuid::now_v7(), IMPORTS, &json!({ "bytes": file.len() })).await;
+    let demoted = json!({ "role": "cashier", "concessionaire_id": "coffee-bar" });
+    let demoted = admin.command("PATCH", "/v1/users/acme-manager", &demoted).await;
+    assert_eq!(demoted.outcome(), "applied", "{demoted:?}");
+    assert_eq!(manager.put(&awaited.body["upload"], file).await, 200);
+    eventually("it is refused", async || {
+        let imports = admin.get("/v1/imports", &[]).await.body;
+        imports["items"][0]["refusal"]["type"] == "forbidden"
+    })
+    .await;
+    world.settle().await;
+}
+
 async fn sells(manager: &Terminal, version: &str, meals: usize) {
     eventually("the menu is switched", async || {
         let menu = manager.get(MENU, &[]).await.body;

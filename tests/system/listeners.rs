@@ -9,6 +9,7 @@ use domain::command::Purpose;
 use domain::event::EventKind;
 use domain::id::CheckoutId;
 use domain::listener::Audience;
+use domain::role::CLOCKS_DIFFER;
 use jiff::SignedDuration;
 use loadtest::listener::{ListenError, Listener};
 use loadtest::station::{Known, Station};
@@ -279,6 +280,22 @@ async fn who_may_not_hear_any_more_does_not() {
     world.settle().await;
     // The next thing that happens ends the connection, and is kept for when they come back.
     assert!(matches!(timeout(PATIENCE, wallet.next()).await.unwrap(), Err(ListenError::Closed)));
+}
+
+/// Whoever is given another password hears no more on what they opened before.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_signed_out_hears_no_more() {
+    let world = World::start().await;
+    let (admin, cashier) = (world.terminal("acme-admin").await, world.terminal("acme-cashier").await);
+    let manager = world.terminal("acme-manager").await;
+    let mut screen = listening(&manager, "concessionaires/coffee-bar", None).await;
+    world.clock.advance(CLOCKS_DIFFER * 2);
+    let reset = admin.command("POST", "/v1/users/acme-manager/password-reset", &Value::Null).await;
+    assert_eq!(reset.outcome(), "applied", "{reset:?}");
+    cashier.sell_unasked("RF100001").await;
+    assert!(matches!(timeout(PATIENCE, screen.next()).await.unwrap(), Err(ListenError::Closed)));
+    assert_eq!(manager.post("/v1/listener-tickets", &[], "").await.problem(), "unauthorized");
+    world.settle().await;
 }
 
 /// The reference station: told over its socket, at once where the id was sent before, and asking where the

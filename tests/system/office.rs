@@ -93,7 +93,7 @@ async fn an_edit_that_is_applied_while_it_is_sent_again_is_no_conflict() {
 
     let mut context = ApiGatewayProxyRequestContext::default();
     let claims = json!({
-        "aud": "torn", "token_use": "id", "exp": "2088000000",
+        "aud": "torn", "token_use": "id", "auth_time": "1795550400", "exp": "2088000000",
         "custom:tenant_id": "acme", "cognito:username": "acme-manager",
     });
     context.authorizer.fields.insert("claims".to_owned(), claims);

@@ -127,6 +127,10 @@ impl AdministerWorker {
 
     async fn decide(&self, command: &Administer, now: Timestamp) -> Result<Decision, Failure> {
         let (table, tenant) = (&self.table, &command.tenant);
+        // Whoever can write to the queue of one tenant acts for no other.
+        if command.change.is_platforms() && !users::is_operator(table, tenant, &command.caller).await? {
+            return Ok(Decision::rejected(Rejection::NotFound));
+        }
         match &command.change {
             Change::SetTenant(asked) => tenants::set(table, asked).await,
             Change::SetTenantStatus { tenant_id, status, .. } => {
@@ -135,9 +139,9 @@ impl AdministerWorker {
             Change::AppointAdmin { tenant_id, name } => users::appoint(table, tenant_id, name).await,
             Change::CreateUser { name, role } => users::create(table, tenant, name, role).await,
             Change::ChangeUser { name, role, status } => {
-                users::change(table, tenant, name, role.as_ref(), *status).await
+                users::change(table, tenant, name, role.as_ref(), *status, now).await
             }
-            Change::ResetPassword { name } => users::reset_password(table, tenant, name).await,
+            Change::ResetPassword { name } => users::reset_password(table, tenant, name, now).await,
             Change::CreateEmployee(asked) => {
                 employees::create(table, tenant, asked, &command.caller, now).await
             }

@@ -8,6 +8,7 @@ use crate::batch::{Batch, Batches};
 use crate::fifo::{BATCH_BUDGET, Group, HandBack, Message};
 use crate::frame::Frame;
 use crate::lambda::Worker;
+use crate::listen::may_listen;
 use aws::bus::{Bus, Names, NotPublished};
 use aws::clock::Clock;
 use aws::config::Clients;
@@ -22,10 +23,10 @@ use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::command::{Command, Deliver, Purpose};
 use domain::event::Event;
-use domain::id::{TenantId, UserName};
+use domain::id::TenantId;
 use domain::listener::{Audience, may_be_told};
 use domain::planted::{self, Planted};
-use domain::role::{Caller, Status};
+use domain::role::Caller;
 use domain::webhook::Webhooks;
 use futures_util::stream::{self, StreamExt};
 use jiff::{SignedDuration, Timestamp};
@@ -65,7 +66,8 @@ struct Announcement<'a> {
 #[derive(Debug, Default)]
 struct Room {
     audiences: BTreeMap<Audience, Listeners>,
-    callers: BTreeMap<UserName, Caller>,
+    /// Of each session whose user may hear anything.
+    callers: BTreeMap<Uuid, Caller>,
     webhooks: Webhooks,
     /// Sessions that turned out to be gone.
     gone: Mutex<BTreeSet<(Audience, Uuid)>>,
@@ -167,14 +169,19 @@ impl AnnounceWorker {
         let users = room.audiences.values().flat_map(|listeners| listeners.sessions.values());
         let users: BTreeSet<_> = users.map(|one| one.session.user.clone()).collect();
         let mut found = self.table.read(users.iter().map(|name| keys::user(&tenant, name))).await?;
+        let mut known = BTreeMap::new();
         for name in users {
-            let Some(item) = found.take(&keys::user(&tenant, &name)) else { continue };
-            let user = items::stored_user(&name, item)?;
-            if user.status == Status::Active {
-                room.callers
-                    .insert(name, Caller { tenant: tenant.clone(), user: user.name, role: user.role });
+            if let Some(item) = found.take(&keys::user(&tenant, &name)) {
+                known.insert(name.clone(), items::stored_user(&name, item)?);
             }
         }
+        let sessions = room.audiences.values().flat_map(|listeners| &listeners.sessions);
+        let callers = sessions.filter_map(|(id, one)| {
+            let user = known.get(&one.session.user).filter(|user| may_listen(user, *id))?;
+            let (user, role) = (user.name.clone(), user.role.clone());
+            Some((*id, Caller { tenant: tenant.clone(), user, role }))
+        });
+        room.callers = callers.collect();
         Ok(room)
     }
 
@@ -237,8 +244,8 @@ impl AnnounceWorker {
         for audience in Audience::of(event) {
             let Some(listeners) = room.audiences.get(&audience) else { continue };
             for (id, listening) in &listeners.sessions {
-                // Who was let go is not told, and their connection is ended.
-                let caller = room.callers.get(&listening.session.user);
+                // Who was let go or signed out is not told, and their connection is ended.
+                let caller = room.callers.get(id);
                 let may_hear = caller.is_none_or(|caller| may_be_told(caller, event));
                 let is_skipped = planted::is(Planted::ListenerSkipped) && event.about.employee.is_none();
                 if !listening.is_gone && may_hear && !is_skipped && seen.insert(*id) {

@@ -34,6 +34,7 @@ use domain::import::{
     CONTENT_TYPES, Effect, Import, MAX_FILE_BYTES, Mode, Options, PATIENCE, Reason, Refused, Stage, Target,
 };
 use domain::request::RequestHash;
+use domain::role::Status;
 use domain::tenant::Tenant;
 use jiff::Timestamp;
 use run::{Judged, Run};
@@ -53,6 +54,8 @@ const RENEWAL: Duration = Duration::from_secs(20);
 struct Begun {
     run: Run,
     company: Tenant,
+    /// Whether it was put there by one of ours who may do so by now, or by other means.
+    is_permitted: bool,
     /// When the file was put that was applied last.
     newest: Option<Stored<Timestamp>>,
 }
@@ -95,11 +98,10 @@ impl ImportWorker {
             return self.abandon(command, dropped).await;
         };
         let id = id_of(command, dropped, &about)?;
-        let Some(Begun { mut run, company, newest }) = self.begin(id, command, dropped, &about).await? else {
-            return Ok(());
-        };
+        let Some(begun) = self.begin(id, command, dropped, &about).await? else { return Ok(()) };
+        let Begun { mut run, company, is_permitted, newest } = begun;
         let newest_at = newest.as_ref().map(|newest| newest.value);
-        let judged = self.judge(&mut run, dropped, &about, company, newest_at).await?;
+        let judged = self.judge(&mut run, dropped, &about, company, is_permitted, newest_at).await?;
         let this = put(items::newest_file(&command.tenant, &dropped.target, about.put_at)?, newest.as_ref());
         let judged = judged.map(|(effect, writes)| (effect, writes.into_iter().chain([this]).collect()));
         let import = run.finish(judged).await?;
@@ -155,7 +157,17 @@ impl ImportWorker {
         let receipt_key = keys::receipt(&dropped.tenant, id);
         let newest_key = keys::newest_file(&dropped.tenant, &dropped.target);
         let wanted = [&key, &tenant_key, &receipt_key, &newest_key].map(Clone::clone);
-        let mut found = self.table.read(wanted).await?;
+        let user = about.by.as_ref().map(|by| (by, keys::user(&dropped.tenant, by)));
+        let user_key = user.iter().map(|(_, key)| key.clone());
+        let mut found = self.table.read(wanted.into_iter().chain(user_key)).await?;
+        let is_permitted = match user {
+            Some((by, key)) => {
+                let user = found.take(&key).map(|item| items::stored_user(by, item)).transpose()?;
+                let user = user.filter(|user| user.status == Status::Active);
+                user.is_some_and(|user| dropped.target.is_for(&user.role))
+            }
+            None => true,
+        };
         let newest = take(&mut found, &newest_key, items::stored_newest_file)?;
         let has_receipt = found.take(&receipt_key).is_some();
         let tenant = found.take(&tenant_key);
@@ -189,7 +201,7 @@ impl ImportWorker {
                 stage: Stage::Validating,
             };
             let run = Run::begin(import, &command.key, self.table.clone(), files, self.clock.clone()).await?;
-            return Ok(Some(Begun { run, company, newest }));
+            return Ok(Some(Begun { run, company, is_permitted, newest }));
         };
         if import.target != dropped.target {
             tracing::info!("its id is that of another file");
@@ -207,7 +219,7 @@ impl ImportWorker {
             self.refuse(run, reused).await?;
             return Ok(None);
         }
-        Ok(Some(Begun { run, company, newest }))
+        Ok(Some(Begun { run, company, is_permitted, newest }))
     }
 
     /// What becomes of a file.
@@ -217,8 +229,13 @@ impl ImportWorker {
         dropped: &Dropped,
         about: &About,
         company: Tenant,
+        is_permitted: bool,
         newest_at: Option<Timestamp>,
     ) -> Result<Judged, Failure> {
+        if !is_permitted {
+            let detail = "whoever asked for its place may not import there any more";
+            return Ok(Err(Refused::new(Reason::Forbidden, detail)));
+        }
         if newest_at.is_some_and(|newest_at| newest_at > about.put_at) {
             let detail = "a file that was put after it was applied before it; put it again if it still holds";
             return Ok(Err(Refused::new(Reason::TooLate, detail)));

@@ -13,14 +13,14 @@ use aws::failure::{Failure, chain};
 use aws::items::{self, Listeners, Listening, Session};
 use aws::keys;
 use aws::retry::Policy;
-use aws::session::SessionTicket;
+use aws::session::{SessionTicket, began_at};
 use aws::stored::{put, take};
 use aws::table::{NotCommitted, Table, Write};
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use domain::id::TenantId;
 use domain::listener::Audience;
 use domain::planted::{self, Planted};
-use domain::role::{Caller, Status};
+use domain::role::{Caller, Status, User};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -238,7 +238,7 @@ impl Listen {
         let wanted = [user_key.clone()].into_iter().chain(station_key.clone());
         let mut found = self.table.read(wanted).await?;
         let user = found.take(&user_key).map(|item| items::stored_user(name, item)).transpose()?;
-        let Some(user) = user.filter(|user| user.status == Status::Active) else { return Ok(None) };
+        let Some(user) = user.filter(|user| may_listen(user, speaker.id)) else { return Ok(None) };
         let item = station_key.and_then(|key| found.take(&key));
         let station = station.zip(item).map(|(id, item)| items::stored_station(id, item)).transpose()?;
         let owner = station.map(|station| station.concessionaire);
@@ -337,11 +337,14 @@ fn seat(
     Ok(going.map(|going| going.session))
 }
 
-/// Whether a session began a moment ago, as its id says.
+/// Whether a session began a moment ago.
 fn is_new(id: &Uuid, now: Timestamp) -> bool {
-    let began =
-        id.get_timestamp().and_then(|at| Timestamp::from_second(at.to_unix().0.try_into().ok()?).ok());
-    began.is_some_and(|began| now.duration_since(began) < SETTLED)
+    now.duration_since(began_at(*id)) < SETTLED
+}
+
+/// Whether a user may hear anything in a session of theirs.
+pub(crate) fn may_listen(user: &User, session: Uuid) -> bool {
+    user.status == Status::Active && user.is_signed_in_since(began_at(session))
 }
 
 #[cfg(test)]

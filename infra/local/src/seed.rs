@@ -16,7 +16,7 @@ use domain::booking::{Booking, BookingKind, BookingOutcome};
 use domain::employee::Employee;
 use domain::id::{TenantId, UserName};
 use domain::menu::MenuVersion;
-use domain::role::{Admins, Role, Status, User};
+use domain::role::{Admins, Role, User};
 use domain::tenant::{Concessionaire, Tenant};
 use domain::wallet::Wallet;
 use jiff::Timestamp;
@@ -73,8 +73,7 @@ pub async fn stored_tenant(table: &Table, id: &TenantId) -> Result<Option<Tenant
 }
 
 fn people(tenant: &TenantId, users: Vec<(UserName, Role)>) -> Result<Vec<Item>, Failure> {
-    let users: Vec<_> =
-        users.into_iter().map(|(name, role)| User { name, status: Status::Active, role }).collect();
+    let users: Vec<_> = users.into_iter().map(|(name, role)| User::active(name, role)).collect();
     let admins = users.iter().filter(|user| user.is_active_admin()).map(|user| user.name.clone());
     let admins = items::admins(tenant, &Admins(admins.collect()));
     users.iter().map(|user| items::user(tenant, user)).chain([admins]).collect()

@@ -92,7 +92,7 @@ pub async fn open(stage: &Stage, arguments: Arguments) -> Result<String, OpenErr
         _ => {}
     }
     let role = if platform { Role::Platform } else { Role::Admin };
-    let user = User { name: admin.clone(), status: Status::Active, role };
+    let user = User::active(admin.clone(), role);
     for item in [items::tenant(&tenant)?, items::user(&id, &user)?] {
         seed::create(&stage.table(), vec![item]).await?;
     }

@@ -54,6 +54,14 @@ impl SessionTicket {
     }
 }
 
+/// When a session was given out, as its id says.
+pub fn began_at(session: Uuid) -> Timestamp {
+    let at = session.get_timestamp().map(|at| at.to_unix());
+    let at =
+        at.and_then(|(second, nano)| Timestamp::new(second.try_into().ok()?, nano.try_into().ok()?).ok());
+    at.unwrap_or(Timestamp::MIN)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

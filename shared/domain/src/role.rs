@@ -2,6 +2,7 @@
 
 use crate::admin::Rejection;
 use crate::id::{ConcessionaireId, EmployeeNumber, TenantId, UserName};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -80,11 +81,27 @@ pub struct User {
     pub name: UserName,
     pub status: Status,
     pub role: Role,
+    /// When they were let go or given another password; none before the first time.
+    pub signed_out_at: Option<Timestamp>,
 }
 
+/// Clocks of a pool and of functions differ, and whoever is given a password may sign in at once.
+pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(5);
+
 impl User {
+    /// Somebody new.
+    pub fn active(name: UserName, role: Role) -> Self {
+        Self { name, status: Status::Active, role, signed_out_at: None }
+    }
+
     pub fn is_active_admin(&self) -> bool {
         self.status == Status::Active && self.role == Role::Admin
+    }
+
+    /// Whether what was opened at that instant, a sign-in or a session, is still open.
+    pub fn is_signed_in_since(&self, at: Timestamp) -> bool {
+        let is_behind = |out: Timestamp| out.duration_since(at) <= CLOCKS_DIFFER;
+        self.signed_out_at.is_none_or(is_behind)
     }
 }
 
@@ -151,7 +168,17 @@ mod tests {
     use super::*;
 
     fn user(name: &str, status: Status, role: Role) -> User {
-        User { name: name.parse().unwrap(), status, role }
+        User { name: name.parse().unwrap(), status, role, signed_out_at: None }
+    }
+
+    #[test]
+    fn whoever_was_signed_out_signs_in_again() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let ann = user("acme.ann", Status::Active, Role::Admin);
+        assert!(ann.is_signed_in_since(at(0)));
+        let ann = User { signed_out_at: Some(at(100)), ..ann };
+        assert!(!ann.is_signed_in_since(at(94)));
+        assert!(ann.is_signed_in_since(at(95)) && ann.is_signed_in_since(at(101)));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use domain::admin::{Administer, Change, Rejection};
 use domain::id::{TenantId, UserName};
 use domain::planted::{self, Planted};
 use domain::role::{Admins, Role, Status, User};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// Which user of which tenant a change concerns.
@@ -28,6 +29,12 @@ pub fn of<'a>(change: &'a Change, callers: &'a TenantId) -> Option<(&'a TenantId
         }
         _ => None,
     }
+}
+
+/// Whether a user operates tenants by now.
+pub async fn is_operator(table: &Table, tenant: &TenantId, name: &UserName) -> Result<bool, Failure> {
+    let user = stored(table, tenant, name).await?;
+    Ok(user.is_some_and(|user| user.status == Status::Active && user.role == Role::Platform))
 }
 
 /// The first administrator, or another, by the platform.
@@ -48,8 +55,7 @@ pub async fn create(
     if office.user.is_some() {
         return Ok(Decision::rejected(Rejection::AlreadyExists));
     }
-    let user = User { name: name.clone(), status: Status::Active, role: role.clone() };
-    office.becomes(tenant, &user)
+    office.becomes(tenant, &User::active(name.clone(), role.clone()))
 }
 
 pub async fn change(
@@ -58,6 +64,7 @@ pub async fn change(
     name: &UserName,
     role: Option<&Role>,
     status: Option<Status>,
+    now: Timestamp,
 ) -> Result<Decision, Failure> {
     let mut office = Office::read(table, tenant, name, role).await?;
     let Some(stored) = office.own_user() else { return Ok(Decision::rejected(Rejection::NotFound)) };
@@ -65,16 +72,25 @@ pub async fn change(
         name: name.clone(),
         status: status.unwrap_or(stored.value.status),
         role: role.unwrap_or(&stored.value.role).clone(),
+        signed_out_at: match status {
+            Some(Status::Inactive) => Some(now),
+            Some(Status::Active) | None => stored.value.signed_out_at,
+        },
     };
     office.becomes(tenant, &user)
 }
 
-/// Nothing in the table changes, and the receipt says so.
-pub async fn reset_password(table: &Table, tenant: &TenantId, name: &UserName) -> Result<Decision, Failure> {
-    let office = Office::read(table, tenant, name, None).await?;
+/// Whoever is signed in is no more; nothing else in the table changes, and the receipt says so.
+pub async fn reset_password(
+    table: &Table,
+    tenant: &TenantId,
+    name: &UserName,
+    now: Timestamp,
+) -> Result<Decision, Failure> {
+    let mut office = Office::read(table, tenant, name, None).await?;
     let Some(stored) = office.own_user() else { return Ok(Decision::rejected(Rejection::NotFound)) };
-    let same = snapshot(&stored.value);
-    Ok(Decision::applied(same.clone(), same, vec![]))
+    let user = User { signed_out_at: Some(now), ..stored.value.clone() };
+    office.becomes(tenant, &user)
 }
 
 /// What a change of one user stands on.

@@ -130,15 +130,20 @@ struct UserItem {
     st: Status,
     #[serde(flatten)]
     role: Role,
+    /// When they were signed out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    so: Option<Millis>,
 }
 
 pub fn user(tenant: &TenantId, user: &User) -> Result<Item, Failure> {
-    to_item(keys::user(tenant, &user.name), &UserItem { st: user.status, role: user.role.clone() })
+    let so = user.signed_out_at.map(Millis::from);
+    to_item(keys::user(tenant, &user.name), &UserItem { st: user.status, role: user.role.clone(), so })
 }
 
 pub fn stored_user(name: &UserName, item: Item) -> Result<User, Failure> {
     let stored: UserItem = from_item(item)?;
-    Ok(User { name: name.clone(), status: stored.st, role: stored.role })
+    let signed_out_at = stored.so.map(TryInto::try_into).transpose()?;
+    Ok(User { name: name.clone(), status: stored.st, role: stored.role, signed_out_at })
 }
 
 /// A user of a list.

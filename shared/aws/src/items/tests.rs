@@ -172,17 +172,16 @@ fn everything_else_reads_back() {
     let reached = stored_tenant(&acme(), of_the_first_release).unwrap().reached;
     assert_eq!(reached, [Kind::PostCheckout].into());
 
-    let cashier = User {
-        name: "acme-cashier".parse().unwrap(),
-        status: Status::Active,
-        role: Role::Cashier { concessionaire_id: "canteen".parse().unwrap() },
-    };
+    let role = Role::Cashier { concessionaire_id: "canteen".parse().unwrap() };
+    let cashier = User::active("acme-cashier".parse().unwrap(), role);
     assert_eq!(
         stored_user(&cashier.name, as_ever("user", user(&acme(), &cashier).unwrap())).unwrap(),
         cashier
     );
 
     assert_eq!(listed_user(user(&acme(), &cashier).unwrap()).unwrap(), cashier);
+    let signed_out = User { signed_out_at: Some(Timestamp::UNIX_EPOCH), ..cashier };
+    assert_eq!(listed_user(user(&acme(), &signed_out).unwrap()).unwrap(), signed_out);
     let both = Admins(["acme.ann".parse().unwrap(), "acme.bob".parse().unwrap()].into());
     assert_eq!(stored_admins(as_ever("admins", admins(&acme(), &both).unwrap())).unwrap(), both);
 

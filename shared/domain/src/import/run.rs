@@ -3,6 +3,7 @@
 use super::Options;
 use crate::id::{CommandId, ConcessionaireId, TenantId, UserName};
 use crate::menu::MenuVersion;
+use crate::role::Role;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
@@ -21,6 +22,15 @@ impl Target {
         match self {
             Target::Menu(concessionaire) => Some(concessionaire),
             Target::Roster => None,
+        }
+    }
+
+    /// Whether it is for users of this role to put a file there.
+    pub fn is_for(&self, role: &Role) -> bool {
+        match (self, role) {
+            (Target::Menu(own), Role::Manager { concessionaire_id }) => own == concessionaire_id,
+            (Target::Roster, Role::Admin) => true,
+            (Target::Menu(_) | Target::Roster, _) => false,
         }
     }
 }
@@ -132,6 +142,8 @@ pub enum Reason {
     /// Another command was carried out under its key before it was applied.
     #[strum(serialize = "idempotency-key-reused")]
     KeyReused,
+    /// Whoever asked for its place may not do that any more.
+    Forbidden,
 }
 
 impl Reason {
