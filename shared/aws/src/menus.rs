@@ -11,9 +11,9 @@ use domain::planted::{self, Planted};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Meals in memory, of all versions together and in part; some tens of megabytes. A tenant has a handful of
-/// concessionaires with hundreds of meals each, and a warm function serves few tenants.
-const MAX_MEALS: usize = 200_000;
+/// Meals of one version, and in memory those of all together and in part; some tens of megabytes. A tenant has
+/// a handful of concessionaires with hundreds of meals each, and a warm function serves few tenants.
+pub const MAX_MEALS: usize = 200_000;
 
 /// Bytes of a version's meals as they are stored: a page a megabyte, and a worker holds all of them to sell
 /// one.

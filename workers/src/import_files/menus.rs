@@ -5,7 +5,7 @@ use crate::administer::menus;
 use aws::failure::Failure;
 use aws::items::{self, Item, MenuHead};
 use aws::keys;
-use aws::menus::MAX_BYTES;
+use aws::menus::{MAX_BYTES, MAX_MEALS};
 use aws::retry::{self, Policy};
 use aws::stored::{Stored, put, take};
 use aws::table::{Order, Table, Write};
@@ -64,9 +64,8 @@ pub async fn import(
             run.noting(&AtomicU64::new(0), keeping, |_, _| ()).await?
         }
     };
-    let bytes = written.bytes + kept.bytes;
-    if bytes > MAX_BYTES {
-        let detail = format!("its menu takes {bytes} bytes, and one has {MAX_BYTES} at most");
+    let whole = Put { meals: written.meals + kept.meals, bytes: written.bytes + kept.bytes };
+    if let Some(detail) = whole.excess() {
         return Ok(Err(Refused::new(Reason::TooLarge, detail)));
     }
     switch(run, concessionaire, &checked, base, version, kept.meals).await.map(Ok)
@@ -85,6 +84,16 @@ impl Put {
         self.meals += u64::try_from(meals.len()).unwrap_or_default();
         self.bytes += meals.iter().map(items::size_bytes).sum::<usize>();
         Ok(())
+    }
+
+    /// How a menu of these is more than a worker holds to sell one: of large meals, or of many small ones.
+    fn excess(&self) -> Option<String> {
+        let Self { meals, bytes } = *self;
+        if bytes > MAX_BYTES {
+            return Some(format!("its menu takes {bytes} bytes, and one has {MAX_BYTES} at most"));
+        }
+        let is_many = usize::try_from(meals).map_or(true, |meals| meals > MAX_MEALS);
+        is_many.then(|| format!("its menu has {meals} meals, and one has {MAX_MEALS} at most"))
     }
 }
 
@@ -202,4 +211,16 @@ async fn switch(
     let receipt = run.receipt(CHANGE, subject, json!({ "menu_version": before }), after)?;
     let head = put(items::menu_head(&import.tenant, concessionaire, &head)?, Some(&stored));
     Ok((effect, vec![head, receipt]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_menu_has_so_many_meals_and_bytes_at_most() {
+        let is_too_much = |meals, bytes| Put { meals, bytes }.excess().is_some();
+        assert!(!is_too_much(200_000, MAX_BYTES));
+        assert!(is_too_much(200_001, 0) && is_too_much(1, MAX_BYTES + 1));
+    }
 }
