@@ -15,8 +15,8 @@ use jiff::civil::Date;
 
 /// What each has to begin with.
 pub const OPENING: i64 = 1_000;
-/// Transactions under way while employees are made.
-const WRITERS: usize = 8;
+/// Transactions under way while employees are made: each has two seconds, and there is one table.
+const WRITERS: usize = 2;
 /// Employees of one transaction, each with wallet and first movement.
 const TOGETHER: usize = 33;
 

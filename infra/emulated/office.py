@@ -11,7 +11,7 @@ from stacks import DeployError
 
 # infra/local/src/demo.rs
 DEMO_PASSWORD = "correct-horse-battery"
-WAIT_S = 60
+WAIT_S = 300
 LOOK_AGAIN_S = 0.5
 
 

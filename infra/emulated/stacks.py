@@ -33,8 +33,8 @@ BATCH_OF = {
     "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
     "sns:PublishBatch": "sns:Publish",
 }
-# Thirty receives, handed back at once each time.
-POISON_S = 120
+# Thirty receives, handed back at once each time, unless a call of the emulator took too long: then after a queue's own timeout.
+POISON_S = 1200
 # Purposes of a tenant's queues, and the workers behind them.
 PURPOSES = {
     "checkouts": "post-checkouts",

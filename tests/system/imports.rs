@@ -15,12 +15,13 @@ use domain::id::EmployeeNumber;
 use domain::import::{PATIENCE, Target};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use tests::faults::{self, Fault};
 use tests::terminal::{Terminal, coffee};
 use tests::{World, eventually};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use uuid::Uuid;
 use workers::import_files::ImportWorker;
 use workers::lambda::Worker;
@@ -62,7 +63,7 @@ async fn nobody_sells_from_half_a_menu() {
     let selling = async {
         let mut sold = Vec::new();
         loop {
-            let badge = format!("RF{}", 100_001 + sold.len() % 200);
+            let badge = format!("RF{}", 100_001 + sold.len() % 199);
             let sale = cashier.buy(Uuid::now_v7(), &coffee(&badge, 1)).await;
             assert_eq!(sale.outcome(), "settled", "{sale:?}");
             let version = sale.body["menu_version"].as_str().unwrap().to_owned();
@@ -450,14 +451,13 @@ async fn a_file_that_was_overtaken_is_refused() {
 
 /// Takes in a roster; what is done `meanwhile` is done when all rows were looked at and none is written.
 async fn overtaken(world: &World, event: SqsEvent, meanwhile: impl AsyncFnOnce()) {
-    // The import is begun, and noted to be applied.
-    let (writes, looked_at) = (AtomicU32::new(0), Arc::new(Notify::new()));
+    let (is_applying, looked_at) = (AtomicBool::new(false), Arc::new(Notify::new()));
     let (go_on, may_go_on) = mpsc::channel::<()>();
     let (told, may_go_on) = (looked_at.clone(), Mutex::new(may_go_on));
-    let http_client = faults::http_client(move |operation, _| {
+    let http_client = faults::http_client(move |operation, body| {
         if operation == "TransactWriteItems" {
-            writes.fetch_add(1, Ordering::SeqCst);
-        } else if operation == "BatchGetItem" && writes.load(Ordering::SeqCst) == 2 {
+            is_applying.fetch_or(body.contains("\"applying\""), Ordering::SeqCst);
+        } else if operation == "BatchGetItem" && is_applying.load(Ordering::SeqCst) {
             told.notify_one();
             // Nobody sends: it is over once the other end is dropped.
             may_go_on.lock().unwrap().recv().unwrap_err();
@@ -468,7 +468,7 @@ async fn overtaken(world: &World, event: SqsEvent, meanwhile: impl AsyncFnOnce()
     let clock = Clock::system();
     let worker = ImportWorker::new(&clients, clock.clone(), Metrics::to(clock, "test", |_| ()));
     let import = tokio::spawn(async move { worker.handle(event).await });
-    looked_at.notified().await;
+    timeout(tests::PATIENCE, looked_at.notified()).await.expect("all rows are looked at");
     meanwhile().await;
     drop(go_on);
     let response = import.await.unwrap();

@@ -1,6 +1,7 @@
 //! `kill -9` at any moment, again and again under load: every answered `202` settles, once, a cutoff
 //! replenishes everybody, once, and table, queues and users are as they were.
 
+use aws::config::Clients;
 use aws::failure::chain;
 use aws::retry::Policy;
 use aws::table::Write;
@@ -31,6 +32,8 @@ const TICK: Duration = Duration::from_millis(200);
 const TERMINALS: u32 = 8;
 /// Where the child finds its directory.
 const DIR_VARIABLE: &str = "POS_KILL_TEST_DIR";
+/// What a killed worker held comes again after so many seconds, and not after a minute: each start sets that anew.
+const VISIBILITY_TIMEOUTS: [(Purpose, &str); 2] = [(Purpose::Checkouts, "10"), (Purpose::Replenishment, "2")];
 /// A pause of a terminal that found nobody there.
 const NOBODY_THERE: Duration = Duration::from_millis(20);
 
@@ -86,7 +89,23 @@ async fn start(dir: &Path) -> (Running, Endpoints) {
         file.exists()
     })
     .await;
-    (child, serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap())
+    let endpoints = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let clients = clients(&endpoints);
+    for (purpose, timeout_s) in VISIBILITY_TIMEOUTS {
+        let queue = clients.config().names.queue(&acme(), purpose);
+        let url = clients.sqs().get_queue_url().queue_name(queue).send().await.unwrap().queue_url.unwrap();
+        let set = clients.sqs().set_queue_attributes().queue_url(url);
+        set.attributes(QueueAttributeName::VisibilityTimeout, timeout_s).send().await.unwrap();
+    }
+    (child, endpoints)
+}
+
+fn clients(endpoints: &Endpoints) -> Clients {
+    system::clients(&endpoints.aws_endpoint_url, &endpoints.dynamodb_endpoint_url)
+}
+
+fn acme() -> TenantId {
+    "acme".parse().unwrap()
 }
 
 /// Numbers that look random and are the same in every run.
@@ -166,8 +185,7 @@ async fn nothing_answered_is_lost() {
         .await;
     }
 
-    let table =
-        system::clients(&endpoints.aws_endpoint_url, &endpoints.dynamodb_endpoint_url).table(Policy::WORKER);
+    let table = clients(&endpoints).table(Policy::WORKER);
     let mut stored = 0;
     for employee in 100_000..100_200 {
         stored += audit::account(&table, "acme", &employee.to_string()).await.recent.len();
@@ -183,32 +201,22 @@ const ROSTER: u32 = 1_500;
 const LIMIT: i64 = 600_000;
 /// Employees of Acme in the demo, who have what their own limit says.
 const DEMO: u64 = 200;
-/// What a killed worker held comes again after so long, and not after a minute.
-const VISIBILITY_TIMEOUT: &str = "2";
 
 /// Killed while it ticks, opens, hands out and replenishes; every start ticks again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cutoff_that_is_killed_again_and_again_replenishes_everybody_once() {
     let (dir, mut moments) = (TempDir::new().unwrap(), Moments(7));
     let (mut child, mut endpoints) = start(dir.path()).await;
-    let clients = |endpoints: &Endpoints| {
-        system::clients(&endpoints.aws_endpoint_url, &endpoints.dynamodb_endpoint_url)
-    };
-    let acme: TenantId = "acme".parse().unwrap();
-    let now = aws::clock::Clock::system().now();
-    let here = clients(&endpoints);
-    roster::hire(&here.table(Policy::WORKER), &acme, ROSTER, now).await;
-    let queue = here.config().names.queue(&acme, Purpose::Replenishment);
-    let url = here.sqs().get_queue_url().queue_name(queue).send().await.unwrap().queue_url.unwrap();
-    let timeout = here.sqs().set_queue_attributes().queue_url(url);
-    timeout.attributes(QueueAttributeName::VisibilityTimeout, VISIBILITY_TIMEOUT).send().await.unwrap();
+    let (acme, now) = (acme(), aws::clock::Clock::system().now());
+    let table = clients(&endpoints).table(Policy::WORKER);
+    roster::hire(&table, &acme, ROSTER, now).await;
     let policy = serde_json::from_value(json!({
         "schedule": { "monthly": { "day": 1 } }, "at": "00:00", "method": { "method": "raise_to" },
         "negative_balance": "carry", "default_limit": LIMIT, "prorates_joiners": false,
     }));
     let standing = StandingPolicy { policy: policy.unwrap(), since: Timestamp::UNIX_EPOCH };
     let due = vec![Write::Create(items::policy(&acme, &standing).unwrap())];
-    here.table(Policy::WORKER).commit(due).await.unwrap();
+    table.commit(due).await.unwrap();
 
     let roster_at = async |endpoints: &Endpoints| {
         let table = clients(endpoints).table(Policy::WORKER);

@@ -52,6 +52,7 @@ async fn edit(
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let path = format!("/v1/concessionaires/coffee-bar/meals/{path}");
     let answer = manager.request(method, &path, &headers, &body).await;
+    let answer = if answer.status == 202 { manager.follow(&answer).await } else { answer };
     (answer.status, if answer.status == 200 { answer.outcome() } else { answer.problem() }.to_owned())
 }
 

@@ -9,7 +9,7 @@ from attacks.wire import Request, Wire
 from conform import token
 from keys import key
 
-DECIDED_S = 30
+DECIDED_S = 120
 PAGE = 50
 ENDS = ("applied", "settled", "booked", "rejected", "refused", "failed", "expired")
 

@@ -32,6 +32,7 @@ ODD = [
     "",
 ]
 TRIED_S = 15
+ANSWER_S = 20
 
 
 def attack(arena):
@@ -107,7 +108,7 @@ class Socket:
             "",
         ]
         self.connection.sendall("\r\n".join(lines).encode())
-        self.connection.settimeout(1)
+        self.connection.settimeout(ANSWER_S)
         self.answer = parsed(self.receive())
 
     def receive(self) -> bytes:

@@ -10,7 +10,7 @@ from attacks.wire import head, parsed
 # A head or a body has 29 seconds; what is above is the slowness of a machine that is busy.
 ENDED_S = 29 + 10
 # What a sale may take while all of them are open.
-SALE_S = 3
+SALE_S = 15
 SALES = 5
 PAUSE_S = 1
 
