@@ -152,8 +152,9 @@ pub(crate) struct EmployeeImportRequest {
 /// The file is CSV, a JSON object a line, or a workbook (XLSX), with a header: `employee_number`, `name`,
 /// `badge`, `status`, `credit_limit` (a decimal of the currency, as `5000.00`, not minor units), `discount`
 /// (percent), `image_url`, under any of their names. What is not given stays as it is. A badge that is new to
-/// an employee blocks their others; one of theirs that is blocked, or was taken back, stays so. `GET
-/// /v1/employees.csv` gives out such a file.
+/// an employee blocks their others; one of theirs that is blocked, or was taken back, stays so. Whoever was
+/// hired or changed through the API since the file was put stays as they are: their row is listed as a bad one.
+/// `GET /v1/employees.csv` gives out such a file.
 #[utoipa::path(
     post,
     operation_id = "postEmployeeImport",
@@ -259,7 +260,8 @@ impl Asked<'_> {
         }
         let dropped = Dropped { tenant: caller.tenant.clone(), target, name: id.to_string() };
         let File { bytes, content_type, options } = &file;
-        let upload = app.files.upload(&dropped, *bytes, content_type, options, &caller.user).await?;
+        let upload =
+            app.files.upload(&dropped, *bytes, content_type, options, &caller.user, app.clock.now()).await?;
         let asked = format!("{} {bytes} {content_type} {:?}", dropped.key(), options.write());
         let request = RequestHash::of_command(Kind::ImportFile, &caller.tenant, &caller.user, id, &asked);
         let expires_at = app.clock.now() + UPLOAD_LIFETIME;

@@ -139,6 +139,9 @@ pub fn name(fields: &mut Fields<'_>, tenant: &TenantId) -> Option<UserName> {
 }
 
 /// Change a user's role, or whether they may sign in.
+///
+/// Whoever is made inactive is signed out: once they are active again, tokens and connections of before are
+/// still refused, and they sign in with their password.
 #[utoipa::path(
     patch,
     operation_id = "patchUser",
@@ -163,6 +166,9 @@ pub async fn patch(office: Office, Named(name): Named<UserName>, body: Bytes) ->
 }
 
 /// Give a user a new first password, which the receipt shows the one who asked.
+///
+/// Whoever is signed in by the old one is signed out, but for who asks it of themselves: until their token
+/// expires, they can read the receipt.
 #[utoipa::path(
     post,
     operation_id = "resetPassword",

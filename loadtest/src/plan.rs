@@ -181,6 +181,7 @@ fn buyer(run: &Run, index: usize) -> Result<Employee, PlanError> {
         limit: Some(OPENING_CREDIT),
         badges: [(badge(run, index)?, BadgeStatus::Active)].into(),
         image_url: None,
+        changed_at: None,
     })
 }
 

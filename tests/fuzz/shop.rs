@@ -200,6 +200,7 @@ fn shelf(tenant: &str) -> Vec<Item> {
             limit: None,
             badges: [(format!("RF{number}").parse().expect("a badge"), BadgeStatus::Active)].into(),
             image_url: None,
+            changed_at: None,
         };
         items.push(items::employee(&id, &employee));
         items.push(items::wallet(&id, &employee.number, Wallet::default()));

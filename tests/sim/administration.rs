@@ -259,7 +259,7 @@ impl Play {
             sequencer: file.etag.clone(),
         };
         let draft = draft(&Command::ImportFile(announced), group, file.etag);
-        self.announce(&tenant, draft, 0, drop.times);
+        self.announce(&tenant, draft, drop.lag_ms, drop.times);
     }
 
     /// Publishes past the API, so often.

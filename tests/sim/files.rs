@@ -29,6 +29,12 @@ impl Files {
         file
     }
 
+    /// When a file was put, to the second, as whoever asks for it is told.
+    pub fn put_at(&self, etag: &str) -> Timestamp {
+        let file = self.files.values().find(|file| file.etag == etag).expect("a file that was put");
+        Timestamp::from_second(file.put_at_ms.div_euclid(1_000)).unwrap()
+    }
+
     pub fn get(&self, key: &str) -> Option<&File> {
         self.files.get(key)
     }

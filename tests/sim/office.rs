@@ -426,6 +426,7 @@ fn buyer(number: u32, rng: &mut fastrand::Rng) -> Employee {
         limit: Some(Money::from_minor(rng.i64(200..8_000))),
         badges: [(format!("RF-{number}").parse().unwrap(), BadgeStatus::Active)].into(),
         image_url: None,
+        changed_at: None,
     }
 }
 

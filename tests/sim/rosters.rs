@@ -3,14 +3,16 @@
 
 use super::Sim;
 use super::chaos::{INDEX_LAG_MAX_MS, SKEW_MAX_MS};
-use super::office::Of;
+use super::office::{Of, Timeline};
 use super::oracle::{Invariant, Verdict};
 use aws::items::{self, Item};
 use aws::keys;
 use domain::cutoff::booking_id;
+use domain::employee::Employee;
 use domain::id::{EmployeeNumber, TenantId};
 use domain::import::{Import, Mode, Target};
 use domain::role::Status;
+use jiff::{SignedDuration, Timestamp};
 
 impl Sim {
     /// An employee as somebody asked for them, or as a file or a schedule has them.
@@ -24,14 +26,31 @@ impl Sim {
         let of = (tenant.clone(), number.clone());
         let (before, after) = {
             let mut office = self.office();
-            let before = office.employees.get(&of).map(|who| who.current().status);
+            let before = office.employees.get(&of).map(|who| who.current().clone());
             office.learn_employee(tenant, number, item, self.clock.now_ms());
-            (before, office.employees[&of].current().status)
+            (before, office.employees[&of].current().clone())
         };
-        match (before, after) {
+        if let Some(before) = before.as_ref().filter(|before| !is_asked && **before != after) {
+            self.check_overtaken_row(&of, before)?;
+        }
+        match (before.map(|before| before.status), after.status) {
             (None, Status::Active) => self.check_joiner(&of),
             (Some(Status::Active), Status::Inactive) if !is_asked => self.check_leaver(&of),
             _ => Ok(()),
+        }
+    }
+
+    /// A file changes nobody whom somebody changed after it was put.
+    fn check_overtaken_row(&self, (tenant, number): &Of<EmployeeNumber>, before: &Employee) -> Verdict {
+        let (oracle, files) = (self.oracle(), self.files());
+        let rosters = oracle.imports.values().filter(|import| import.target == Target::Roster);
+        let mut rosters = rosters.filter(|import| import.tenant == *tenant);
+        let is_right = |import: &Import| !is_newer(before, files.put_at(&import.etag));
+        if before.changed_at.is_none() || rosters.any(is_right) {
+            Ok(())
+        } else {
+            let what = format!("{tenant}'s {number} was changed by a file that was put before {before:?}");
+            Err((Invariant::Overwritten, what))
         }
     }
 
@@ -75,14 +94,21 @@ impl Sim {
         let rows = &office.dropped[&import.etag];
         let (from_ms, to_ms) = (import.begun_at.as_millisecond() - SKEW_MAX_MS, self.clock.now_ms());
         let is_whole = import.options.mode == Mode::Replace;
-        if is_whole && import.rows.bad > 0 {
+        let put_at = self.files().put_at(&import.etag);
+        let is_overtaken =
+            |who: &Timeline<Employee>| who.within(from_ms, to_ms).any(|one| is_newer(one, put_at));
+        let own = || office.employees.iter().filter(|((tenant, _), _)| *tenant == import.tenant);
+        let overtaken =
+            own().filter(|((_, number), who)| rows.contains_key(number.as_str()) && is_overtaken(who));
+        // Rows of whom somebody changed meanwhile are bad, and say what they say.
+        let overtaken = u64::try_from(overtaken.count()).unwrap();
+        if is_whole && import.rows.bad > overtaken {
             return Err((
                 Invariant::Switched,
                 format!("{import:?} has rows that say nothing, and let go the rest"),
             ));
         }
-        let own = office.employees.iter().filter(|((tenant, _), _)| *tenant == import.tenant);
-        for ((_, number), who) in own {
+        for ((_, number), who) in own().filter(|(_, who)| !is_overtaken(who)) {
             let mut since = who.within(from_ms, to_ms);
             // The roster is read from an index.
             let was_there = who.since_ms() + INDEX_LAG_MAX_MS < from_ms;
@@ -104,4 +130,9 @@ impl Sim {
             Some(number) => Err((Invariant::Switched, format!("{number} of {} was not hired", import.id))),
         }
     }
+}
+
+/// Whether somebody changed an employee later than in the second after a file was put.
+fn is_newer(employee: &Employee, put_at: Timestamp) -> bool {
+    employee.changed_at.is_some_and(|changed_at| changed_at > put_at + SignedDuration::from_secs(1))
 }

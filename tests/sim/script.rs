@@ -170,6 +170,8 @@ pub struct Drop {
     pub is_merged: bool,
     /// Whether a whole roster may miss anybody.
     pub may_miss: bool,
+    /// How long after it was put it is announced.
+    pub lag_ms: u64,
     /// How often it is announced.
     pub times: usize,
 }
@@ -236,6 +238,10 @@ pub enum Quirk {
 }
 
 impl Act {
+    fn is_roster(&self) -> bool {
+        matches!(self, Act::Drop(drop) if drop.prices.is_empty())
+    }
+
     /// The kind of trouble that an act is, if it is trouble.
     pub fn kind(&self) -> Option<Kind> {
         match self {
@@ -303,6 +309,7 @@ impl Script {
         });
         some(3, 3, |rng| Act::Drop(drop_of(rng)));
         some(6, 1, |rng| Act::Browse { tenant: rng.usize(0..2) });
+        steps.extend(editors(rng, &steps));
         if rng.u32(0..4) == 0 {
             steps.extend(joiners(rng));
         }
@@ -326,6 +333,18 @@ impl Script {
         let is_kept = |step: &&Step| step.act.kind().is_none_or(|kind| !kinds.contains(&kind));
         Self { steps: self.steps.iter().filter(is_kept).cloned().collect() }
     }
+}
+
+/// Whom a roster has, somebody changes, too.
+fn editors(rng: &mut fastrand::Rng, steps: &[Step]) -> Vec<Step> {
+    let rosters = steps.iter().filter(|step| step.act.is_roster());
+    let edit = |roster: &Step| {
+        let what = What::Limit(rng.i64(0..9_000));
+        let deed =
+            Deed { tenant: 0, which: rng.usize(0..3), what, wait: 0, is_twin: false, is_conditional: false };
+        Step { at_ms: roster.at_ms + rng.u64(0..4_000), act: Act::Administer(deed) }
+    };
+    rosters.map(edit).collect()
 }
 
 /// A cutoff opens, and people join while its roster is handed out.
@@ -445,6 +464,7 @@ fn drop_of(rng: &mut fastrand::Rng) -> Drop {
         is_lenient: rng.bool(),
         is_merged: rng.bool(),
         may_miss: rng.u32(0..3) > 0,
+        lag_ms: if rng.bool() { 0 } else { rng.u64(0..20_000) },
         times: rng.usize(1..=2),
     }
 }

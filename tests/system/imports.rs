@@ -138,7 +138,7 @@ async fn a_place_is_good_for_who_may_still_import() {
     assert_eq!(manager.put(&awaited.body["upload"], file).await, 200);
     eventually("it is refused", async || {
         let imports = admin.get("/v1/imports", &[]).await.body;
-        imports["items"][0]["refusal"]["type"] == "forbidden"
+        imports["items"][0]["refusal"]["type"] == "too-late"
     })
     .await;
     world.settle().await;
@@ -507,6 +507,40 @@ async fn whoever_is_hired_during_an_import_stays() {
         "{import}"
     );
     assert_eq!(admin.get("/v1/employees/NEW", &[]).await.body["status"], "active");
+}
+
+/// What somebody changed after a roster was put stands, and its row says so; nobody who was hired since goes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_roster_undoes_nothing_that_was_changed_since_it_was_put() {
+    let world = World::idle().await;
+    let admin = world.terminal("acme-admin").await;
+    let key = format!("acme/employees/{}", Uuid::now_v7());
+    let listed = (0..200).filter(|index| *index != 2);
+    let rows: String = listed.map(|index| format!("{},Employee {index},70.00\n", 100_000 + index)).collect();
+    let options = [("mode", "replace"), ("strictness", "lenient"), ("max-missing-percent", "100")];
+    put_as(&world, &key, &format!("number,name,limit\n{rows}"), "text/csv", &options).await;
+    world.clock.advance(SignedDuration::from_secs(3));
+    admin_changes(&world, "PATCH", "/v1/employees/100001", &json!({ "credit_limit": 1 })).await;
+    let employee = json!({ "employee_number": "NEW", "name": "New Here" });
+    admin_changes(&world, "POST", "/v1/employees", &employee).await;
+    eventually("it is taken in", async || {
+        world.work_off("acme", Purpose::Imports).await;
+        let import = admin.get(&format!("/v1/imports/{}", key.rsplit('/').next().unwrap()), &[]).await.body;
+        import["status"] == "applied"
+    })
+    .await;
+    let import = admin.get(&format!("/v1/imports/{}", key.rsplit('/').next().unwrap()), &[]).await.body;
+    assert_eq!(
+        (&import["rows"]["bad"], &import["effect"]["deactivated"]),
+        (&json!(1), &json!(1)),
+        "{import}"
+    );
+    assert!(admin.fetch(&import["bad_rows_url"]).await.contains("was changed since"), "{import}");
+    let of = async |number: &str| admin.get(&format!("/v1/employees/{number}"), &[]).await.body;
+    assert_eq!(of("100000").await["credit_limit"], 7_000);
+    assert_eq!(of("100001").await["credit_limit"], 1);
+    assert_eq!(of("100002").await["status"], "inactive");
+    assert_eq!(of("NEW").await["status"], "active");
 }
 
 /// Whoever could not read a large menu to its end goes on from there: no page is read twice, however often it

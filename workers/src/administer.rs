@@ -141,15 +141,21 @@ impl AdministerWorker {
             Change::ChangeUser { name, role, status } => {
                 users::change(table, tenant, name, role.as_ref(), *status, now).await
             }
-            Change::ResetPassword { name } => users::reset_password(table, tenant, name, now).await,
+            Change::ResetPassword { name } => {
+                users::reset_password(table, tenant, name, &command.caller, now).await
+            }
             Change::CreateEmployee(asked) => {
                 employees::create(table, tenant, asked, &command.caller, now).await
             }
-            Change::ChangeEmployee { number, patch } => employees::change(table, tenant, number, patch).await,
+            Change::ChangeEmployee { number, patch } => {
+                employees::change(table, tenant, number, patch, now).await
+            }
             Change::AssignBadge { number, rfid, replaces } => {
                 employees::assign_badge(table, tenant, number, rfid, replaces.as_ref(), now).await
             }
-            Change::BlockBadge { number, rfid } => employees::block_badge(table, tenant, number, rfid).await,
+            Change::BlockBadge { number, rfid } => {
+                employees::block_badge(table, tenant, number, rfid, now).await
+            }
             Change::ReleaseBadge { number, rfid } => {
                 employees::release_badge(table, tenant, number, rfid, now).await
             }

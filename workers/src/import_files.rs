@@ -163,7 +163,9 @@ impl ImportWorker {
         let is_permitted = match user {
             Some((by, key)) => {
                 let user = found.take(&key).map(|item| items::stored_user(by, item)).transpose()?;
-                let user = user.filter(|user| user.status == Status::Active);
+                let asked_at = about.asked_at.unwrap_or(Timestamp::MAX);
+                let user =
+                    user.filter(|user| user.status == Status::Active && user.is_signed_in_since(asked_at));
                 user.is_some_and(|user| dropped.target.is_for(&user.role))
             }
             None => true,
@@ -232,9 +234,10 @@ impl ImportWorker {
         is_permitted: bool,
         newest_at: Option<Timestamp>,
     ) -> Result<Judged, Failure> {
-        if !is_permitted {
+        // What was begun is not left half done.
+        if !is_permitted && run.import.stage == Stage::Validating {
             let detail = "whoever asked for its place may not import there any more";
-            return Ok(Err(Refused::new(Reason::Forbidden, detail)));
+            return Ok(Err(Refused::new(Reason::TooLate, detail)));
         }
         if newest_at.is_some_and(|newest_at| newest_at > about.put_at) {
             let detail = "a file that was put after it was applied before it; put it again if it still holds";
@@ -265,7 +268,7 @@ impl ImportWorker {
             Target::Menu(concessionaire) => {
                 Box::pin(menus::import(run, concessionaire, &company.currency)).await
             }
-            Target::Roster => Box::pin(rosters::import(run, &company)).await,
+            Target::Roster => Box::pin(rosters::import(run, &company, about.put_at)).await,
         }
     }
 

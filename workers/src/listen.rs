@@ -141,11 +141,7 @@ impl Listen {
         let refused = |reason| Frame::Refused { to, reason };
         let speaker = match self.speaker(connection, session).await {
             Ok(Some(speaker)) => speaker,
-            Ok(None) => {
-                self.tell(connection, &refused(Refusal::NoSession)).await?;
-                self.connections.end(connection).await?;
-                return Ok(Answer::Done);
-            }
+            Ok(None) => return self.end(connection, to).await,
             Err(failure) => return self.put_off(connection, to, &failure).await,
         };
         if matches!(said, Said::Ping { .. }) {
@@ -161,9 +157,17 @@ impl Listen {
         };
         match done {
             Ok(Ok(())) => Ok(Answer::Done),
+            Ok(Err(Refusal::NoSession)) => self.end(connection, to).await,
             Ok(Err(reason)) => self.tell(connection, &refused(reason)).await,
             Err(failure) => self.put_off(connection, to, &failure).await,
         }
+    }
+
+    /// Whoever has no session that lasts opens another.
+    async fn end(&self, connection: &str, to: &str) -> Result<Answer, Failure> {
+        self.tell(connection, &Frame::Refused { to, reason: Refusal::NoSession }).await?;
+        self.connections.end(connection).await?;
+        Ok(Answer::Done)
     }
 
     async fn put_off(&self, connection: &str, to: &str, failure: &Failure) -> Result<Answer, Failure> {
@@ -190,8 +194,9 @@ impl Listen {
         after: Option<&str>,
         to: &str,
     ) -> Result<Result<(), Refusal>, Failure> {
-        let Some(caller) = self.admitted(speaker, audience).await? else {
-            return Ok(Err(Refusal::NotFound));
+        let caller = match self.admitted(speaker, audience).await? {
+            Ok(caller) => caller,
+            Err(refusal) => return Ok(Err(refusal)),
         };
         let after = match after.map(|position| keys::told_at(position).ok_or(Refusal::BadPosition)) {
             Some(Err(refusal)) => return Ok(Err(refusal)),
@@ -229,8 +234,12 @@ impl Listen {
         Ok(Ok(()))
     }
 
-    /// The caller, if their role admits them.
-    async fn admitted(&self, speaker: &Speaker, audience: &Audience) -> Result<Option<Caller>, Failure> {
+    /// The caller, if their session lasts and their role admits them.
+    async fn admitted(
+        &self,
+        speaker: &Speaker,
+        audience: &Audience,
+    ) -> Result<Result<Caller, Refusal>, Failure> {
         let (tenant, name) = (&speaker.tenant, &speaker.session.user);
         let user_key = keys::user(tenant, name);
         let station = if let Audience::Station(id) = audience { Some(id) } else { None };
@@ -238,12 +247,14 @@ impl Listen {
         let wanted = [user_key.clone()].into_iter().chain(station_key.clone());
         let mut found = self.table.read(wanted).await?;
         let user = found.take(&user_key).map(|item| items::stored_user(name, item)).transpose()?;
-        let Some(user) = user.filter(|user| may_listen(user, speaker.id)) else { return Ok(None) };
+        let Some(user) = user.filter(|user| may_listen(user, speaker.id)) else {
+            return Ok(Err(Refusal::NoSession));
+        };
         let item = station_key.and_then(|key| found.take(&key));
         let station = station.zip(item).map(|(id, item)| items::stored_station(id, item)).transpose()?;
         let owner = station.map(|station| station.concessionaire);
         let caller = Caller { tenant: tenant.clone(), user: user.name, role: user.role };
-        Ok(audience.admits(&caller, owner.as_ref()).then_some(caller))
+        Ok(if audience.admits(&caller, owner.as_ref()) { Ok(caller) } else { Err(Refusal::NotFound) })
     }
 
     async fn unsubscribe(

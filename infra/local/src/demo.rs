@@ -147,6 +147,7 @@ pub fn employee(index: u32) -> Result<Employee, DemoError> {
         limit: Some(OPENING_CREDIT),
         badges: [(format!("RF{number}").parse()?, BadgeStatus::Active)].into(),
         image_url: None,
+        changed_at: None,
     })
 }
 

@@ -8,7 +8,7 @@ use aws::{items, keys};
 use clap::Args;
 use domain::id::{TenantId, UserName};
 use domain::money::Money;
-use domain::role::{Role, Status, User, is_name_of};
+use domain::role::{Role, User, is_name_of};
 use domain::tenant::{BusinessDay, InvalidTenant, Tenant, TenantStatus};
 use local::seed::{self, SeedError};
 use local::users::{self, UsersError};

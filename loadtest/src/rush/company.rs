@@ -163,5 +163,6 @@ pub fn buyer(tag: &str, number: usize) -> Result<Employee, CompanyError> {
         limit: Some(credit),
         badges: [(format!("RF-{tag}-{number:07}").parse()?, BadgeStatus::Active)].into(),
         image_url: None,
+        changed_at: None,
     })
 }

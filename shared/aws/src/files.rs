@@ -22,6 +22,8 @@ pub const UPLOAD_LIFETIME: Duration = Duration::from_secs(15 * 60);
 pub const DOWNLOAD_LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// Who asked for an import, beside its options.
 const BY: &str = "by";
+/// When they did, in seconds since the epoch.
+const ASKED_AT: &str = "asked-at";
 const MENUS: &str = "menus";
 const EMPLOYEES: &str = "employees";
 const BAD_ROWS: &str = "bad-rows";
@@ -82,6 +84,8 @@ pub struct About {
     pub put_at: Timestamp,
     /// Who asked for the import, if the API gave the place away.
     pub by: Option<UserName>,
+    /// When it did so; places of older releases do not say.
+    pub asked_at: Option<Timestamp>,
     metadata: HashMap<String, String>,
 }
 
@@ -116,6 +120,7 @@ impl Files {
         content_type: &str,
         options: &Options,
         by: &UserName,
+        now: Timestamp,
     ) -> Result<Presigned, Failure> {
         let mut put = self
             .client
@@ -125,7 +130,8 @@ impl Files {
             .content_type(content_type)
             .content_length(bytes.cast_signed())
             .if_none_match("*")
-            .metadata(BY, by.as_str());
+            .metadata(BY, by.as_str())
+            .metadata(ASKED_AT, now.as_second().to_string());
         for (name, value) in options.write() {
             put = put.metadata(name, value);
         }
@@ -165,6 +171,7 @@ impl Files {
             content_type: head.content_type.unwrap_or_default(),
             put_at: put_at.ok_or_else(|| Failure::malformed("look at a file", "it has no time"))?,
             by: metadata.get(BY).and_then(|by| by.parse().ok()),
+            asked_at: metadata.get(ASKED_AT).and_then(|at| Timestamp::from_second(at.parse().ok()?).ok()),
             metadata,
         }))
     }

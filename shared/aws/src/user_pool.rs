@@ -130,21 +130,26 @@ impl UserPool {
         }
     }
 
-    /// Whoever is signed in under the old one is thrown out.
+    /// Whoever is signed in under the old one is signed out.
     async fn give_password(&self, name: &UserName, password: &str) -> Result<(), Failure> {
         retry::transient(self.policy, async || {
             let given = self.client.admin_set_user_password().user_pool_id(&self.pool_id);
             let given = given.username(name.as_str()).password(password).permanent(false).send().await;
             given.map_err(|error| Failure::of_sdk("give a password", error))?;
-            let out = self.client.admin_user_global_sign_out().user_pool_id(&self.pool_id);
-            let out = out.username(name.as_str()).send().await;
-            out.map(|_| ()).map_err(|error| Failure::of_sdk("sign a user out", error))
+            self.sign_out(name).await
         })
         .await
     }
 
+    /// Ends what a user signed in for: refresh tokens fetch no more.
+    async fn sign_out(&self, name: &UserName) -> Result<(), Failure> {
+        let out = self.client.admin_user_global_sign_out().user_pool_id(&self.pool_id);
+        let out = out.username(name.as_str()).send().await;
+        out.map(|_| ()).map_err(|error| Failure::of_sdk("sign a user out", error))
+    }
+
     async fn enable(&self, name: &UserName, is_enabled: bool) -> Result<(), Failure> {
-        let (pool_id, name) = (&self.pool_id, name.as_str());
+        let (pool_id, username, name) = (&self.pool_id, name, name.as_str());
         retry::transient(self.policy, async || {
             if is_enabled {
                 let enabled =
@@ -153,7 +158,9 @@ impl UserPool {
             } else {
                 let disabled =
                     self.client.admin_disable_user().user_pool_id(pool_id).username(name).send().await;
-                disabled.map(|_| ()).map_err(|error| Failure::of_sdk("disable a user", error))
+                disabled.map_err(|error| Failure::of_sdk("disable a user", error))?;
+                // Disabled, their refresh tokens fetch nothing; enabled again, they would.
+                self.sign_out(username).await
             }
         })
         .await

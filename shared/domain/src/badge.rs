@@ -78,6 +78,7 @@ mod tests {
             limit: None,
             badges: badges.iter().map(|(rfid, status)| (rfid.parse().unwrap(), *status)).collect(),
             image_url: None,
+            changed_at: None,
         }
     }
 

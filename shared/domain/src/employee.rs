@@ -4,6 +4,7 @@ use crate::id::{EmployeeNumber, Rfid};
 use crate::money::{BasisPoints, Money};
 use crate::role::Status;
 use crate::text::{ImageUrl, Name};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -17,7 +18,12 @@ pub struct Employee {
     pub limit: Option<Money>,
     pub badges: BTreeMap<Rfid, BadgeStatus>,
     pub image_url: Option<String>,
+    /// When somebody hired or changed them, one by one. A roster leaves it as it is.
+    pub changed_at: Option<Timestamp>,
 }
+
+/// What a store cuts off when it says when a file was put.
+const A_SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -76,7 +82,13 @@ impl Employee {
                 Some(ImageChange::Set(url)) => Some(url.into()),
                 Some(ImageChange::Remove) => None,
             },
+            changed_at: self.changed_at,
         }
+    }
+
+    /// Whether somebody changed them after a file was put, so that what it says of them may be overtaken.
+    pub fn is_newer_than(&self, put_at: Timestamp) -> bool {
+        self.changed_at.is_some_and(|changed_at| changed_at.duration_since(put_at) > A_SECOND)
     }
 
     /// Whether `rfid` is a badge of this employee and works.

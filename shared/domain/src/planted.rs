@@ -127,6 +127,8 @@ pub enum Planted {
     LeaversKept,
     /// Whoever is in a roster is let go, too.
     RosterUnread,
+    /// A roster undoes what somebody changed after it was put.
+    RosterOverwrites,
     /// A tenant that is suspended or resumed stays as it was.
     SuspensionForgotten,
     /// Whoever joins after a cutoff was closed has all of it.
@@ -146,7 +148,7 @@ pub enum Planted {
 }
 
 impl Planted {
-    pub const ALL: [Planted; 69] = [
+    pub const ALL: [Planted; 70] = [
         Planted::WalletUnguarded,
         Planted::VersionForgotten,
         Planted::CheckoutUnguarded,
@@ -208,6 +210,7 @@ impl Planted {
         Planted::ProrationIgnored,
         Planted::LeaversKept,
         Planted::RosterUnread,
+        Planted::RosterOverwrites,
         Planted::SuspensionForgotten,
         Planted::JoinedTooLate,
         Planted::ZoneIgnored,

@@ -43,6 +43,7 @@ pub async fn create(
         limit: asked.limit,
         badges: [].into(),
         image_url: asked.image_url.clone().map(String::from),
+        changed_at: Some(now),
     };
     let roster = take(&mut found, &roster_key, items::stored_roster)?;
     let period = period(table, tenant, roster.as_ref()).await?;
@@ -110,6 +111,7 @@ pub async fn change(
     tenant: &TenantId,
     number: &EmployeeNumber,
     patch: &EmployeePatch,
+    now: Timestamp,
 ) -> Result<Decision, Failure> {
     let (key, roster_key) = (keys::employee(tenant, number), keys::roster(tenant));
     let mut found = table.read([key.clone(), roster_key.clone()]).await?;
@@ -124,7 +126,7 @@ pub async fn change(
         let roster = take(&mut found, &roster_key, items::stored_roster)?;
         Some(moves_in(tenant, roster.as_ref())?)
     };
-    becomes(tenant, &stored, &employee, moved)
+    becomes(tenant, &stored, employee, moved, now)
 }
 
 pub async fn assign_badge(
@@ -142,7 +144,7 @@ pub async fn assign_badge(
     match badge::assign(&stored.value, rfid, holder, replaces, now) {
         Ok((employee, badge)) => {
             let badge = put(items::badge(tenant, rfid, &badge)?, held.as_ref());
-            becomes(tenant, &stored, &employee, Some(badge))
+            becomes(tenant, &stored, employee, Some(badge), now)
         }
         Err(rejection) => Ok(Decision::rejected(rejection)),
     }
@@ -153,12 +155,13 @@ pub async fn block_badge(
     tenant: &TenantId,
     number: &EmployeeNumber,
     rfid: &Rfid,
+    now: Timestamp,
 ) -> Result<Decision, Failure> {
     let Some(stored) = find(table, tenant, number).await? else {
         return Ok(Decision::rejected(Rejection::NotFound));
     };
     match badge::block(&stored.value, rfid) {
-        Ok(employee) => becomes(tenant, &stored, &employee, None),
+        Ok(employee) => becomes(tenant, &stored, employee, None, now),
         Err(rejection) => Ok(Decision::rejected(rejection)),
     }
 }
@@ -176,7 +179,7 @@ pub async fn release_badge(
     match badge::release(&stored.value, rfid, now) {
         Ok((employee, badge)) => {
             let badge = put(items::badge(tenant, rfid, &badge)?, held.as_ref());
-            becomes(tenant, &stored, &employee, Some(badge))
+            becomes(tenant, &stored, employee, Some(badge), now)
         }
         Err(rejection) => Ok(Decision::rejected(rejection)),
     }
@@ -209,12 +212,14 @@ async fn find_with_badge(
 fn becomes(
     tenant: &TenantId,
     stored: &Stored<Employee>,
-    employee: &Employee,
+    employee: Employee,
     with: Option<Write>,
+    now: Timestamp,
 ) -> Result<Decision, Failure> {
+    let employee = Employee { changed_at: Some(now), ..employee };
     let is_invented = planted::is(Planted::BeforeInvented);
-    let before = snapshot(if is_invented { employee } else { &stored.value });
-    let mut after = snapshot(employee);
+    let before = snapshot(if is_invented { &employee } else { &stored.value });
+    let mut after = snapshot(&employee);
     let changed = [
         ("name", stored.value.name != employee.name),
         ("image_url", stored.value.image_url != employee.image_url),
@@ -223,7 +228,7 @@ fn becomes(
     if let (Value::Object(fields), false) = (&mut after, changed.is_empty()) {
         fields.insert("changed".to_owned(), json!(changed));
     }
-    let employee = put(items::employee(tenant, employee)?, Some(stored));
+    let employee = put(items::employee(tenant, &employee)?, Some(stored));
     Ok(Decision::applied(before, after, [employee].into_iter().chain(with).collect()))
 }
 

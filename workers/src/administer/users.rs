@@ -80,16 +80,19 @@ pub async fn change(
     office.becomes(tenant, &user)
 }
 
-/// Whoever is signed in is no more; nothing else in the table changes, and the receipt says so.
+/// Whoever is signed in is no more, but for who asks it of themselves: they have to read the receipt. Nothing
+/// else in the table changes, and the receipt says so.
 pub async fn reset_password(
     table: &Table,
     tenant: &TenantId,
     name: &UserName,
+    by: &UserName,
     now: Timestamp,
 ) -> Result<Decision, Failure> {
     let mut office = Office::read(table, tenant, name, None).await?;
     let Some(stored) = office.own_user() else { return Ok(Decision::rejected(Rejection::NotFound)) };
-    let user = User { signed_out_at: Some(now), ..stored.value.clone() };
+    let signed_out_at = if name == by { stored.value.signed_out_at } else { Some(now) };
+    let user = User { signed_out_at, ..stored.value.clone() };
     office.becomes(tenant, &user)
 }
 

@@ -20,6 +20,7 @@ use domain::planted::{self, Planted};
 use domain::role::Status;
 use domain::tenant::Tenant;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use sheets::{BadRow, BadRows, Checked, Taken};
 use std::pin::pin;
@@ -37,11 +38,12 @@ const SIDE_BY_SIDE: usize = 4;
 const PAGE: i32 = 200;
 const CHANGE: &str = "import-employees";
 
-pub async fn import(run: &mut Run, company: &Tenant) -> Result<Judged, Failure> {
+pub async fn import(run: &mut Run, company: &Tenant, put_at: Timestamp) -> Result<Judged, Failure> {
     let desk = Desk {
         table: run.table.clone(),
         company: company.clone(),
         by: run.by()?,
+        put_at,
         clock: run.clock().clone(),
     };
     let rehearse = async |rows, seen| Ok(desk.take(rows, seen, Act::Rehearse).await?.1);
@@ -98,6 +100,8 @@ struct Desk {
     table: Table,
     company: Tenant,
     by: UserName,
+    /// When the file was put: whoever was hired or changed since is as somebody had them then.
+    put_at: Timestamp,
     clock: Clock,
 }
 
@@ -213,7 +217,7 @@ impl Desk {
         let settled = row.settle(before, held.as_ref().map(|held| &held.value), now);
         let (employee, badge) = match settled {
             Ok(settled) => settled,
-            Err(rejection) => return Ok(Settled::Refused(refused(taken, &rejection))),
+            Err(rejection) => return Ok(Settled::Refused(unusable(taken, &rejection))),
         };
         let badge = match (badge, &row.badge) {
             (Some(badge), Some(rfid)) => Some(put(items::badge(tenant, rfid, &badge)?, held.as_ref())),
@@ -226,12 +230,21 @@ impl Desk {
                 Settled::Created(writes)
             }
             Some(before) if *before == employee && badge.is_none() => Settled::Unchanged,
+            Some(before) if self.is_overtaken_by(before) => {
+                let reason = "was changed since this file was put; put the row again if it still holds";
+                Settled::Refused(refused(taken, row.number.to_string(), reason.to_owned()))
+            }
             Some(before) => {
                 let changed = put(items::employee(tenant, &employee)?, stored.as_ref());
                 let writes = [changed].into_iter().chain(badge).collect();
                 Settled::Changed { writes, is_renamed: before.name != employee.name }
             }
         })
+    }
+
+    /// Whether somebody changed an employee since the file was put.
+    fn is_overtaken_by(&self, employee: &Employee) -> bool {
+        employee.is_newer_than(self.put_at) && !planted::is(Planted::RosterOverwrites)
     }
 
     /// Whoever is active and not in the file, and of how many they are.
@@ -246,7 +259,8 @@ impl Desk {
                 checked.has(EMPLOYEE_KEY, employee.number.as_str()) && !planted::is(Planted::RosterUnread)
             };
             let active_ones = employees.iter().filter(is_active).inspect(|_| active += 1);
-            missing.extend(active_ones.filter(|one| !is_there(one)).map(|one| one.number.clone()));
+            let missing_ones = active_ones.filter(|one| !is_there(one) && !self.is_overtaken_by(one));
+            missing.extend(missing_ones.map(|one| one.number.clone()));
         }
         Ok((missing, active))
     }
@@ -267,7 +281,9 @@ impl Desk {
         loop {
             let mut found = self.table.read([key.clone()]).await?;
             let stored = take(&mut found, &key, |item| items::stored_employee(&number, item))?;
-            let Some(stored) = stored.filter(|stored| stored.value.status == Status::Active) else {
+            let stays =
+                |employee: &Employee| employee.status != Status::Active || self.is_overtaken_by(employee);
+            let Some(stored) = stored.filter(|stored| !stays(&stored.value)) else {
                 return Ok(may_be_gone);
             };
             let gone = Employee { status: Status::Inactive, ..stored.value.clone() };
@@ -297,7 +313,7 @@ impl Taking {
 }
 
 /// A row that reads, and cannot be used as things are.
-fn refused(taken: &Taken<EmployeeRow>, rejection: &Rejection) -> BadRow {
+fn unusable(taken: &Taken<EmployeeRow>, rejection: &Rejection) -> BadRow {
     let value = taken.row.badge.as_ref().map(ToString::to_string).unwrap_or_default();
     let reason = match rejection {
         Rejection::BadgeTaken => "is another employee's badge".to_owned(),
@@ -305,6 +321,10 @@ fn refused(taken: &Taken<EmployeeRow>, rejection: &Rejection) -> BadRow {
         Rejection::TooManyBadges => "is one badge too many; take some back".to_owned(),
         other => other.name().to_owned(),
     };
+    refused(taken, value, reason)
+}
+
+fn refused(taken: &Taken<EmployeeRow>, value: String, reason: String) -> BadRow {
     let bad = vec![BadCell { column: String::new(), value, reason }];
     BadRow { line: taken.line, cells: taken.cells.clone(), bad }
 }

@@ -24,6 +24,9 @@ struct EmployeeItem {
     bd: BTreeMap<Rfid, BadgeStatus>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     img: Option<String>,
+    /// When they were changed, one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ch: Option<Millis>,
 }
 
 pub fn employee(tenant: &TenantId, employee: &Employee) -> Result<Item, Failure> {
@@ -34,6 +37,7 @@ pub fn employee(tenant: &TenantId, employee: &Employee) -> Result<Item, Failure>
         lim: employee.limit,
         bd: employee.badges.clone(),
         img: employee.image_url.clone(),
+        ch: employee.changed_at.map(Millis::from),
     };
     let mut item = to_item(keys::employee(tenant, &employee.number), &attributes)?;
     index(&mut item, keys::employees_by_name(tenant, &employee.folded_name(), &employee.number));
@@ -50,6 +54,7 @@ pub fn stored_employee(number: &EmployeeNumber, item: Item) -> Result<Employee, 
         limit: stored.lim,
         badges: stored.bd,
         image_url: stored.img,
+        changed_at: stored.ch.map(TryInto::try_into).transpose()?,
     })
 }
 

@@ -181,7 +181,8 @@ fn everything_else_reads_back() {
 
     assert_eq!(listed_user(user(&acme(), &cashier).unwrap()).unwrap(), cashier);
     let signed_out = User { signed_out_at: Some(Timestamp::UNIX_EPOCH), ..cashier };
-    assert_eq!(listed_user(user(&acme(), &signed_out).unwrap()).unwrap(), signed_out);
+    let item = as_ever("user_signed_out", user(&acme(), &signed_out).unwrap());
+    assert_eq!(listed_user(item).unwrap(), signed_out);
     let both = Admins(["acme.ann".parse().unwrap(), "acme.bob".parse().unwrap()].into());
     assert_eq!(stored_admins(as_ever("admins", admins(&acme(), &both).unwrap())).unwrap(), both);
 
@@ -215,10 +216,14 @@ fn everything_else_reads_back() {
         limit: Some(Money::from_minor(1)),
         badges: [("1001".parse().unwrap(), BadgeStatus::Blocked)].into(),
         image_url: Some("https://example.com/a.png".to_owned()),
+        changed_at: None,
     };
     let item = as_ever("employee", employee(&acme(), &buyer).unwrap());
     assert_eq!(item[keys::INDEX_SK], AttributeValue::S("änne o hara#100042".to_owned()));
     assert_eq!(listed_employee(item).unwrap(), buyer);
+    let changed = Employee { changed_at: Some(Timestamp::UNIX_EPOCH), ..buyer.clone() };
+    let item = as_ever("employee_changed", employee(&acme(), &changed).unwrap());
+    assert_eq!(listed_employee(item).unwrap(), changed);
 
     let wallet_value = Wallet { balance: Money::from_minor(-7), version: u64::MAX };
     assert_eq!(

@@ -82,6 +82,7 @@ fn decide_case(case: &Case) -> Checkout {
             ("1002".parse().unwrap(), BadgeStatus::Blocked),
         ]),
         image_url: None,
+        changed_at: None,
     };
     let sold_out: SoldOut =
         case.sold_out.iter().map(|(code, until)| (code.parse().unwrap(), *until)).collect();

@@ -408,6 +408,7 @@ fn ann() -> Employee {
         limit: Some(minor(31_000)),
         badges: BTreeMap::new(),
         image_url: None,
+        changed_at: None,
     }
 }
 

@@ -161,6 +161,7 @@ impl EmployeeRow {
                 limit: self.limit,
                 badges: [].into(),
                 image_url: self.image_url.clone().map(String::from),
+                changed_at: None,
             },
         };
         let Some(rfid) = self.badge.as_ref().filter(|rfid| !employee.badges.contains_key(*rfid)) else {
@@ -275,6 +276,7 @@ mod tests {
                 limit: limit.map(Money::from_minor),
                 badges: badges.into_iter().map(badge).collect(),
                 image_url: picture,
+                changed_at: None,
             };
             let php = "PHP".to_owned().try_into().unwrap();
             let written = EmployeeRow::write(&stored, &php);

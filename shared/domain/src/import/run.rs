@@ -132,7 +132,8 @@ pub enum Reason {
     /// What it shall be read with makes no sense.
     BadOptions,
     UnknownConcessionaire,
-    /// It waited for too long, so that what it says may be overtaken, or it is.
+    /// It waited for too long, so that what it says may be overtaken, or it is; or whoever asked for its place
+    /// may not import there any more.
     TooLate,
     /// Another one was put in its place while it was read.
     #[strum(serialize = "file-replaced")]
@@ -142,8 +143,6 @@ pub enum Reason {
     /// Another command was carried out under its key before it was applied.
     #[strum(serialize = "idempotency-key-reused")]
     KeyReused,
-    /// Whoever asked for its place may not do that any more.
-    Forbidden,
 }
 
 impl Reason {
