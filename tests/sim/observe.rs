@@ -223,7 +223,7 @@ impl Sim {
         }
         let is_strict = import.options.strictness == Strictness::Strict;
         match &import.stage {
-            Stage::Applied(_) if is_strict && import.rows.bad > 0 => {
+            Stage::Applied(Effect::Menu { .. }) if is_strict && import.rows.bad > 0 => {
                 Err((Invariant::Decision, format!("{import:?} was strict, and had bad rows")))
             }
             Stage::Applied(Effect::Menu { version, is_unchanged: false, .. }) => {

@@ -10,7 +10,7 @@ use aws::keys;
 use domain::cutoff::booking_id;
 use domain::employee::Employee;
 use domain::id::{EmployeeNumber, TenantId};
-use domain::import::{Import, Mode, Target};
+use domain::import::{Import, Mode, Strictness, Target};
 use domain::role::Status;
 use jiff::{SignedDuration, Timestamp};
 
@@ -30,6 +30,11 @@ impl Sim {
             office.learn_employee(tenant, number, item, self.clock.now_ms());
             (before, office.employees[&of].current().clone())
         };
+        let stamped = before.as_ref().and_then(|before| before.changed_at);
+        if is_asked && after.changed_at.is_none() || !is_asked && after.changed_at != stamped {
+            let what = format!("{before:?} became {after:?}, which does not say when somebody changed them");
+            return Err((Invariant::Overwritten, what));
+        }
         if let Some(before) = before.as_ref().filter(|before| !is_asked && **before != after) {
             self.check_overtaken_row(&of, before)?;
         }
@@ -102,10 +107,11 @@ impl Sim {
             own().filter(|((_, number), who)| rows.contains_key(number.as_str()) && is_overtaken(who));
         // Rows of whom somebody changed meanwhile are bad, and say what they say.
         let overtaken = u64::try_from(overtaken.count()).unwrap();
-        if is_whole && import.rows.bad > overtaken {
+        let is_strict = import.options.strictness == Strictness::Strict;
+        if (is_whole || is_strict) && import.rows.bad > overtaken {
             return Err((
                 Invariant::Switched,
-                format!("{import:?} has rows that say nothing, and let go the rest"),
+                format!("{import:?} has rows that say nothing, and was taken in"),
             ));
         }
         for ((_, number), who) in own().filter(|(_, who)| !is_overtaken(who)) {
@@ -134,5 +140,5 @@ impl Sim {
 
 /// Whether somebody changed an employee later than in the second after a file was put.
 fn is_newer(employee: &Employee, put_at: Timestamp) -> bool {
-    employee.changed_at.is_some_and(|changed_at| changed_at > put_at + SignedDuration::from_secs(1))
+    employee.changed_at.is_some_and(|changed_at| changed_at >= put_at + SignedDuration::from_secs(1))
 }

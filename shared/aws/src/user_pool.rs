@@ -156,11 +156,12 @@ impl UserPool {
                     self.client.admin_enable_user().user_pool_id(pool_id).username(name).send().await;
                 enabled.map(|_| ()).map_err(|error| Failure::of_sdk("enable a user", error))
             } else {
+                // Disabled, their refresh tokens fetch nothing; enabled again, they would. First, as whoever is
+                // disabled is looked at no more.
+                self.sign_out(username).await?;
                 let disabled =
                     self.client.admin_disable_user().user_pool_id(pool_id).username(name).send().await;
-                disabled.map_err(|error| Failure::of_sdk("disable a user", error))?;
-                // Disabled, their refresh tokens fetch nothing; enabled again, they would.
-                self.sign_out(username).await
+                disabled.map(|_| ()).map_err(|error| Failure::of_sdk("disable a user", error))
             }
         })
         .await

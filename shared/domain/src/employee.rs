@@ -88,7 +88,7 @@ impl Employee {
 
     /// Whether somebody changed them after a file was put, so that what it says of them may be overtaken.
     pub fn is_newer_than(&self, put_at: Timestamp) -> bool {
-        self.changed_at.is_some_and(|changed_at| changed_at.duration_since(put_at) > A_SECOND)
+        self.changed_at.is_some_and(|changed_at| changed_at.duration_since(put_at) >= A_SECOND)
     }
 
     /// Whether `rfid` is a badge of this employee and works.

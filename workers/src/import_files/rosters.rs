@@ -281,11 +281,12 @@ impl Desk {
         loop {
             let mut found = self.table.read([key.clone()]).await?;
             let stored = take(&mut found, &key, |item| items::stored_employee(&number, item))?;
-            let stays =
-                |employee: &Employee| employee.status != Status::Active || self.is_overtaken_by(employee);
-            let Some(stored) = stored.filter(|stored| !stays(&stored.value)) else {
+            let Some(stored) = stored.filter(|stored| stored.value.status == Status::Active) else {
                 return Ok(may_be_gone);
             };
+            if self.is_overtaken_by(&stored.value) {
+                return Ok(false);
+            }
             let gone = Employee { status: Status::Inactive, ..stored.value.clone() };
             let write = put(items::employee(tenant, &gone)?, Some(&stored));
             let failure = match self.table.commit(vec![write]).await {

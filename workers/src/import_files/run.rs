@@ -124,7 +124,8 @@ impl Run {
         let is_strict =
             self.import.options.strictness == Strictness::Strict && !planted::is(Planted::BadRowsTaken);
         let Rows { good, bad, .. } = self.import.rows;
-        if bad > 0 && is_strict {
+        // What was begun goes on: a row that is bad since is listed.
+        if bad > 0 && is_strict && self.import.stage == Stage::Validating {
             let detail = format!("{bad} of {} rows are wrong", bad + good);
             return Ok(Err(Refused::new(Reason::BadRows, detail)));
         }
