@@ -260,11 +260,11 @@ impl Asked<'_> {
         }
         let dropped = Dropped { tenant: caller.tenant.clone(), target, name: id.to_string() };
         let File { bytes, content_type, options } = &file;
-        let upload =
-            app.files.upload(&dropped, *bytes, content_type, options, &caller.user, app.clock.now()).await?;
+        let now = app.clock.now();
+        let upload = app.files.upload(&dropped, *bytes, content_type, options, &caller.user, now).await?;
         let asked = format!("{} {bytes} {content_type} {:?}", dropped.key(), options.write());
         let request = RequestHash::of_command(Kind::ImportFile, &caller.tenant, &caller.user, id, &asked);
-        let expires_at = app.clock.now() + UPLOAD_LIFETIME;
+        let expires_at = now + UPLOAD_LIFETIME;
         let ticket = Ticket { request, expires_at: expires_at + PATIENCE };
         let view = ImportView::awaiting(id.to_string(), upload, expires_at);
         submit::accepted(app, base_path, &ticket, (&format!("/v1/imports/{id}"), &place), view)

@@ -4,7 +4,7 @@
 use super::Sim;
 use super::chaos::{INDEX_LAG_MAX_MS, SKEW_MAX_MS};
 use super::office::{Of, Timeline};
-use super::oracle::{Invariant, Verdict};
+use super::oracle::{Invariant, Oracle, Verdict};
 use aws::items::{self, Item};
 use aws::keys;
 use domain::cutoff::booking_id;
@@ -48,10 +48,8 @@ impl Sim {
     /// A file changes nobody whom somebody changed after it was put.
     fn check_overtaken_row(&self, (tenant, number): &Of<EmployeeNumber>, before: &Employee) -> Verdict {
         let (oracle, files) = (self.oracle(), self.files());
-        let rosters = oracle.imports.values().filter(|import| import.target == Target::Roster);
-        let mut rosters = rosters.filter(|import| import.tenant == *tenant);
         let is_right = |import: &Import| !is_newer(before, files.put_at(&import.etag));
-        if before.changed_at.is_none() || rosters.any(is_right) {
+        if before.changed_at.is_none() || rosters(&oracle, tenant).any(is_right) {
             Ok(())
         } else {
             let what = format!("{tenant}'s {number} was changed by a file that was put before {before:?}");
@@ -77,9 +75,7 @@ impl Sim {
     /// Nobody is let go but by a file that is the whole roster, may miss people, and misses them.
     fn check_leaver(&self, (tenant, number): &Of<EmployeeNumber>) -> Verdict {
         let (oracle, office) = (self.oracle(), self.office());
-        let mut files = oracle.imports.values().filter(|import| {
-            import.tenant == *tenant && import.target == Target::Roster && !import.stage.is_final()
-        });
+        let mut files = rosters(&oracle, tenant).filter(|import| !import.stage.is_final());
         let misses = |import: &Import| {
             import.options.mode == Mode::Replace
                 && import.options.max_missing_percent.is_none_or(|most| most.get() > 0)
@@ -136,6 +132,12 @@ impl Sim {
             Some(number) => Err((Invariant::Switched, format!("{number} of {} was not hired", import.id))),
         }
     }
+}
+
+/// Files of a tenant's roster that somebody began to take in.
+fn rosters<'a>(oracle: &'a Oracle, tenant: &'a TenantId) -> impl Iterator<Item = &'a Import> {
+    let is_roster = move |import: &&Import| import.tenant == *tenant && import.target == Target::Roster;
+    oracle.imports.values().filter(is_roster)
 }
 
 /// Whether somebody changed an employee later than in the second after a file was put.

@@ -523,13 +523,13 @@ async fn a_roster_undoes_nothing_that_was_changed_since_it_was_put() {
     admin_changes(&world, "PATCH", "/v1/employees/100001", &json!({ "credit_limit": 1 })).await;
     let employee = json!({ "employee_number": "NEW", "name": "New Here" });
     admin_changes(&world, "POST", "/v1/employees", &employee).await;
+    let mut import = Value::Null;
     eventually("it is taken in", async || {
         world.work_off("acme", Purpose::Imports).await;
-        let import = admin.get(&format!("/v1/imports/{}", key.rsplit('/').next().unwrap()), &[]).await.body;
+        import = admin.get(&format!("/v1/imports/{}", key.rsplit('/').next().unwrap()), &[]).await.body;
         import["status"] == "applied"
     })
     .await;
-    let import = admin.get(&format!("/v1/imports/{}", key.rsplit('/').next().unwrap()), &[]).await.body;
     assert_eq!(
         (&import["rows"]["bad"], &import["effect"]["deactivated"]),
         (&json!(1), &json!(1)),

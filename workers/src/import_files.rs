@@ -34,7 +34,6 @@ use domain::import::{
     CONTENT_TYPES, Effect, Import, MAX_FILE_BYTES, Mode, Options, PATIENCE, Reason, Refused, Stage, Target,
 };
 use domain::request::RequestHash;
-use domain::role::Status;
 use domain::tenant::Tenant;
 use jiff::Timestamp;
 use run::{Judged, Run};
@@ -164,9 +163,7 @@ impl ImportWorker {
             Some((by, key)) => {
                 let user = found.take(&key).map(|item| items::stored_user(by, item)).transpose()?;
                 let asked_at = about.asked_at.unwrap_or(Timestamp::MAX);
-                let user =
-                    user.filter(|user| user.status == Status::Active && user.is_signed_in_since(asked_at));
-                user.is_some_and(|user| dropped.target.is_for(&user.role))
+                user.is_some_and(|user| user.is_active_since(asked_at) && dropped.target.is_for(&user.role))
             }
             None => true,
         };

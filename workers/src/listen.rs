@@ -20,7 +20,7 @@ use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use domain::id::TenantId;
 use domain::listener::Audience;
 use domain::planted::{self, Planted};
-use domain::role::{Caller, Status, User};
+use domain::role::{Caller, User};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -355,7 +355,7 @@ fn is_new(id: &Uuid, now: Timestamp) -> bool {
 
 /// Whether a user may hear anything in a session of theirs.
 pub(crate) fn may_listen(user: &User, session: Uuid) -> bool {
-    user.status == Status::Active && user.is_signed_in_since(began_at(session))
+    user.is_active_since(began_at(session))
 }
 
 #[cfg(test)]

@@ -104,6 +104,11 @@ impl User {
         let is_behind = |out: Timestamp| out.duration_since(at) <= CLOCKS_DIFFER;
         self.signed_out_at.is_none_or(is_behind)
     }
+
+    /// The same of whoever has not been let go.
+    pub fn is_active_since(&self, at: Timestamp) -> bool {
+        self.status == Status::Active && self.is_signed_in_since(at)
+    }
 }
 
 /// The active administrators of one tenant; never again none, once there was one.
