@@ -16,16 +16,14 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::booking::Booking;
 use domain::checkout::Checkout;
-use domain::command::COMMAND_LIFETIME;
-use domain::id::{EmployeeNumber, KEY_LEAD_MS, KEY_LIFETIME_MS, TenantId};
+use domain::command::{MOVES_WITHIN, SKEW};
+use domain::id::{EmployeeNumber, KEY_LEAD_MS, TenantId};
 use domain::ledger::{self, Movement};
 use domain::wallet::Wallet;
 use jiff::{SignedDuration, Timestamp};
 
 /// Twenty movements a day for a quarter of a year.
 const STATEMENT: Most = Most { movements: 2_000, looked_at: 5_000 };
-/// How far the clocks of functions and terminals may be apart, beyond what the contract allows.
-const SKEW: SignedDuration = SignedDuration::from_mins(1);
 /// Items of one page of a query.
 const PAGE: i32 = 500;
 
@@ -167,9 +165,8 @@ pub async fn between(
     to: Timestamp,
     most: Most,
 ) -> Result<Option<Read>, Failure> {
-    let age = SignedDuration::from_millis(KEY_LIFETIME_MS) + COMMAND_LIFETIME + SKEW;
     let lead = SignedDuration::from_millis(KEY_LEAD_MS) + SKEW;
-    let from = from.checked_sub(age).unwrap_or(from);
+    let from = from.checked_sub(MOVES_WITHIN).unwrap_or(from);
     // A time that has not begun may be asked for.
     let to = to.checked_add(lead).unwrap_or(to).max(from);
     let [sales, bookings] = keys::movements_between(tenant, number, from, to);

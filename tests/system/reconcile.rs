@@ -7,12 +7,12 @@ use aws::telemetry::Metrics;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::booking::{Booking, BookingKind, BookingOutcome, Cause};
-use domain::checkout::Checkout;
+use domain::checkout::{Checkout, Outcome};
 use domain::command::Purpose;
 use domain::cutoff::{self, Cutoff, Totals};
 use domain::id::{CommandId, EmployeeNumber, TenantId};
 use domain::money::Money;
-use domain::reconciliation::{Finding, Progress, Run, Stage, Tally};
+use domain::reconciliation::{self, Finding, Progress, Run, Stage, Tally};
 use domain::request::RequestHash;
 use domain::wallet::Wallet;
 use jiff::SignedDuration;
@@ -374,10 +374,11 @@ fn worker(world: &World, clients: aws::config::Clients) -> Arc<ReconcileWorker> 
     Arc::new(ReconcileWorker::new(&clients, clock, metrics))
 }
 
-/// An answer to a query of one partition, with what somebody else reads of it.
-fn item_of<'a>(answer: &'a mut Value, sort_key: &str) -> &'a mut Value {
+/// What an answer to a query of one partition holds. A look asks for wallet, profile and sales, then for
+/// bookings.
+fn item_of<'a>(answer: &'a mut Value, sort_key: &str) -> Option<&'a mut Value> {
     let items = answer["Items"].as_array_mut().unwrap();
-    items.iter_mut().find(|item| item["SK"]["S"].as_str().unwrap().starts_with(sort_key)).unwrap()
+    items.iter_mut().find(|item| item["SK"]["S"].as_str().unwrap().starts_with(sort_key))
 }
 
 /// The wallet was read just before a sale, and the sale just after; a sale was seen before its wallet.
@@ -390,12 +391,12 @@ async fn what_was_read_in_between_is_no_finding() {
     hand_out(&world).await;
     let looks = Arc::new(AtomicU32::new(0));
     let counted = looks.clone();
-    let stale = rewritten(&world, move |answer| match counted.fetch_add(1, Ordering::SeqCst) {
-        0 => {
-            let wallet = item_of(answer, "WALLET");
-            (wallet["b"]["N"], wallet["v"]["N"]) = (json!("500000"), json!("1"));
+    let stale = rewritten(&world, move |answer| {
+        let Some(wallet) = item_of(answer, "WALLET") else { return };
+        match counted.fetch_add(1, Ordering::SeqCst) {
+            0 => (wallet["b"]["N"], wallet["v"]["N"]) = (json!("500000"), json!("1")),
+            other => panic!("the first look should do, and this is {other} more"),
         }
-        other => panic!("the first look should do, and this is {other} more"),
     });
     look(&world, &stale).await;
     assert_eq!(looks.load(Ordering::SeqCst), 1);
@@ -407,8 +408,9 @@ async fn what_was_read_in_between_is_no_finding() {
     let looks = Arc::new(AtomicU32::new(0));
     let counted = looks.clone();
     let halved = rewritten(&world, move |answer| {
+        let Some(sale) = item_of(answer, "CHECKOUT#") else { return };
         if counted.fetch_add(1, Ordering::SeqCst) == 0 {
-            item_of(answer, "CHECKOUT#")["ok"]["M"]["v"]["N"] = json!("7");
+            sale["ok"]["M"]["v"]["N"] = json!("7");
         }
     });
     look(&world, &halved).await;
@@ -425,10 +427,11 @@ async fn who_was_not_looked_at_is_told() {
         hand_out(&world).await;
         let count = AtomicU32::new(0);
         let other = rewritten(&world, move |answer| {
-            let balance = count.fetch_add(1, Ordering::SeqCst);
-            item_of(answer, "WALLET")["b"]["N"] = json!(balance.to_string());
-            if is_endless {
-                let movement = item_of(answer, "BOOKING#").clone();
+            if let Some(wallet) = item_of(answer, "WALLET") {
+                let balance = count.fetch_add(1, Ordering::SeqCst);
+                wallet["b"]["N"] = json!(balance.to_string());
+            } else if is_endless {
+                let movement = item_of(answer, "BOOKING#").unwrap().clone();
                 answer["Items"] = vec![movement; 20_001].into();
             }
         });
@@ -450,7 +453,8 @@ async fn rejected_sales_hide_no_wallet() {
     for (rejected, found) in [(20_001, None), (50_001, Some("too-many-movements"))] {
         hand_out(&world).await;
         let crowded = rewritten(&world, move |answer| {
-            let mut sale = item_of(answer, "CHECKOUT#").clone();
+            let Some(sale) = item_of(answer, "CHECKOUT#") else { return };
+            let mut sale = sale.clone();
             sale.as_object_mut().unwrap().remove("ok").unwrap();
             sale["no"] = json!({ "M": { "type": { "S": "expired" } } });
             (sale["SK"]["S"], sale["GSI1SK"]["S"]) = (json!(format!("CHECKOUT#{ID}")), json!(ID));
@@ -512,6 +516,79 @@ async fn a_wallet_is_read_to_its_end() {
     let tally = reconcile().await;
     assert_eq!(tally.findings(), 1);
     assert_eq!(tally.listed[0].finding, Finding::MovementMissing { version: 602 });
+}
+
+/// A look costs the same in ten years; what was changed of long ago is found when the wallet is looked at whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_costs_no_more_with_the_years() {
+    let (world, acme) = (World::idle().await, acme());
+    let intruder = Intruder(&world);
+    let in_days = |days| today(&world).checked_add(jiff::Span::new().days(days)).unwrap();
+    let due = |days, number: &EmployeeNumber| reconciliation::is_due_whole(number, in_days(days));
+    let mut numbers = (100_001..=100_200).map(|number: u32| number.to_string().parse().unwrap());
+    let number: EmployeeNumber = numbers.find(|number| due(3, number)).unwrap();
+    world.terminal("acme-cashier").await.sell_unasked(&format!("RF{number}")).await;
+    world.work_off("acme", Purpose::Checkouts).await;
+    let table = world.system.clients.table(aws::retry::Policy::WORKER);
+    let sold = table.query_all(&keys::checkouts(&acme, &number)).await.unwrap();
+    let sale = sold.into_iter().find_map(|item| items::stored_checkout(item).ok()).unwrap();
+    intruder.delete(&keys::checkout(&acme, &number, sale.id)).await;
+    let booked = table.query_all(&keys::bookings(&acme, &number)).await.unwrap();
+    let mut opening = booked.into_iter().find_map(|item| items::stored_booking(item).ok()).unwrap();
+    let opened = Wallet { balance: Money::from_minor(50_000_000), version: 1 };
+    opening.at = world.clock.now() - A_DAY * 1_000;
+    opening.outcome = BookingOutcome::Booked { amount: opened.balance, after: opened };
+    intruder.put(items::booking(&acme, &number, &opening).unwrap()).await;
+    let Outcome::Settled { bill, .. } = &sale.outcome else { panic!("{sale:?}") };
+    // One a day, up to today.
+    let sales = |days: i64| {
+        let mut after = opened;
+        let mut sell = |days_ago: i64| {
+            let at = world.clock.now() - A_DAY * i32::try_from(days_ago).unwrap();
+            after = after.debit(bill.total_net(), Money::ZERO).unwrap();
+            let id = CommandId::made_at(at.as_millisecond(), &[0; 32]).unwrap().into();
+            let outcome = Outcome::Settled { bill: bill.clone(), after };
+            Checkout { id, accepted_at: at, decided_at: at, outcome, ..sale.clone() }
+        };
+        (0..days).rev().map(&mut sell).collect::<Vec<_>>()
+    };
+    let worker = &world.system.workers.reconciliation;
+    let look_at = async |sales: &[Checkout]| {
+        let written: Vec<_> = sales.iter().map(|sale| items::checkout(sale).unwrap()).collect();
+        table.put_unnamed(&written).await.unwrap();
+        let Some(Outcome::Settled { after, .. }) = sales.last().map(|sale| &sale.outcome) else { panic!() };
+        intruder.put(items::wallet(&acme, &number, *after).unwrap()).await;
+        hand_out(&world).await;
+        worker.table().usage().take();
+        look(&world, worker).await;
+        look(&world, worker).await;
+        let units = worker.table().usage().take().read_decis / 10;
+        let tally = close(&world).await.closed.unwrap().1;
+        world.clock.advance(A_DAY);
+        (units, tally)
+    };
+    let young = sales(60);
+    let (units_young, tally) = look_at(&young).await;
+    assert_eq!((tally.movements, tally.findings()), (EMPLOYEES + 30, 0), "{tally:?}");
+    for sale in &young {
+        intruder.delete(&keys::checkout(&acme, &number, sale.id)).await;
+    }
+    let mut old = sales(600);
+    let (units_old, tally) = look_at(&old).await;
+    assert_eq!((tally.movements, tally.findings()), (EMPLOYEES + 30, 0), "{tally:?}");
+    assert_eq!(units_young, units_old);
+
+    intruder.delete(&keys::checkout(&acme, &number, old[590].id)).await;
+    let gone = Finding::MovementMissing { version: 592 };
+    let (units_whole, tally) = look_at(&old[599..]).await;
+    assert_eq!(tally.listed.iter().map(|found| &found.finding).collect::<Vec<_>>(), [&gone]);
+    assert!(units_whole > units_old, "{units_whole} and {units_old}: what seems wrong is looked at whole");
+
+    table.put_unnamed(&[items::checkout(&old.remove(590)).unwrap()]).await.unwrap();
+    intruder.delete(&keys::checkout(&acme, &number, old[7].id)).await;
+    let (_, tally) = look_at(&old[598..]).await;
+    let gone = Finding::MovementMissing { version: 9 };
+    assert_eq!(tally.listed.iter().map(|found| &found.finding).collect::<Vec<_>>(), [&gone], "on its day");
 }
 
 /// A part that stopped goes on where it did; one that comes again changes nothing.
@@ -616,7 +693,7 @@ async fn it_keeps_to_its_company_and_to_itself() {
     }
     let reading = worker.table().usage().reading();
     let calls_of = |operation: &str| reading.calls.get(operation).copied().unwrap_or_default();
-    assert_eq!(calls_of("Query"), EMPLOYEES, "one look at each wallet that agrees");
+    assert_eq!(calls_of("Query"), 2 * EMPLOYEES, "one look at each wallet that agrees");
     assert_eq!((calls_of("BatchGetItem"), calls_of("TransactWriteItems")), (2, 2), "two parts");
     assert!(matches!(worker.opener().tick(&acme()).await.unwrap(), Ticked::Closed(_)));
     let calls = calls.lock().unwrap();

@@ -381,9 +381,12 @@ pub fn movements_unasked(tenant: &TenantId, employee: &EmployeeNumber) -> Span {
     Span { is_index: false, pk: employee_pk(tenant, employee), from, to: format!("{BOOKING_PREFIX}{LAST}") }
 }
 
-/// Everything of one employee. Read backwards, the wallet comes first, and sales before what gives them back.
-pub fn account(tenant: &TenantId, employee: &EmployeeNumber) -> Span {
-    Span::of(false, employee_pk(tenant, employee), "")
+/// Everything of one employee, in two. Read backwards, the wallet comes first, then the profile and the newest
+/// sales; then bookings, so that sales are read before what gives them back.
+pub fn account(tenant: &TenantId, employee: &EmployeeNumber) -> [Span; 2] {
+    let span =
+        |from: String, to: String| Span { is_index: false, pk: employee_pk(tenant, employee), from, to };
+    [span(CHECKOUT_PREFIX.to_owned(), LAST.to_string()), span(FIRST.to_string(), CHECKOUT_PREFIX.to_owned())]
 }
 
 /// What was administered and corrected from one instant on and before another.
@@ -705,11 +708,13 @@ mod tests {
             assert!(begins(&audit(&acme, is_platforms, now, now).pk));
         }
         let [sales, bookings] = movements_between(&acme, &number, now, now);
+        let [above_bookings, all_bookings] = account(&acme, &number);
         let spans = [
             concessionaires(&acme),
             cutoffs(&acme),
             reconciliations(&acme),
-            account(&acme, &number),
+            above_bookings,
+            all_bookings,
             imports(&acme),
             meals_span(&acme, &stall_id(), 1),
             stations(&acme),
@@ -731,6 +736,27 @@ mod tests {
             checkouts(&acme, &number),
         ];
         assert!(partitions.iter().all(|partition| begins(&partition.pk)));
+    }
+
+    /// Also what nobody knows the place of yet.
+    #[test]
+    fn an_account_is_read_once_and_whole() {
+        let (acme, number) = ("acme".parse().unwrap(), "7".parse().unwrap());
+        let id = "01900000-0000-7000-8000-000000000000";
+        let [above, below] = account(&acme, &number);
+        let keys = [
+            (wallet(&acme, &number), true),
+            (employee(&acme, &number), true),
+            (checkout(&acme, &number, id.parse().unwrap()), true),
+            (key(employee_pk(&acme, &number), "ZZ"), true),
+            (booking(&acme, &number, &id.parse().unwrap()), false),
+            (booking(&acme, &number, &"opening".parse().unwrap()), false),
+            (key(employee_pk(&acme, &number), "ATTRIBUTE"), false),
+        ];
+        for (key, is_above) in keys {
+            let holds = |span: &Span| span.pk == key.pk && (&span.from..=&span.to).contains(&&key.sk);
+            assert_eq!((holds(&above), holds(&below)), (is_above, !is_above), "{key:?}");
+        }
     }
 
     #[test]

@@ -7,8 +7,8 @@ use crate::admin::Administer;
 use crate::booking::PostBooking;
 use crate::event::Event;
 use crate::id::{
-    CheckoutId, CommandId, ConcessionaireId, EmployeeNumber, MealCode, Rfid, StationId, TenantId, UserName,
-    WebhookId,
+    CheckoutId, CommandId, ConcessionaireId, EmployeeNumber, KEY_LIFETIME_MS, MealCode, Rfid, StationId,
+    TenantId, UserName, WebhookId,
 };
 use crate::money::{Price, Quantity};
 use crate::planted::{self, Planted};
@@ -22,6 +22,11 @@ use uuid::Uuid;
 
 /// How long after it was accepted a command may still be applied: 5 minutes.
 pub const COMMAND_LIFETIME: SignedDuration = SignedDuration::from_mins(5);
+/// How far the clocks of functions and terminals may be apart, beyond what the contract allows.
+pub const SKEW: SignedDuration = SignedDuration::from_mins(1);
+/// How long after its id was made a command may still move a wallet: 72 hours and 6 minutes.
+pub const MOVES_WITHIN: SignedDuration =
+    SignedDuration::from_secs(KEY_LIFETIME_MS / 1000 + COMMAND_LIFETIME.as_secs() + SKEW.as_secs());
 /// Lines in one checkout: more than any tray holds, and far inside one item and one message.
 pub const MAX_LINES: usize = 50;
 

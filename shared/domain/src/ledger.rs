@@ -136,6 +136,19 @@ pub fn check(wallet: Wallet, mut entries: Vec<Entry>) -> Result<(), Discrepancy>
     follow(Wallet::default(), wallet, entries)
 }
 
+/// Checks what moved a wallet from an instant on, of which there must be something if anything ever did.
+/// `movements` holds all since, in any order, and may hold others.
+pub fn check_since(wallet: Wallet, mut movements: Vec<Movement>, from: Timestamp) -> Result<(), Discrepancy> {
+    movements.sort_by_key(|movement| movement.entry.after.version);
+    let since =
+        movements.iter().map(|Movement { at, entry, .. }| (at, *entry)).skip_while(|(at, _)| **at < from);
+    let mut since = since.map(|(_, entry)| entry).peekable();
+    match (since.peek(), wallet.version) {
+        (None, version @ 1..) => Err(Discrepancy::Version { expected: version }),
+        (first, _) => follow(first.map_or(wallet, Entry::before), wallet, since),
+    }
+}
+
 /// Whether these movements, in their order, lead from one to the next.
 pub fn are_joined(entries: &[Entry]) -> bool {
     let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return true };

@@ -18,6 +18,17 @@ pub const LISTED_OF_A_PART: usize = 20;
 /// Findings that a run lists.
 pub const LISTED: usize = 100;
 
+/// Days within which each wallet is looked at whole once; on all others its newest movements are.
+const WHOLE_WITHIN_DAYS: i64 = 91;
+
+/// Whether it is the day on which an employee's wallet is looked at whole: some are on every day.
+pub fn is_due_whole(employee: &EmployeeNumber, date: Date) -> bool {
+    let place =
+        employee.as_str().bytes().fold(0, |place, byte| (place * 31 + i64::from(byte)) % WHOLE_WITHIN_DAYS);
+    let day = date.duration_since(Date::ZERO).as_hours() / 24;
+    day % WHOLE_WITHIN_DAYS == place
+}
+
 /// Something that does not agree. None of it holds anybody's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Error)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -114,7 +125,7 @@ pub struct Found {
 /// What a part of a run, or all of it, came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    /// Employees looked at, and movements of their wallets.
+    /// Employees looked at, and movements that were read of them.
     #[serde(rename = "n")]
     pub employees: u64,
     #[serde(rename = "m")]

@@ -1,13 +1,16 @@
-//! What stands in one employee's partition, entered item by item in any order, and whether it agrees.
+//! What stands in one employee's partition, entered item by item in any order, and whether it agrees: all of
+//! it, or the newest sales with all bookings.
 
 use super::Finding;
 use crate::booking::{Booking, BookingKind, BookingOutcome, Cause};
 use crate::checkout::{Checkout, Outcome};
+use crate::command::MOVES_WITHIN;
 use crate::id::{BookingId, CheckoutId, MealCode};
-use crate::ledger::{self, Discrepancy, Entry};
+use crate::ledger::{self, Discrepancy, Movement};
 use crate::money::Money;
 use crate::planted::{self, Planted};
 use crate::wallet::Wallet;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Books {
     has_employee: bool,
     wallet: Option<Wallet>,
-    entries: Vec<Entry>,
+    movements: Vec<Movement>,
+    /// If there are sales that were not entered, the oldest of those that were.
+    begin: Option<CheckoutId>,
     sales: BTreeMap<CheckoutId, Sale>,
     given_back: Vec<GivenBack>,
     cutoffs: BTreeSet<Date>,
@@ -62,7 +67,7 @@ impl Books {
     }
 
     pub fn enter_checkout(&mut self, checkout: &Checkout) {
-        self.entries.extend(checkout.entry());
+        self.movements.extend(checkout.movement());
         let paid = match &checkout.outcome {
             Outcome::Settled { bill, .. } => bill.total_net(),
             Outcome::Rejected(_) | Outcome::Withdrawn => Money::ZERO,
@@ -79,7 +84,7 @@ impl Books {
 
     pub fn enter_booking(&mut self, booking: &Booking) {
         let BookingOutcome::Booked { amount, .. } = booking.outcome else { return };
-        self.entries.extend(booking.entry());
+        self.movements.extend(booking.movement());
         let no_cause = Finding::CauseMissing { booking: booking.id.clone() };
         match (booking.kind, &booking.cause) {
             (BookingKind::Opening, _) | (BookingKind::Adjustment, Some(_)) => {}
@@ -112,7 +117,17 @@ impl Books {
 
     /// How many movements were entered.
     pub fn movements(&self) -> usize {
-        self.entries.len()
+        self.movements.len()
+    }
+
+    /// The oldest sale that was entered.
+    pub fn oldest_sale(&self) -> Option<CheckoutId> {
+        self.sales.keys().next().copied()
+    }
+
+    /// No older sales than those are entered: what they moved, and what was given back of them, is not asked.
+    pub fn leave_out_older(&mut self) {
+        self.begin = self.oldest_sale();
     }
 
     /// Cutoffs that something was booked for.
@@ -127,14 +142,14 @@ impl Books {
     }
 
     fn newest(&self) -> u64 {
-        self.entries.iter().map(|entry| entry.after.version).max().unwrap_or_default()
+        self.movements.iter().map(|movement| movement.entry.after.version).max().unwrap_or_default()
     }
 
     /// The wallet as it reads after everything else: what it knows by now came meanwhile, and is left out.
     pub fn reread_wallet(&mut self, wallet: Wallet) {
         let known = self.wallet.map_or(0, |wallet| wallet.version);
         if wallet.version >= self.newest() {
-            self.entries.retain(|entry| entry.after.version <= known);
+            self.movements.retain(|movement| movement.entry.after.version <= known);
         } else {
             self.wallet = Some(wallet);
         }
@@ -150,7 +165,7 @@ impl Books {
             None => _ = found.insert(Finding::WalletMissing),
             Some(wallet) => {
                 if !planted::is(Planted::SumsUnchecked) {
-                    found.extend(ledger::check(wallet, self.entries.clone()).err().map(finding));
+                    found.extend(self.check_ledger(wallet).err().map(finding));
                 }
                 let balance = wallet.balance;
                 if balance.minor() < overdraft_limit.minor().saturating_neg() {
@@ -162,10 +177,20 @@ impl Books {
         found
     }
 
+    fn check_ledger(&self, wallet: Wallet) -> Result<(), Discrepancy> {
+        let Some(begin) = self.begin else {
+            let entries = self.movements.iter().map(|movement| movement.entry).collect();
+            return ledger::check(wallet, entries);
+        };
+        // Whatever an older sale moved, it did before.
+        let since = Timestamp::from_millisecond(begin.created_at_ms()).unwrap_or_default() + MOVES_WITHIN;
+        ledger::check_since(wallet, self.movements.clone(), since)
+    }
+
     fn check_sales(&self, found: &mut BTreeSet<Finding>) {
         let mut sums: BTreeMap<CheckoutId, Sum> = BTreeMap::new();
         for GivenBack { booking, checkout, amount, meals, is_void } in &self.given_back {
-            if !self.sales.contains_key(checkout) {
+            if self.begin.is_none_or(|begin| *checkout >= begin) && !self.sales.contains_key(checkout) {
                 found.insert(Finding::SaleMissing { booking: booking.clone(), checkout: *checkout });
             }
             let sum = sums.entry(*checkout).or_default();

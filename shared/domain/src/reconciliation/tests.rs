@@ -3,13 +3,14 @@
 use super::*;
 use crate::booking::{self, Booking, BookingKind, BookingOutcome, Correction, PostBooking, Share, State};
 use crate::checkout::{Bill, Checkout, Outcome, Returned, SoldLine};
+use crate::command::MOVES_WITHIN;
 use crate::id::CommandId;
-use crate::ledger::Entry;
+use crate::ledger::{Entry, Movement};
 use crate::money::Price;
 use crate::request::RequestHash;
 use crate::tenant::{BusinessDay, Tenant, TenantStatus};
 use crate::wallet::Wallet;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, ToSpan};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -23,9 +24,9 @@ fn minor(amount: i64) -> Money {
     Money::from_minor(amount)
 }
 
-/// The id that is made `index` ms after the others.
-fn id(index: usize) -> CommandId {
-    CommandId::made_at(now().as_millisecond() + i64::try_from(index).unwrap(), &[0; 32]).unwrap()
+/// The id that is made for what happens at an instant, a millisecond apart from those of other steps.
+fn id_at(at: Timestamp, index: usize) -> CommandId {
+    CommandId::made_at(at.as_millisecond() + i64::try_from(index).unwrap(), &[0; 32]).unwrap()
 }
 
 fn tenant() -> Tenant {
@@ -47,6 +48,8 @@ struct Account {
     wallet: Option<Wallet>,
     checkouts: Vec<Checkout>,
     bookings: Vec<Booking>,
+    /// From one step to the next.
+    pace: SignedDuration,
 }
 
 #[derive(Debug, Clone)]
@@ -74,13 +77,23 @@ impl Account {
             replenished: None,
             outcome: BookingOutcome::Booked { amount: after.balance, after },
         };
-        Self { has_employee: true, wallet: Some(after), checkouts: vec![], bookings: vec![opening] }
+        let (checkouts, bookings, pace) = (vec![], vec![opening], SignedDuration::ZERO);
+        Self { has_employee: true, wallet: Some(after), checkouts, bookings, pace }
     }
 
+    /// All within an instant.
     fn live(steps: &[Step]) -> Self {
-        let mut account = Self::opened();
+        Self::live_at(SignedDuration::ZERO, steps)
+    }
+
+    fn live_at(pace: SignedDuration, steps: &[Step]) -> Self {
+        let mut account = Self { pace, ..Self::opened() };
         steps.iter().enumerate().for_each(|(index, step)| account.take(index, step));
         account
+    }
+
+    fn at(&self, index: usize) -> Timestamp {
+        now() + self.pace * i32::try_from(index).unwrap()
     }
 
     fn take(&mut self, index: usize, step: &Step) {
@@ -89,9 +102,11 @@ impl Account {
         let correction = match *step {
             Step::Sell(price) => return self.sell(index, price),
             Step::Adjust(amount) => Correction::Adjustment { amount: minor(amount) },
-            Step::Withdraw => {
-                Correction::Void { checkout: id(index).into(), concessionaire: stall(), is_cashier: true }
-            }
+            Step::Withdraw => Correction::Void {
+                checkout: id_at(self.at(index), index).into(),
+                concessionaire: stall(),
+                is_cashier: true,
+            },
             Step::Void(sale) => {
                 let Some(checkout) = of(sale) else { return };
                 Correction::Void { checkout, concessionaire: stall(), is_cashier: true }
@@ -110,6 +125,7 @@ impl Account {
     }
 
     fn sell(&mut self, index: usize, price: i64) {
+        let now = self.at(index);
         let line = SoldLine {
             code: "SOUP".parse().unwrap(),
             name: "Soup".to_owned(),
@@ -133,37 +149,38 @@ impl Account {
         };
         self.checkouts.push(Checkout {
             tenant: "acme".parse().unwrap(),
-            id: id(index).into(),
+            id: id_at(now, index).into(),
             request: RequestHash::from_bytes([1; 32]),
             employee: "7".parse().unwrap(),
             station: Some("s1".parse().unwrap()),
             concessionaire: "coffee-bar".parse().unwrap(),
             caller: "cashier".parse().unwrap(),
-            business_date: tenant().business_day.date_of(now()),
-            accepted_at: now(),
-            decided_at: now(),
+            business_date: tenant().business_day.date_of(now),
+            accepted_at: now,
+            decided_at: now,
             outcome,
             returned: Returned::default(),
         });
     }
 
     fn correct(&mut self, index: usize, correction: Correction) {
+        let now = self.at(index);
         let command = PostBooking {
             tenant: "acme".parse().unwrap(),
-            id: id(index),
+            id: id_at(now, index),
             request: RequestHash::from_bytes([2; 32]),
             caller: "manager".parse().unwrap(),
             employee: "7".parse().unwrap(),
             correction,
             reason: "cold".to_owned().try_into().unwrap(),
-            accepted_at: now(),
-            expires_at: now() + SignedDuration::from_mins(5),
+            accepted_at: now,
+            expires_at: now + SignedDuration::from_mins(5),
         };
         let sale = command.correction.checkout();
         let place = self.checkouts.iter().position(|checkout| Some(checkout.id) == sale);
         let checkout = place.and_then(|place| self.checkouts.get(place));
         let tenant = tenant();
-        let state = State { tenant: &tenant, wallet: self.wallet.unwrap(), checkout, now: now() };
+        let state = State { tenant: &tenant, wallet: self.wallet.unwrap(), checkout, now };
         let decision = booking::decide(state, &command);
         if let Some(Entry { after, .. }) = decision.booking.entry() {
             self.wallet = Some(after);
@@ -319,8 +336,9 @@ fn a_run_is_complete_once_all_parts_are_in() {
 /// Findings are stored, and read by others.
 #[test]
 fn a_finding_is_stored_under_its_name() {
-    let checkout = id(0).into();
-    let (number, booking) = (EmployeeNumber::try_from("7".to_owned()).unwrap(), BookingId::from(id(1)));
+    let checkout = id_at(now(), 0).into();
+    let (number, booking) =
+        (EmployeeNumber::try_from("7".to_owned()).unwrap(), BookingId::from(id_at(now(), 1)));
     let (date, amount) = (jiff::civil::date(2026, 3, 15), minor(1));
     let findings = [
         Finding::EmployeeMissing,
@@ -383,4 +401,49 @@ proptest! {
         }
         prop_assert_ne!(robbed.books().check(Money::ZERO), BTreeSet::new());
     }
+
+    /// Of the newest sales alone, whatever they and all bookings tell agrees, and no movement can be taken away
+    /// unnoticed but the first of those that could not have come before them.
+    #[test]
+    fn the_newest_agree_without_those_before(
+        steps in prop::collection::vec(step(), 1..40),
+        (left_out, which) in any::<(prop::sample::Index, prop::sample::Index)>(),
+    ) {
+        let mut account = Account::live_at(SignedDuration::from_hours(10), &steps);
+        prop_assume!(account.checkouts.len() > 1);
+        account.checkouts.drain(..1 + left_out.index(account.checkouts.len() - 1));
+        let check = |account: &Account| {
+            let mut books = account.books();
+            books.leave_out_older();
+            books.check(Money::ZERO)
+        };
+        let since = Timestamp::from_millisecond(account.checkouts[0].id.created_at_ms()).unwrap() + MOVES_WITHIN;
+        let sold = account.checkouts.iter().filter_map(Checkout::movement);
+        let moved = account.bookings.iter().filter_map(Booking::movement).chain(sold);
+        let mut moved: Vec<_> = moved.filter(|movement| movement.at >= since).collect();
+        moved.sort_by_key(|movement| movement.entry.after.version);
+        let Wallet { version, .. } = account.wallet.unwrap();
+        let unseen = Finding::MovementMissing { version };
+        prop_assert_eq!(check(&account), if moved.is_empty() { [unseen].into() } else { BTreeSet::new() });
+        if let Some(gone) = moved.get(1..).filter(|moved| !moved.is_empty()).map(|moved| which.get(moved)) {
+            let is_kept = |movement: Option<Movement>| movement.is_none_or(|movement| movement != *gone);
+            account.bookings.retain(|booking| is_kept(booking.movement()));
+            account.checkouts.retain(|sale| is_kept(sale.movement()));
+            prop_assert_ne!(check(&account), BTreeSet::new());
+        }
+    }
+}
+
+/// Each wallet is looked at whole once within 91 days, and about as many on each.
+#[test]
+fn every_wallet_is_looked_at_whole_once_a_quarter() {
+    let days: Vec<_> = jiff::civil::date(2026, 11, 1).series(1.days()).take(91).collect();
+    let mut due = vec![0; days.len()];
+    for number in 100_001..109_101 {
+        let employee = EmployeeNumber::try_from(number.to_string()).unwrap();
+        let on: Vec<_> = (0..days.len()).filter(|day| is_due_whole(&employee, days[*day])).collect();
+        assert_eq!(on.len(), 1, "{employee}: {on:?}");
+        due[on[0]] += 1;
+    }
+    assert!(due.iter().all(|due| (50..=200).contains(due)), "a hundred on average: {due:?}");
 }
