@@ -518,15 +518,16 @@ async fn a_wallet_is_read_to_its_end() {
     assert_eq!(tally.listed[0].finding, Finding::MovementMissing { version: 602 });
 }
 
-/// A look costs the same in ten years; what was changed of long ago is found when the wallet is looked at whole.
+/// A look costs the same in ten years; what was changed of long ago is found when the wallet is looked at whole,
+/// and from then on every day.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_costs_no_more_with_the_years() {
     let (world, acme) = (World::idle().await, acme());
     let intruder = Intruder(&world);
+    let number: EmployeeNumber = "100001".parse().unwrap();
     let in_days = |days| today(&world).checked_add(jiff::Span::new().days(days)).unwrap();
-    let due = |days, number: &EmployeeNumber| reconciliation::is_due_whole(number, in_days(days));
-    let mut numbers = (100_001..=100_200).map(|number: u32| number.to_string().parse().unwrap());
-    let number: EmployeeNumber = numbers.find(|number| due(3, number)).unwrap();
+    let is_due = |days: &i64| reconciliation::is_due_whole(&number, Some(in_days(days - 1)), in_days(*days));
+    let due = (4..).find(is_due).unwrap();
     world.terminal("acme-cashier").await.sell_unasked(&format!("RF{number}")).await;
     world.work_off("acme", Purpose::Checkouts).await;
     let table = world.system.clients.table(aws::retry::Policy::WORKER);
@@ -535,6 +536,7 @@ async fn a_look_costs_no_more_with_the_years() {
     intruder.delete(&keys::checkout(&acme, &number, sale.id)).await;
     let booked = table.query_all(&keys::bookings(&acme, &number)).await.unwrap();
     let mut opening = booked.into_iter().find_map(|item| items::stored_booking(item).ok()).unwrap();
+    world.clock.advance(A_DAY * i32::try_from(due - 4).unwrap());
     let opened = Wallet { balance: Money::from_minor(50_000_000), version: 1 };
     opening.at = world.clock.now() - A_DAY * 1_000;
     opening.outcome = BookingOutcome::Booked { amount: opened.balance, after: opened };
@@ -556,8 +558,8 @@ async fn a_look_costs_no_more_with_the_years() {
     let look_at = async |sales: &[Checkout]| {
         let written: Vec<_> = sales.iter().map(|sale| items::checkout(sale).unwrap()).collect();
         table.put_unnamed(&written).await.unwrap();
-        let Some(Outcome::Settled { after, .. }) = sales.last().map(|sale| &sale.outcome) else { panic!() };
-        intruder.put(items::wallet(&acme, &number, *after).unwrap()).await;
+        let after = sales.iter().rev().find_map(Checkout::entry).map_or(opened, |entry| entry.after);
+        intruder.put(items::wallet(&acme, &number, after).unwrap()).await;
         hand_out(&world).await;
         worker.table().usage().take();
         look(&world, worker).await;
@@ -567,6 +569,8 @@ async fn a_look_costs_no_more_with_the_years() {
         world.clock.advance(A_DAY);
         (units, tally)
     };
+    let (_, tally) = look_at(&[]).await;
+    assert_eq!((tally.movements, tally.findings()), (EMPLOYEES, 0), "{tally:?}");
     let young = sales(60);
     let (units_young, tally) = look_at(&young).await;
     assert_eq!((tally.movements, tally.findings()), (EMPLOYEES + 30, 0), "{tally:?}");
@@ -578,17 +582,18 @@ async fn a_look_costs_no_more_with_the_years() {
     assert_eq!((tally.movements, tally.findings()), (EMPLOYEES + 30, 0), "{tally:?}");
     assert_eq!(units_young, units_old);
 
+    let found = |tally: &Tally| tally.listed.iter().map(|found| found.finding.clone()).collect::<Vec<_>>();
     intruder.delete(&keys::checkout(&acme, &number, old[590].id)).await;
-    let gone = Finding::MovementMissing { version: 592 };
     let (units_whole, tally) = look_at(&old[599..]).await;
-    assert_eq!(tally.listed.iter().map(|found| &found.finding).collect::<Vec<_>>(), [&gone]);
+    assert_eq!(found(&tally), [Finding::MovementMissing { version: 592 }]);
     assert!(units_whole > units_old, "{units_whole} and {units_old}: what seems wrong is looked at whole");
 
     table.put_unnamed(&[items::checkout(&old.remove(590)).unwrap()]).await.unwrap();
     intruder.delete(&keys::checkout(&acme, &number, old[7].id)).await;
-    let (_, tally) = look_at(&old[598..]).await;
-    let gone = Finding::MovementMissing { version: 9 };
-    assert_eq!(tally.listed.iter().map(|found| &found.finding).collect::<Vec<_>>(), [&gone], "on its day");
+    for day in ["on its day", "and on the next"] {
+        let (_, tally) = look_at(&old[598..]).await;
+        assert_eq!(found(&tally), [Finding::MovementMissing { version: 9 }], "{day}");
+    }
 }
 
 /// A part that stopped goes on where it did; one that comes again changes nothing.
@@ -693,7 +698,7 @@ async fn it_keeps_to_its_company_and_to_itself() {
     }
     let reading = worker.table().usage().reading();
     let calls_of = |operation: &str| reading.calls.get(operation).copied().unwrap_or_default();
-    assert_eq!(calls_of("Query"), 2 * EMPLOYEES, "one look at each wallet that agrees");
+    assert_eq!(calls_of("Query"), 2 + 2 * EMPLOYEES, "two parts, and one look at each wallet that agrees");
     assert_eq!((calls_of("BatchGetItem"), calls_of("TransactWriteItems")), (2, 2), "two parts");
     assert!(matches!(worker.opener().tick(&acme()).await.unwrap(), Ticked::Closed(_)));
     let calls = calls.lock().unwrap();

@@ -117,7 +117,7 @@ impl ReconcileWorker {
         progress: &mut Progress,
     ) -> Result<(), Failure> {
         let started = Instant::now();
-        let look = Look::new(&self.table, company, part.date, self.clock.now());
+        let look = Look::begin(&self.table, company, part.date, self.clock.now()).await?;
         let mut cutoffs = BTreeMap::new();
         let open = part.employees.get(progress.looked_at..).unwrap_or_default();
         for some in open.chunks(SIDE_BY_SIDE) {

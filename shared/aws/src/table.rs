@@ -160,6 +160,10 @@ pub struct Pages<'a> {
 }
 
 impl Pages<'_> {
+    pub fn has_next(&self) -> bool {
+        self.next.is_some()
+    }
+
     /// The items of the next page; nothing behind the last.
     pub async fn next(&mut self) -> Result<Option<Vec<Item>>, Failure> {
         let Some(start) = self.next.take() else { return Ok(None) };

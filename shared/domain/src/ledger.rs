@@ -136,17 +136,14 @@ pub fn check(wallet: Wallet, mut entries: Vec<Entry>) -> Result<(), Discrepancy>
     follow(Wallet::default(), wallet, entries)
 }
 
-/// Checks what moved a wallet from an instant on, of which there must be something if anything ever did.
+/// Checks what moved a wallet from an instant on, and that it follows from the last movement before.
 /// `movements` holds all since, in any order, and may hold others.
 pub fn check_since(wallet: Wallet, mut movements: Vec<Movement>, from: Timestamp) -> Result<(), Discrepancy> {
     movements.sort_by_key(|movement| movement.entry.after.version);
-    let since =
-        movements.iter().map(|Movement { at, entry, .. }| (at, *entry)).skip_while(|(at, _)| **at < from);
-    let mut since = since.map(|(_, entry)| entry).peekable();
-    match (since.peek(), wallet.version) {
-        (None, version @ 1..) => Err(Discrepancy::Version { expected: version }),
-        (first, _) => follow(first.map_or(wallet, Entry::before), wallet, since),
-    }
+    let cut = movements.iter().position(|movement| movement.at >= from).unwrap_or(movements.len());
+    let (earlier, since) = movements.split_at(cut);
+    let before = earlier.last().map_or(Wallet::default(), |movement| movement.entry.after);
+    follow(before, wallet, since.iter().map(|movement| movement.entry))
 }
 
 /// Whether these movements, in their order, lead from one to the next.

@@ -18,15 +18,18 @@ pub const LISTED_OF_A_PART: usize = 20;
 /// Findings that a run lists.
 pub const LISTED: usize = 100;
 
-/// Days within which each wallet is looked at whole once; on all others its newest movements are.
+/// Days within which each wallet is looked at whole once; on the others its newest movements are.
 const WHOLE_WITHIN_DAYS: i64 = 91;
 
-/// Whether it is the day on which an employee's wallet is looked at whole: some are on every day.
-pub fn is_due_whole(employee: &EmployeeNumber, date: Date) -> bool {
+/// Whether the day on which an employee's wallet is looked at whole is one of those behind the last run that was
+/// complete, up to this.
+pub fn is_due_whole(employee: &EmployeeNumber, last: Option<Date>, date: Date) -> bool {
+    let Some(last) = last else { return true };
     let place =
         employee.as_str().bytes().fold(0, |place, byte| (place * 31 + i64::from(byte)) % WHOLE_WITHIN_DAYS);
     let day = date.duration_since(Date::ZERO).as_hours() / 24;
-    day % WHOLE_WITHIN_DAYS == place
+    let days = date.duration_since(last).as_hours() / 24;
+    (day - place).rem_euclid(WHOLE_WITHIN_DAYS) < days
 }
 
 /// Something that does not agree. None of it holds anybody's name.
@@ -145,6 +148,11 @@ impl Tally {
         if self.listed.len() < listed_max {
             self.listed.push(Found { employee: employee.cloned(), finding });
         }
+    }
+
+    /// Whether something of an employee is listed.
+    pub fn lists(&self, employee: &EmployeeNumber) -> bool {
+        self.listed.iter().any(|found| found.employee.as_ref() == Some(employee))
     }
 
     /// Adds what a part came to.

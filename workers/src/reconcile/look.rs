@@ -9,7 +9,7 @@ use aws::table::{Order, Table};
 use domain::id::{EmployeeNumber, TenantId};
 use domain::money::Money;
 use domain::planted::{self, Planted};
-use domain::reconciliation::{self, Books, Finding};
+use domain::reconciliation::{self, Books, Finding, Run, Stage};
 use domain::tenant::Tenant;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -27,6 +27,8 @@ const MAX_MOVEMENTS: usize = 20_000;
 /// All that are read of one wallet, rejected ones too: a hundred pages, and of four wallets at a time four
 /// times over, if need be, in what is left of a batch after [`super::PART_BUDGET`].
 const MAX_ITEMS: usize = 50_000;
+/// Runs among which the last one that was complete is looked for: without one, all wallets are looked at whole.
+const RUNS_LOOKED_THROUGH: i32 = 8;
 /// Looks at what does not agree, before it is told that it does not hold still.
 const LOOKS: usize = 4;
 /// Between two looks: longer than a transaction takes to be seen as a whole.
@@ -40,14 +42,10 @@ pub(super) struct Look<'a> {
     overdraft_limit: Money,
     /// The day of the run.
     date: Date,
+    /// The last run before that was complete: whoever it found something of, and whoever's day it did not reach,
+    /// are looked at whole.
+    last: Option<Run>,
     recent_from: Timestamp,
-}
-
-/// How much of a partition is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Depth {
-    Newest,
-    Whole,
 }
 
 /// What there is to see of one employee.
@@ -60,26 +58,42 @@ pub(super) struct Seen {
 }
 
 impl<'a> Look<'a> {
-    pub fn new(table: &'a Table, company: &'a Tenant, date: Date, now: Timestamp) -> Self {
+    pub async fn begin(
+        table: &'a Table,
+        company: &'a Tenant,
+        date: Date,
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
         let Tenant { id: tenant, overdraft_limit, .. } = company;
-        Self { table, tenant, overdraft_limit: *overdraft_limit, date, recent_from: now - RECENT }
+        let runs = keys::reconciliations(tenant);
+        let latest = table.query_page(&runs, RUNS_LOOKED_THROUGH, Order::NewestFirst, None).await?.items;
+        let latest = latest.into_iter().map(|item| Ok(items::stored_reconciliation(item)?.run));
+        let latest = latest.collect::<Result<Vec<_>, Failure>>()?;
+        let last = latest.into_iter().find(|run| run.date < date && run.stage() == Stage::Closed);
+        let recent_from = now - RECENT;
+        Ok(Self { table, tenant, overdraft_limit: *overdraft_limit, date, last, recent_from })
     }
 
     pub async fn at(&self, number: &EmployeeNumber) -> Result<Seen, Failure> {
-        if !reconciliation::is_due_whole(number, self.date) {
-            let newest = self.once(number, Depth::Newest, self.overdraft_limit).await?;
+        if !self.is_due_whole(number) {
+            let newest = self.once(number, Some(self.recent_from), self.overdraft_limit).await?;
+            let Some(newest) = newest else { return Ok(too_much()) };
             if newest.found.is_empty() {
                 return Ok(newest);
             }
         }
-        let mut last = self.once(number, Depth::Whole, self.overdraft_limit).await?;
+        let Some(mut last) = self.once(number, None, self.overdraft_limit).await? else {
+            return Ok(too_much());
+        };
         for _ in 1..LOOKS {
             if last.found.is_empty() {
                 return Ok(last);
             }
             tokio::time::sleep(PAUSE).await;
             // Whoever is overdrawn may be allowed to be by now.
-            let now = self.once(number, Depth::Whole, self.overdraft_limit_now().await?).await?;
+            let Some(now) = self.once(number, None, self.overdraft_limit_now().await?).await? else {
+                return Ok(too_much());
+            };
             let found: BTreeSet<_> = last.found.intersection(&now.found).cloned().collect();
             if now.found.is_empty() || !found.is_empty() {
                 return Ok(Seen { found, ..now });
@@ -89,44 +103,53 @@ impl<'a> Look<'a> {
         Ok(Seen { found: [Finding::Restless].into(), ..last })
     }
 
+    fn is_due_whole(&self, number: &EmployeeNumber) -> bool {
+        let tally = self.last.as_ref().and_then(|run| Some(&run.closed.as_ref()?.1));
+        let is_listed = tally.is_some_and(|tally| tally.lists(number));
+        is_listed || reconciliation::is_due_whole(number, self.last.as_ref().map(|run| run.date), self.date)
+    }
+
     async fn overdraft_limit_now(&self) -> Result<Money, Failure> {
         let item = self.table.read_one(&keys::tenant(self.tenant)).await?;
         let item = item.ok_or_else(|| Failure::malformed("look at a part", "there is no such tenant"))?;
         Ok(items::stored_tenant(self.tenant, item)?.overdraft_limit)
     }
 
+    /// Nothing if there is too much to look at.
     async fn once(
         &self,
         number: &EmployeeNumber,
-        depth: Depth,
+        from: Option<Timestamp>,
         overdraft_limit: Money,
-    ) -> Result<Seen, Failure> {
-        let Some(mut books) = self.read(number, depth).await? else { return Ok(too_much()) };
+    ) -> Result<Option<Seen>, Failure> {
+        let Some(mut books) = self.read(number, from).await? else { return Ok(None) };
         if books.is_overtaken()
             && let Some(wallet) = self.table.read_one(&keys::wallet(self.tenant, number)).await?
         {
             books.reread_wallet(items::stored_wallet(wallet)?);
         }
-        Ok(Seen {
+        Ok(Some(Seen {
             movements: u64::try_from(books.movements()).unwrap_or(u64::MAX),
             cutoffs: books.cutoffs().clone(),
             found: books.check(overdraft_limit),
-        })
+        }))
     }
 
-    /// A partition, wallet first; nothing if it is too much of it.
-    async fn read(&self, number: &EmployeeNumber, depth: Depth) -> Result<Option<Books>, Failure> {
+    /// A partition, wallet first: all of it, or the page with the newest sales, those since an instant, and all
+    /// bookings; nothing if it is too much of it.
+    async fn read(&self, number: &EmployeeNumber, from: Option<Timestamp>) -> Result<Option<Books>, Failure> {
         let [sales, bookings] = keys::account(self.tenant, number);
         let (mut books, mut room) = (Books::default(), MAX_ITEMS);
-        let recent_from_ms = self.recent_from.as_millisecond();
-        let page = if depth == Depth::Whole { PAGE } else { RECENT_PAGE };
+        let page = if from.is_some() { RECENT_PAGE } else { PAGE };
         let mut pages = self.table.pages(&sales, page, Order::NewestFirst);
         while let Some(page) = pages.next().await? {
             if !self.enter(&mut books, number, page, &mut room)? {
                 return Ok(None);
             }
-            let is_recent = books.oldest_sale().is_none_or(|sale| sale.created_at_ms() >= recent_from_ms);
-            if depth == Depth::Newest && !is_recent {
+            let is_older = |from: Timestamp| {
+                books.oldest_sale().is_some_and(|sale| sale.created_at_ms() < from.as_millisecond())
+            };
+            if pages.has_next() && from.is_some_and(is_older) {
                 books.leave_out_older();
                 break;
             }

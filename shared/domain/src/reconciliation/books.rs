@@ -20,12 +20,20 @@ pub struct Books {
     has_employee: bool,
     wallet: Option<Wallet>,
     movements: Vec<Movement>,
-    /// If there are sales that were not entered, the oldest of those that were.
-    begin: Option<CheckoutId>,
+    begin: Option<Begin>,
     sales: BTreeMap<CheckoutId, Sale>,
     given_back: Vec<GivenBack>,
     cutoffs: BTreeSet<Date>,
     found: BTreeSet<Finding>,
+}
+
+/// Where the books begin, if there are sales that were not entered.
+#[derive(Debug, Clone, Copy)]
+struct Begin {
+    /// The oldest that was.
+    sale: CheckoutId,
+    /// Whatever an older one moved, it did before.
+    since: Timestamp,
 }
 
 /// What a sale says of itself.
@@ -42,6 +50,7 @@ struct Sale {
 #[derive(Debug)]
 struct GivenBack {
     booking: BookingId,
+    at: Timestamp,
     checkout: CheckoutId,
     amount: Money,
     meals: BTreeMap<MealCode, u32>,
@@ -98,6 +107,7 @@ impl Books {
             ) => {
                 self.given_back.push(GivenBack {
                     booking: booking.id.clone(),
+                    at: booking.at,
                     checkout: *id,
                     amount,
                     meals: items.iter().map(|(code, qty)| (code.clone(), u32::from(qty.get()))).collect(),
@@ -125,9 +135,13 @@ impl Books {
         self.sales.keys().next().copied()
     }
 
-    /// No older sales than those are entered: what they moved, and what was given back of them, is not asked.
+    /// No older sales than those are entered: what they moved, and what was given back of them long ago, is not
+    /// asked.
     pub fn leave_out_older(&mut self) {
-        self.begin = self.oldest_sale();
+        self.begin = self.oldest_sale().map(|sale| {
+            let made_at = Timestamp::from_millisecond(sale.created_at_ms()).unwrap_or_default();
+            Begin { sale, since: made_at + MOVES_WITHIN }
+        });
     }
 
     /// Cutoffs that something was booked for.
@@ -178,19 +192,17 @@ impl Books {
     }
 
     fn check_ledger(&self, wallet: Wallet) -> Result<(), Discrepancy> {
-        let Some(begin) = self.begin else {
-            let entries = self.movements.iter().map(|movement| movement.entry).collect();
-            return ledger::check(wallet, entries);
-        };
-        // Whatever an older sale moved, it did before.
-        let since = Timestamp::from_millisecond(begin.created_at_ms()).unwrap_or_default() + MOVES_WITHIN;
-        ledger::check_since(wallet, self.movements.clone(), since)
+        match self.begin {
+            None => ledger::check(wallet, self.movements.iter().map(|movement| movement.entry).collect()),
+            Some(Begin { since, .. }) => ledger::check_since(wallet, self.movements.clone(), since),
+        }
     }
 
     fn check_sales(&self, found: &mut BTreeSet<Finding>) {
         let mut sums: BTreeMap<CheckoutId, Sum> = BTreeMap::new();
-        for GivenBack { booking, checkout, amount, meals, is_void } in &self.given_back {
-            if self.begin.is_none_or(|begin| *checkout >= begin) && !self.sales.contains_key(checkout) {
+        for GivenBack { booking, at, checkout, amount, meals, is_void } in &self.given_back {
+            let is_asked = self.begin.is_none_or(|begin| *checkout >= begin.sale || *at >= begin.since);
+            if is_asked && !self.sales.contains_key(checkout) {
                 found.insert(Finding::SaleMissing { booking: booking.clone(), checkout: *checkout });
             }
             let sum = sums.entry(*checkout).or_default();
