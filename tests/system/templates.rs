@@ -351,11 +351,14 @@ fn the_schedules_tick_as_the_code_does() {
     let id = "<aws.scheduler.scheduled-time>";
     let cutoff = Command::OpenCutoff(OpenCutoff::new(&acme, id));
     let reconciliation = Command::OpenReconciliation(OpenReconciliation::new(&acme, id));
-    for (schedule, tick, group) in [
-        ("Tick", cutoff, keys::cutoff_group(&acme)),
-        ("ReconciliationTick", reconciliation, keys::reconciliation_group(&acme)),
+    for (schedule, tick, group, minutes) in [
+        ("Tick", cutoff, keys::cutoff_group(&acme), 15),
+        ("ReconciliationTick", reconciliation, keys::reconciliation_group(&acme), 50),
     ] {
         let schedule = properties(&template("tenant.yaml"), schedule);
+        // So that companies do not begin in the same second.
+        let window = json!({ "Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes });
+        assert_eq!(schedule["FlexibleTimeWindow"], window);
         // The most that EventBridge takes, with the longest stage and tenant.
         let name = schedule["Name"]["Fn::Sub"].as_str().unwrap();
         let name = name.replace("${Stage}", "a123456789").replace("${Tenant}", &"t".repeat(32));

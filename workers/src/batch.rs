@@ -59,9 +59,7 @@ impl Batches {
             fifo::hand_back(&self.queues, &self.metrics, queue_arn, &left).await
         };
         let response = worked.instrument(span).await;
-        if let Some(tenant) = tenant {
-            self.metrics.batch(&tenant, *messages, response.batch_item_failures.len());
-        }
+        self.metrics.batch(*messages, response.batch_item_failures.len());
         response
     }
 }
