@@ -20,8 +20,8 @@ pub struct ReconciliationView {
     closed_at: Option<String>,
     /// Employees on the roster, as far as it was handed out.
     expected: u64,
-    /// Employees looked at, and movements: the newest of each wallet, and of some wallets all. Of one that is open, only its own report says so
-    /// far.
+    /// Employees looked at, and movements: the newest of each wallet, and of some wallets all. Of one that is
+    /// open, only its own report says so far.
     employees: u64,
     movements: u64,
     /// How much does not agree.

@@ -1,5 +1,5 @@
-//! Looks at one employee's partition while lunch goes on: at its newest movements, so that a look costs the same
-//! in ten years, and once a quarter at all of it. What does not agree is looked at again, whole, and found only
+//! Looks at one employee's partition while lunch goes on: at its newest movements, so that a look costs hardly
+//! more in ten years, and once a quarter at all of it. What does not agree is looked at again, whole, and found only
 //! if two looks in a row find the same: a sale that came in between is none of it.
 
 use aws::failure::Failure;

@@ -434,7 +434,8 @@ proptest! {
             prop_assert_eq!(found(&account), BTreeSet::new());
         }
         let Wallet { balance, version } = account.wallet.unwrap();
-        for (balance, version) in [(balance, version + 1), (balance.checked_add(minor(1)).unwrap(), version), (minor(0), 0)] {
+        let more = balance.checked_add(minor(1)).unwrap();
+        for (balance, version) in [(balance, version + 1), (more, version), (minor(0), 0)] {
             let wallet = Some(Wallet { balance, version });
             prop_assert_ne!(found(&Account { wallet, ..account.clone() }), BTreeSet::new());
         }
