@@ -167,6 +167,7 @@ deploy-test: package $(VENVS)/emulate/.ready ## Deploy onto an emulated AWS and 
 SAM = $(abspath $(DEPLOY)/sam)
 # What a stack needs is kept apart from what others need: whoever deletes one, deletes its own.
 SAM_DEPLOY = $(SAM) deploy --region $(AWS_REGION) --resolve-s3 --no-fail-on-empty-changeset
+is_new = $(SAM) list stack-outputs --region $(AWS_REGION) --stack-name $(1) 2>&1 | grep -Eq "do(es)? not exist"
 
 # What is deployed, in a word: where it changes, every function is published anew. ROTATED=2026-11-30 changes it.
 RELEASE = $$({ cat .package/*.zip infra/*.yaml; echo "$(ARCHITECTURE) $(PARAMETERS) $(ROTATED)"; } | sha256sum | cut -c 1-16)
@@ -179,7 +180,7 @@ STAGE_STACK = $(SAM_DEPLOY) --template-file infra/template.yaml --stack-name pos
 deploy: package ## Deploy a stage onto AWS: STAGE=dev [ARCHITECTURE=arm64] [PARAMETERS="Canary=true AlarmEmail=..."] [ROTATED=2026-11-30]
 	@test -n "$(and $(STAGE),$(AWS_REGION))" || \
 		{ echo 'AWS_REGION=eu-west-1 make deploy STAGE=dev [PARAMETERS="AlarmEmail=..."]'; exit 2; }
-	@if $(SAM) list stack-outputs --region $(AWS_REGION) --stack-name pos-$(STAGE) 2>&1 | grep -Eq "do(es)? not exist"; then \
+	@if $(call is_new,pos-$(STAGE)); then \
 		echo "pos-$(STAGE) is new: first without protection, then with it"; $(STAGE_STACK) Protection=false; fi
 	$(STAGE_STACK)
 
@@ -187,8 +188,8 @@ TENANT_STACK = $(SAM_DEPLOY) --template-file infra/tenant.yaml --stack-name pos-
 	--s3-prefix pos-$(STAGE)-$(TENANT) --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND \
 	--parameter-overrides Stage=$(STAGE) Tenant=$(TENANT)
 # Filters of new topics let nothing through at first: a tenant that was open when its stack was lost is closed until they are probed.
-CLOSE_IF_NEW = if $(SAM) list stack-outputs --region $(AWS_REGION) --stack-name pos-$(STAGE)-$(TENANT) 2>&1 | \
-	grep -Eq "do(es)? not exist"; then cargo run --quiet --package operate -- --stage $(STAGE) close --id $(TENANT); fi
+CLOSE_IF_NEW = if $(call is_new,pos-$(STAGE)-$(TENANT)); then \
+	cargo run --quiet --package operate -- --stage $(STAGE) close --id $(TENANT); fi
 
 place: $(VENVS)/deploy/.ready ## Make topic and queues for a tenant that the platform founds through the API: STAGE=dev TENANT=acme
 	@test -n "$(and $(AWS_REGION),$(STAGE),$(TENANT))" || { echo "AWS_REGION=eu-west-1 make place STAGE=dev TENANT=acme"; exit 2; }

@@ -150,11 +150,6 @@ impl Tally {
         }
     }
 
-    /// Whether something of an employee is listed.
-    pub fn lists(&self, employee: &EmployeeNumber) -> bool {
-        self.listed.iter().any(|found| found.employee.as_ref() == Some(employee))
-    }
-
     /// Adds what a part came to.
     pub fn add(&mut self, part: Tally) {
         self.employees += part.employees;
@@ -198,6 +193,12 @@ pub enum Stage {
 impl Run {
     pub fn open(date: Date, now: Timestamp) -> Self {
         Self { date, opened_at: now, parts: 0, expected: 0, is_handed_out: false, closed: None }
+    }
+
+    /// Whether something that it found of an employee is listed.
+    pub fn lists(&self, employee: &EmployeeNumber) -> bool {
+        let is_of = |found: &Found| found.employee.as_ref() == Some(employee);
+        self.closed.as_ref().is_some_and(|(_, tally)| tally.listed.iter().any(is_of))
     }
 
     pub fn stage(&self) -> Stage {

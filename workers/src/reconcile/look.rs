@@ -3,7 +3,7 @@
 //! if two looks in a row find the same: a sale that came in between is none of it.
 
 use aws::failure::Failure;
-use aws::items::{self, Item};
+use aws::items;
 use aws::keys;
 use aws::table::{Order, Table};
 use domain::id::{EmployeeNumber, TenantId};
@@ -104,9 +104,9 @@ impl<'a> Look<'a> {
     }
 
     fn is_due_whole(&self, number: &EmployeeNumber) -> bool {
-        let tally = self.last.as_ref().and_then(|run| Some(&run.closed.as_ref()?.1));
-        let is_listed = tally.is_some_and(|tally| tally.lists(number));
-        is_listed || reconciliation::is_due_whole(number, self.last.as_ref().map(|run| run.date), self.date)
+        let last = self.last.as_ref();
+        last.is_some_and(|run| run.lists(number))
+            || reconciliation::is_due_whole(number, last.map(|run| run.date), self.date)
     }
 
     async fn overdraft_limit_now(&self) -> Result<Money, Failure> {
@@ -139,46 +139,30 @@ impl<'a> Look<'a> {
     /// bookings; nothing if it is too much of it.
     async fn read(&self, number: &EmployeeNumber, from: Option<Timestamp>) -> Result<Option<Books>, Failure> {
         let [sales, bookings] = keys::account(self.tenant, number);
-        let (mut books, mut room) = (Books::default(), MAX_ITEMS);
+        let (mut books, mut items_read) = (Books::default(), 0);
         let page = if from.is_some() { RECENT_PAGE } else { PAGE };
-        let mut pages = self.table.pages(&sales, page, Order::NewestFirst);
-        while let Some(page) = pages.next().await? {
-            if !self.enter(&mut books, number, page, &mut room)? {
-                return Ok(None);
-            }
-            let is_older = |from: Timestamp| {
-                books.oldest_sale().is_some_and(|sale| sale.created_at_ms() < from.as_millisecond())
-            };
-            if pages.has_next() && from.is_some_and(is_older) {
-                books.leave_out_older();
-                break;
-            }
-        }
-        let mut pages = self.table.pages(&bookings, PAGE, Order::NewestFirst);
-        while let Some(page) = pages.next().await? {
-            if !self.enter(&mut books, number, page, &mut room)? {
-                return Ok(None);
+        for (span, page, from) in [(&sales, page, from), (&bookings, PAGE, None)] {
+            let mut pages = self.table.pages(span, page, Order::NewestFirst);
+            while let Some(page) = pages.next().await? {
+                items_read += page.len();
+                if items_read > MAX_ITEMS {
+                    return Ok(None);
+                }
+                let is_overlooked = planted::is(Planted::MovementOverlooked);
+                let looked_at = page.len().saturating_sub(usize::from(is_overlooked));
+                for item in page.into_iter().take(looked_at) {
+                    items::enter(&mut books, self.tenant, number, item)?;
+                }
+                if books.movements() > MAX_MOVEMENTS {
+                    return Ok(None);
+                }
+                if pages.has_next() && from.is_some_and(|from| books.reach_before(from)) {
+                    books.leave_out_older();
+                    break;
+                }
             }
         }
         Ok(Some(books))
-    }
-
-    /// Enters a page; whether there was room for it.
-    fn enter(
-        &self,
-        books: &mut Books,
-        number: &EmployeeNumber,
-        page: Vec<Item>,
-        room: &mut usize,
-    ) -> Result<bool, Failure> {
-        let Some(left) = room.checked_sub(page.len()) else { return Ok(false) };
-        *room = left;
-        let is_overlooked = planted::is(Planted::MovementOverlooked);
-        let looked_at = page.len().saturating_sub(usize::from(is_overlooked));
-        for item in page.into_iter().take(looked_at) {
-            items::enter(books, self.tenant, number, item)?;
-        }
-        Ok(books.movements() <= MAX_MOVEMENTS)
     }
 }
 

@@ -130,8 +130,12 @@ impl Books {
         self.movements.len()
     }
 
-    /// The oldest sale that was entered.
-    pub fn oldest_sale(&self) -> Option<CheckoutId> {
+    /// Whether sales were entered of before an instant.
+    pub fn reach_before(&self, from: Timestamp) -> bool {
+        self.oldest_sale().is_some_and(|sale| sale.created_at_ms() < from.as_millisecond())
+    }
+
+    fn oldest_sale(&self) -> Option<CheckoutId> {
         self.sales.keys().next().copied()
     }
 
